@@ -1,0 +1,42 @@
+// Imports point down only (docs/architecture.md, "Who may import whom").
+const rooms = {
+  core: [],
+  store: ['core'],
+  vault: ['core', 'store'],
+  ledger: ['core', 'store'],
+  masking: ['core', 'store'],
+  identity: ['core', 'store', 'vault', 'ledger', 'masking'],
+  access: ['core', 'store', 'vault', 'ledger', 'masking', 'identity', 'protocols'],
+  activity: ['core', 'store', 'vault', 'ledger', 'masking', 'identity'],
+  evidence: ['core', 'store', 'vault', 'ledger', 'masking', 'identity', 'access', 'activity'],
+  api: ['core', 'store', 'vault', 'ledger', 'masking', 'identity', 'access', 'activity', 'evidence', 'gateway'],
+  protocols: ['core'],
+  gateway: ['core', 'ledger', 'protocols'],
+  // The command line is the top: `serve` starts every room, the other commands speak to the API.
+  cli: ['core', 'store', 'vault', 'ledger', 'masking', 'identity', 'access', 'activity', 'evidence', 'api', 'gateway'],
+};
+const forbidden = Object.entries(rooms).map(([room, below]) => ({
+  name: `${room}-imports-down`,
+  severity: 'error',
+  from: { path: `^src/${room}/` },
+  to: { path: '^src/', pathNot: [room, ...below].map((r) => `^src/${r}/`) },
+}));
+module.exports = {
+  forbidden: [
+    ...forbidden,
+    {
+      name: 'protocols-know-only-themselves',
+      severity: 'error',
+      from: { path: '^src/protocols/([^/]+)/' },
+      to: { path: '^src/protocols/[^/]+/', pathNot: '^src/protocols/$1/' },
+    },
+    { name: 'no-cycles', severity: 'error', from: { path: '^src/' }, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    { name: 'no-dev-dependencies-in-src', severity: 'error', from: { path: '^src/' }, to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'] } },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { extensions: ['.ts', '.js'] },
+  },
+};

@@ -1,0 +1,187 @@
+/**
+ * The record interface: what every room writes into the log and what a leaf looks like when it comes out.
+ *
+ * A record is written by whoever does the thing (a gateway worker, the control process) as one JSON object
+ * into that process's journal. The sequencer turns it into a leaf entry: it puts `v`, `leaf` (the leaf index) and,
+ * where the record concerns a principal, `principalSeq` in front, replaces the payloads by their
+ * commitments (`payloads`), and appends the bytes to the tree. Nothing else is changed or reordered.
+ */
+
+/** The closed catalogue of record types. */
+export const RECORD_TYPES = [
+  'session.opened',
+  'session.closed',
+  'session.refused',
+  'command.intent',
+  'command.outcome',
+  'command.denied',
+  'person.created',
+  'person.updated',
+  'person.disabled',
+  'principal.created',
+  'principal.updated',
+  'principal.suspended',
+  'principal.resumed',
+  'principal.disabled',
+  'principal.retired',
+  'credential.issued',
+  'credential.revoked',
+  'resource.created',
+  'resource.updated',
+  'resource.retired',
+  'grant.activated',
+  'grant.expired',
+  'grant.revoked',
+  'evidence.exported',
+  'ledger.opened',
+  'ledger.recovered',
+  'config.changed',
+] as const;
+
+export type RecordType = (typeof RECORD_TYPES)[number];
+
+/** A name beside its id, so that a leaf reads without a second table. */
+export interface Ref {
+  readonly id: string;
+  readonly name: string;
+}
+
+/** Who did it. `system` is Postern itself (expiry, recovery). */
+export interface Actor extends Ref {
+  readonly kind: 'person' | 'principal' | 'system';
+}
+
+/** Fields of every record, in this order in the JSON. */
+export interface RecordBase {
+  /** UUIDv7. */
+  readonly id: string;
+  /** RFC 3339 UTC, microseconds. */
+  readonly time: string;
+  readonly type: RecordType;
+  readonly actor: Actor;
+  /** The principal whose `principalSeq` this record takes. Absent where it concerns none. */
+  readonly principal?: Ref;
+}
+
+/** A change to who may do what. `before` is null for a creation. Folding these reproduces the state tables. */
+export interface ChangeRecord extends RecordBase {
+  readonly change: {
+    readonly entity: 'person' | 'principal' | 'resource' | 'grant' | 'credential';
+    readonly id: string;
+    readonly before: object | null;
+    readonly after: object;
+  };
+  /** Why, in the words of the actor, where they gave any. */
+  readonly reason?: string;
+}
+
+/** On whose word a grant exists. */
+export interface Authority {
+  readonly kind: 'approval';
+  readonly approvers: readonly Ref[];
+  /** The ticket or change number. */
+  readonly ticket: string | null;
+  readonly justification: string | null;
+}
+
+export interface SessionRecord extends RecordBase {
+  readonly session: string;
+  readonly resource?: Ref;
+  readonly protocol: string;
+  /** Client address `host:port`. */
+  readonly source: string;
+}
+
+export interface SessionOpened extends SessionRecord {
+  readonly type: 'session.opened';
+  readonly credential: string;
+  readonly grants: readonly string[];
+  /** TLS protocol and cipher of the client leg and of the upstream leg; null for an unencrypted leg. */
+  readonly tls: { readonly client: string | null; readonly upstream: string | null };
+  readonly database: string;
+  readonly upstreamUser: string;
+  /** What the client calls itself (PostgreSQL `application_name`), at most 128 characters. */
+  readonly client: string | null;
+}
+
+export interface SessionRefused extends SessionRecord {
+  readonly type: 'session.refused';
+  readonly code: string;
+  readonly reason: string;
+}
+
+export interface SessionClosed extends SessionRecord {
+  readonly type: 'session.closed';
+  /** `client`, `upstream`, `grant.expired`, `grant.revoked`, `principal.disabled`, `credential.revoked`, `shutdown`, `error`, ... */
+  readonly reason: string;
+  readonly durationUs: number;
+  readonly commands: number;
+  readonly denied: number;
+}
+
+/** Fields shared by an intent and a denial. */
+export interface CommandRecord extends RecordBase {
+  readonly session: string;
+  readonly resource: Ref;
+  readonly protocol: string;
+  readonly verbs: readonly string[];
+  /** `schema.table` or what the protocol calls its objects; sorted, without repeats. */
+  readonly objects: readonly string[];
+  /** Hex fingerprint of the statement without its literals; null where it does not parse. */
+  readonly fingerprint: string | null;
+}
+
+export interface CommandIntent extends CommandRecord {
+  readonly type: 'command.intent';
+  readonly grant: string;
+  readonly decision: { readonly effect: 'allow'; readonly rule: string };
+}
+
+export interface CommandDenied extends CommandRecord {
+  readonly type: 'command.denied';
+  readonly decision: { readonly effect: 'deny'; readonly code: string; readonly reason: string };
+}
+
+export interface CommandOutcome extends RecordBase {
+  readonly type: 'command.outcome';
+  readonly session: string;
+  readonly resource: Ref;
+  /** `id` of the intent. */
+  readonly intent: string;
+  /** `skipped`: an earlier failure in the same pipeline kept the resource from running it. `unknown`: the session ended first. */
+  readonly status: 'ok' | 'error' | 'skipped' | 'unknown';
+  /** Native result: the command tag (`SELECT 3`) or the SQLSTATE. */
+  readonly code: string;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly durationUs: number;
+}
+
+/** What is kept apart from the leaf, encrypted; the leaf holds `SHA-256(salt || payload)`. */
+export interface Payload {
+  readonly kind: PayloadKind;
+  readonly data: Uint8Array;
+}
+
+/** `parameters` is a JSON array, one element per value: null, `{"text":...}` or `{"base64":...}`, with `type` where known. */
+export const PAYLOAD_KINDS = ['statement', 'parameters'] as const;
+export type PayloadKind = (typeof PAYLOAD_KINDS)[number];
+
+/** What the sequencer adds in front of a record to make it a leaf entry. */
+export interface LeafFields {
+  readonly v: 1;
+  readonly leaf: number;
+  readonly principalSeq?: number;
+  readonly payloads?: Partial<Record<PayloadKind, { readonly commitment: string; readonly bytes: number }>>;
+}
+
+/**
+ * Where records go. `append` queues one record; `flush` writes everything queued since the last flush with
+ * one write and throws `PosternError('POSTERN_AUDIT_UNAVAILABLE')` when that fails, in which case none of the
+ * queued records counts as written and the queue is empty again.
+ */
+export interface RecordSink {
+  /** `json`: the record, one JSON object without `v`, `leaf`, `principalSeq` or `payloads`, beginning `{"id":`. */
+  append(json: string, payloads?: readonly Payload[]): void;
+  flush(): void;
+}

@@ -1,0 +1,75 @@
+import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
+import { promisify } from 'node:util';
+
+/**
+ * The arithmetic of SCRAM-SHA-256, both sides. The message flow belongs to the protocols.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc5802#section-3
+ * @see https://www.rfc-editor.org/rfc/rfc7677
+ */
+
+export interface ScramVerifier {
+  readonly storedKey: Buffer;
+  readonly serverKey: Buffer;
+}
+
+/** Keys a client derives from the password; worth keeping, since one PBKDF2 run costs milliseconds. */
+export interface ScramClientKeys extends ScramVerifier {
+  readonly clientKey: Buffer;
+}
+
+const derive = promisify(pbkdf2);
+const hmac = (key: Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
+
+/**
+ * Salt of a principal's credentials: one per name, so that a name with several valid credentials gets one
+ * answer, and derived, so that an unknown name gets a salt as lasting as a known one.
+ *
+ * @param secret random bytes kept by this installation
+ */
+export function scramSalt(secret: Buffer, principalName: string): Buffer {
+  return hmac(secret, `scram-salt\n${principalName}`).subarray(0, 16);
+}
+
+/** A new password: 256 random bits in base64url behind a prefix that secret scanners can recognise. */
+export function newPassword(): string {
+  return `postern_${randomBytes(32).toString('base64url')}`;
+}
+
+/** Derives all keys from a password (which for issued passwords is ASCII, so SASLprep changes nothing). */
+export async function scramKeys(
+  password: string,
+  salt: Buffer,
+  iterations: number,
+): Promise<ScramClientKeys> {
+  const salted = await derive(password.normalize('NFKC'), salt, iterations, 32, 'sha256');
+  const clientKey = hmac(salted, 'Client Key');
+  return {
+    clientKey,
+    storedKey: createHash('sha256').update(clientKey).digest(),
+    serverKey: hmac(salted, 'Server Key'),
+  };
+}
+
+/** The proof a client sends. */
+export function clientProof(keys: ScramClientKeys, authMessage: string): Buffer {
+  return xor(keys.clientKey, hmac(keys.storedKey, authMessage));
+}
+
+/** Whether a client's proof fits a verifier; constant time. */
+export function proofFits(verifier: ScramVerifier, authMessage: string, proof: Buffer): boolean {
+  if (proof.length !== 32) return false;
+  const clientKey = xor(proof, hmac(verifier.storedKey, authMessage));
+  return timingSafeEqual(createHash('sha256').update(clientKey).digest(), verifier.storedKey);
+}
+
+/** The signature by which a server shows that it too knows the verifier. */
+export function serverSignature(verifier: ScramVerifier, authMessage: string): Buffer {
+  return hmac(verifier.serverKey, authMessage);
+}
+
+function xor(a: Buffer, b: Buffer): Buffer {
+  const out = Buffer.alloc(a.length);
+  for (let i = 0; i < a.length; i++) out[i] = (a[i] as number) ^ (b[i] as number);
+  return out;
+}

@@ -1,0 +1,87 @@
+/**
+ * What a gateway worker knows: the compiled snapshot of DESIGN section 3, as it travels from the control
+ * process. Times are milliseconds since the Unix epoch.
+ */
+import type { Authority } from './record.ts';
+
+export interface PrincipalView {
+  readonly id: string;
+  readonly name: string;
+  readonly ownerId: string;
+  readonly status: 'active' | 'suspended' | 'disabled' | 'retired';
+  readonly expiresAt: number | null;
+}
+
+export interface TlsSettings {
+  /** `verify-full` is the default for a new resource. */
+  readonly mode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
+  /** PEM of the certificate authority; null for the system's store. */
+  readonly ca: string | null;
+  /** Name to verify and to send as SNI, where it differs from the host. */
+  readonly serverName: string | null;
+}
+
+export interface ResourceView {
+  readonly id: string;
+  readonly name: string;
+  readonly protocol: 'postgres';
+  readonly host: string;
+  readonly port: number;
+  /** The database a bare `resource` means. */
+  readonly database: string;
+  readonly tls: TlsSettings;
+  readonly durability: 'process' | 'power';
+  readonly status: 'active' | 'retired';
+  /** The injected credential, decrypted: it is sent to workers only, and never leaves them but towards the resource. */
+  readonly upstream: { readonly user: string; readonly password: string };
+}
+
+export interface GrantView {
+  readonly id: string;
+  readonly principalId: string;
+  readonly resourceId: string;
+  /** Scope text in the grammar of the resource's protocol (docs/scopes.md). */
+  readonly scope: string;
+  readonly start: number;
+  readonly end: number;
+  readonly status: 'active' | 'expired' | 'revoked';
+  readonly endReason: string | null;
+  readonly authority: Authority;
+}
+
+export interface CredentialView {
+  readonly id: string;
+  readonly principalId: string;
+  /** When set, sessions opened with it stand under this grant alone. */
+  readonly grantId: string | null;
+  readonly kind: 'password';
+  readonly expiresAt: number;
+  readonly status: 'active' | 'revoked';
+  /** SCRAM-SHA-256 verifier, base64. The salt is the principal's (see `scramSalt`), so that one name may have several. */
+  readonly storedKey: string;
+  readonly serverKey: string;
+}
+
+export interface Snapshot {
+  readonly version: number;
+  readonly principals: readonly PrincipalView[];
+  readonly resources: readonly ResourceView[];
+  readonly grants: readonly GrantView[];
+  readonly credentials: readonly CredentialView[];
+}
+
+/**
+ * A change to the snapshot: rows to insert or replace by id. `version` is the snapshot's after the change.
+ * An ended grant, disabled principal, retired resource or revoked credential is sent with its new status; the
+ * worker forgets it when no session needs it any more.
+ */
+export interface Delta {
+  readonly version: number;
+  readonly principals?: readonly PrincipalView[];
+  readonly resources?: readonly ResourceView[];
+  readonly grants?: readonly GrantView[];
+  readonly credentials?: readonly CredentialView[];
+}
+
+/** SCRAM iteration count of issued credentials. They are 256-bit random values, so the minimum of RFC 7677 serves. */
+export const SCRAM_ITERATIONS = 4096;
