@@ -1,0 +1,147 @@
+/**
+ * From the names in a statement to the objects that PostgreSQL would take for them.
+ *
+ * @see https://www.postgresql.org/docs/18/ddl-schemas.html#DDL-SCHEMAS-PATH
+ */
+import type { Access } from './classified.ts';
+
+/**
+ * The schemas of the session's search path that exist and that the upstream user may use, in order, without the implicit
+ * ones: `pg_catalog` stands in it only where the setting names it, `pg_temp` likewise.
+ */
+export type SearchPath = readonly string[];
+
+/** What the upstream database holds, as far as names go. */
+export interface RelationCatalog {
+  /** Does the schema hold a table, view, index, sequence or composite type of that name? */
+  has(schema: string, name: string): boolean;
+  /** Does the schema exist, and may the upstream user use it? */
+  hasSchema(schema: string): boolean;
+  /** The schemas that hold a function or procedure of that name, `pg_catalog` included. */
+  functionSchemas(name: string): readonly string[];
+  /** The schemas outside `pg_catalog` that hold a function of that name that `row.name` may call. */
+  attributeSchemas(name: string): readonly string[];
+}
+
+export interface QualifiedName {
+  readonly schema: string | null;
+  readonly name: string;
+}
+
+/**
+ * Names of a database, one row each: `kind` (`s` schema, `r` relation, `f` function, `a` function that attribute notation may call),
+ * `schema`, `name`. Read it with the upstream user of the session, since PostgreSQL skips schemas that it may not use.
+ */
+export const CATALOG_QUERY = `
+select 's' as kind, n.nspname as schema, '' as name
+  from pg_catalog.pg_namespace n where pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+union all
+select 'r', n.nspname, c.relname
+  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
+  where c.relkind operator(pg_catalog.<>) 't' and n.nspname operator(pg_catalog.!~~) 'pg\\_toast%'
+union all
+select distinct 'f', n.nspname, p.proname
+  from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) p.pronamespace
+union all
+select distinct 'a', n.nspname, p.proname
+  from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) p.pronamespace
+  join pg_catalog.pg_type t on t.oid operator(pg_catalog.=) p.proargtypes[0]
+  left join pg_catalog.pg_type b on b.oid operator(pg_catalog.=) t.typbasetype
+  where n.nspname operator(pg_catalog.<>) 'pg_catalog'
+    and p.pronargs operator(pg_catalog.-) p.pronargdefaults operator(pg_catalog.<=) 1
+    and (t.typtype in ('c', 'p') or b.typtype operator(pg_catalog.=) 'c')`;
+
+export interface CatalogRow {
+  readonly kind: string;
+  readonly schema: string;
+  readonly name: string;
+}
+
+/** Builds the catalogue from the rows of `CATALOG_QUERY`. */
+export function catalogFrom(rows: Iterable<CatalogRow>): RelationCatalog {
+  const schemas = new Set<string>();
+  const relations = new Map<string, Set<string>>();
+  const functions = new Map<string, string[]>();
+  const attributes = new Map<string, string[]>();
+  const add = (map: Map<string, string[]>, { name, schema }: CatalogRow): void => {
+    const list = map.get(name);
+    if (list === undefined) map.set(name, [schema]);
+    else list.push(schema);
+  };
+  for (const row of rows) {
+    if (row.kind === 's') {
+      schemas.add(row.schema);
+    } else if (row.kind === 'f') {
+      add(functions, row);
+    } else if (row.kind === 'a') {
+      add(attributes, row);
+    } else {
+      const names = relations.get(row.schema);
+      if (names === undefined) relations.set(row.schema, new Set([row.name]));
+      else names.add(row.name);
+    }
+  }
+  return {
+    has: (schema, name) => relations.get(schema)?.has(name) ?? false,
+    hasSchema: (schema) => schemas.has(schema),
+    functionSchemas: (name) => functions.get(name) ?? [],
+    attributeSchemas: (name) => attributes.get(name) ?? [],
+  };
+}
+
+/**
+ * The value of the `search_path` setting as PostgreSQL prints it, as a list of schema names. `"$user"` becomes
+ * `user`. Unquoted names are folded to lower case.
+ */
+export function parseSearchPath(text: string, user: string): string[] {
+  const names: string[] = [];
+  const item = /\s*(?:"((?:[^"]|"")*)"|([^",]*?))\s*(?:,|$)/y;
+  let at = 0;
+  while (at < text.length) {
+    item.lastIndex = at;
+    const match = item.exec(text);
+    if (match === null) break;
+    const raw =
+      match[1] === undefined
+        ? (match[2] ?? '').replace(/[A-Z]/g, (c) => c.toLowerCase())
+        : match[1].replaceAll('""', '"');
+    if (raw !== '') names.push(raw === '$user' ? user : raw);
+    at = item.lastIndex;
+  }
+  return names;
+}
+
+/** The search path as PostgreSQL walks it: schemas that exist and are usable, each once. */
+export function effectivePath(setting: string, user: string, catalog: RelationCatalog): SearchPath {
+  const wanted = parseSearchPath(setting, user);
+  return [...new Set(wanted)].filter((schema) => schema === 'pg_temp' || catalog.hasSchema(schema));
+}
+
+/**
+ * The relation or type that an access means. Temporary objects of the session are left out: the caller asks for them apart.
+ *
+ * @returns `unsure` where the name may mean more than one thing as far as can be told.
+ */
+export function resolve(
+  access: Pick<Access, 'verb' | 'kind' | 'schema' | 'name'>,
+  path: SearchPath,
+  catalog: RelationCatalog | null,
+): QualifiedName | 'unsure' {
+  const { schema, name, kind } = access;
+  if (schema !== null || kind === 'channel' || kind === 'setting') return { schema, name };
+  const listed = path.filter((each) => each !== 'pg_temp');
+  const first = path[0];
+  if (access.verb === 'create') return first === undefined ? 'unsure' : { schema: first, name };
+  if (kind === 'type') {
+    return listed.length === 1 && !path.includes('pg_temp')
+      ? { schema: listed[0] as string, name }
+      : 'unsure';
+  }
+  const order = path.includes('pg_catalog') ? listed : ['pg_catalog', ...listed];
+  if (catalog === null) {
+    const only = listed.length === 1 ? listed[0] : undefined;
+    return only === undefined || name.startsWith('pg_') ? 'unsure' : { schema: only, name };
+  }
+  const found = order.find((each) => catalog.has(each, name)) ?? listed[0];
+  return found === undefined ? 'unsure' : { schema: found, name };
+}

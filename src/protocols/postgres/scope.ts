@@ -1,0 +1,259 @@
+/**
+ * The scope of a PostgreSQL grant: compiled for the hot path, and the decision whether it covers a statement.
+ * docs/scopes.md is the page for users.
+ */
+import type { ErrorCode } from '../../core/errors.ts';
+import { isReadableCatalog } from './catalogs.ts';
+import type { Access, Classified, Verb } from './classified.ts';
+import { type RelationCatalog, resolve, type SearchPath } from './names.ts';
+import { type NamePattern, quoteName, type Scope } from './scope-text.ts';
+
+export { formatScope, parseScope, type Scope } from './scope-text.ts';
+
+/** Does the scope let `verb` be done to the object? `schema` is null for a channel; `name` is empty for a schema as a whole. */
+export type CompiledScope = (verb: Verb, schema: string | null, name: string) => boolean;
+
+/** Why a statement is not covered. It names one thing that is missing, not all that a scope lacks. */
+export interface Denial {
+  readonly code: ErrorCode;
+  /** Null where the refusal is not about one object. */
+  readonly verb: Verb | null;
+  readonly object: string | null;
+  readonly reason: string;
+  readonly hint: string | null;
+  /** The scope that would cover what was missing, as it can be asked for: `select on hr.salaries`. */
+  readonly scope: string | null;
+}
+
+type Match = (name: string) => boolean;
+
+/** Two pointers and one point to fall back to: at most `pattern * name` steps, no recursion, no regular expression. */
+function globMatches(pattern: string, name: string): boolean {
+  let p = 0;
+  let n = 0;
+  let star = -1;
+  let resume = 0;
+  while (n < name.length) {
+    if (pattern[p] === '*') {
+      star = p;
+      p += 1;
+      resume = n;
+    } else if (p < pattern.length && (pattern[p] === '?' || pattern[p] === name[n])) {
+      p += 1;
+      n += 1;
+    } else if (star !== -1) {
+      p = star + 1;
+      resume += 1;
+      n = resume;
+    } else {
+      return false;
+    }
+  }
+  while (pattern[p] === '*') p += 1;
+  return p === pattern.length;
+}
+
+const isGlob = (pattern: NamePattern): boolean => !pattern.quoted && /[*?]/.test(pattern.text);
+
+function compileName(pattern: NamePattern): Match {
+  const { text } = pattern;
+  if (!isGlob(pattern)) return (name) => name === text;
+  if (text === '*') return () => true;
+  const head = text.slice(0, -1);
+  if (text.endsWith('*') && !/[*?]/.test(head)) return (name) => name !== '' && name.startsWith(head);
+  return (name) => name !== '' && globMatches(text, name);
+}
+
+/** Schemas that PostgreSQL keeps for itself, and the session's temporary one. */
+export function isSystemSchema(schema: string): boolean {
+  return schema.startsWith('pg_') || schema === 'information_schema';
+}
+
+/** A system schema is meant only by a pattern that spells it out: `*.*` never reaches pg_catalog. */
+function compileSchema(pattern: NamePattern): Match {
+  const matches = compileName(pattern);
+  const literal = pattern.quoted ? pattern.text : (pattern.text.split(/[*?]/, 1)[0] as string);
+  if (literal.startsWith('pg_') || pattern.text === 'information_schema') return matches;
+  return (schema) => !isSystemSchema(schema) && matches(schema);
+}
+
+interface CompiledObject {
+  readonly schema: Match | null;
+  readonly name: Match;
+}
+
+/** Compiles a scope to one function without regular expressions; checks cost one map lookup and the rules of that verb. */
+export function compileScope(scope: Scope): CompiledScope {
+  const byVerb = new Map<Verb, CompiledObject[]>();
+  for (const { verbs, objects } of scope.rules) {
+    const compiled = objects.map((object) => ({
+      schema: object.schema === null ? null : compileSchema(object.schema),
+      name: compileName(object.name),
+    }));
+    for (const verb of verbs) byVerb.set(verb, [...(byVerb.get(verb) ?? []), ...compiled]);
+  }
+  return (verb, schema, name) => {
+    const objects = byVerb.get(verb);
+    if (objects === undefined) return false;
+    for (const object of objects) {
+      if (schema === null ? object.schema !== null : object.schema === null || !object.schema(schema))
+        continue;
+      if (object.name(name)) return true;
+    }
+    return false;
+  };
+}
+
+/** The object of an access as it is written in a scope and in the record. */
+export function formatObject(schema: string | null, name: string): string {
+  if (schema === null) return quoteName(name);
+  return `${quoteName(schema)}.${name === '' ? '*' : quoteName(name)}`;
+}
+
+function missing(verb: Verb, schema: string | null, name: string): Denial {
+  const object = formatObject(schema, name);
+  return {
+    code: 'POSTERN_SCOPE_DENIED',
+    verb,
+    object,
+    reason: `no active grant covers ${verb} on ${object}`,
+    hint: `Ask for a grant with the scope: ${verb} on ${object}`,
+    scope: `${verb} on ${object}`,
+  };
+}
+
+function unclear(access: Access): Denial {
+  return {
+    code: 'POSTERN_STATEMENT_UNSEEN',
+    verb: access.verb,
+    object: quoteName(access.name),
+    reason: `which schema ${quoteName(access.name)} is in cannot be told from the search path`,
+    hint: `Write the name with its schema: schema.${quoteName(access.name)}`,
+    scope: null,
+  };
+}
+
+function coversRelation(
+  scope: CompiledScope,
+  access: Access,
+  path: SearchPath,
+  catalog: RelationCatalog | null,
+): Denial | null {
+  const { verb, name } = access;
+  const target = resolve(access, path, catalog);
+  if (target === 'unsure') return unclear(access);
+  const free = verb === 'select' && isReadableCatalog(target.schema, target.name);
+  if (!free && !scope(verb, target.schema, target.name)) return missing(verb, target.schema, target.name);
+  // A temporary object of the same name would be found first, where this scope lets the session make one.
+  const mayBeTemporary = access.schema === null && verb !== 'create' && scope('create', 'pg_temp', name);
+  return mayBeTemporary && !scope(verb, 'pg_temp', name) ? missing(verb, 'pg_temp', name) : null;
+}
+
+/**
+ * PostgreSQL chooses among the functions of that name in every schema of the path by the types of the arguments, so
+ * each of them must be covered.
+ */
+function functionTargets(schemas: readonly string[], path: SearchPath): string[] {
+  return schemas.filter((schema) => schema === 'pg_catalog' || path.includes(schema));
+}
+
+function coversFunction(
+  scope: CompiledScope,
+  access: Access,
+  path: SearchPath,
+  catalog: RelationCatalog | null,
+): Denial | null {
+  const { verb, schema, name } = access;
+  if (schema !== null) return scope(verb, schema, name) ? null : missing(verb, schema, name);
+  if (catalog === null) return unclear(access);
+  const targets = functionTargets(catalog.functionSchemas(name), path);
+  const first = path[0];
+  if (targets.length === 0 && first !== undefined) targets.push(first);
+  if (targets.length === 0) return unclear(access);
+  const lacking = targets.find((target) => !scope(verb, target, name));
+  return lacking === undefined ? null : missing(verb, lacking, name);
+}
+
+/** Overloads of built-in functions, and functions called in attribute notation, that the path would reach. */
+function coversOverloads(
+  scope: CompiledScope,
+  classified: Classified,
+  path: SearchPath,
+  catalog: RelationCatalog | null,
+): Denial | null {
+  if (catalog === null) {
+    const name = classified.calls[0];
+    return name === undefined ? null : unclear({ verb: 'execute', kind: 'function', schema: null, name });
+  }
+  for (const name of classified.calls) {
+    for (const schema of functionTargets(catalog.functionSchemas(name), path)) {
+      if (schema !== 'pg_catalog' && !scope('execute', schema, name)) return missing('execute', schema, name);
+    }
+  }
+  for (const name of classified.attributes) {
+    for (const schema of functionTargets(catalog.attributeSchemas(name), path)) {
+      if (!scope('execute', schema, name)) return missing('execute', schema, name);
+    }
+  }
+  return null;
+}
+
+/**
+ * Whether the scope covers all that the statements do.
+ *
+ * @param path The search path in force when the statement is analysed.
+ * @param catalog Null while the names of the database are not known: names that need them are refused then.
+ * @returns null when covered, else the first thing that is missing.
+ */
+export function covers(
+  scope: CompiledScope,
+  classified: Classified,
+  path: SearchPath,
+  catalog: RelationCatalog | null,
+): Denial | null {
+  if (classified.denied !== null) {
+    const { code, reason, hint } = classified.denied;
+    return { code, verb: null, object: null, reason, hint: hint ?? null, scope: null };
+  }
+  for (const access of classified.accesses) {
+    let denial: Denial | null;
+    if (access.kind === 'relation' || access.kind === 'type') {
+      denial = coversRelation(scope, access, path, catalog);
+    } else if (access.kind === 'function') {
+      denial = coversFunction(scope, access, path, catalog);
+    } else {
+      const { verb, schema, name } = access;
+      denial = scope(verb, schema, name) ? null : missing(verb, schema, name);
+    }
+    if (denial !== null) return denial;
+  }
+  return coversOverloads(scope, classified, path, catalog);
+}
+
+/** Verbs and objects for the record: resolved where they can be, sorted, without repeats. */
+export function touched(
+  classified: Classified,
+  path: SearchPath,
+  catalog: RelationCatalog | null,
+): { readonly verbs: readonly string[]; readonly objects: readonly string[] } {
+  const verbs = new Set<string>();
+  const objects = new Set<string>();
+  for (const access of classified.accesses) {
+    verbs.add(access.verb);
+    const target =
+      access.kind === 'function' ? functionName(access, path, catalog) : resolve(access, path, catalog);
+    const { schema, name } = target === 'unsure' ? access : target;
+    objects.add(formatObject(schema, name));
+  }
+  return { verbs: [...verbs].sort(), objects: [...objects].sort() };
+}
+
+function functionName(
+  access: Access,
+  path: SearchPath,
+  catalog: RelationCatalog | null,
+): Pick<Access, 'schema' | 'name'> {
+  if (access.schema !== null || catalog === null) return access;
+  const schema = functionTargets(catalog.functionSchemas(access.name), path)[0];
+  return schema === undefined ? access : { schema, name: access.name };
+}
