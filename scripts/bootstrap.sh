@@ -21,7 +21,7 @@ install() {
   # Someone may have run npm by hand: then only the steps after npm are missing.
   if ! node scripts/installed.cjs; then
     echo "postern: installing dependencies (npm ci)" >&2
-    npm ci --ignore-scripts --loglevel=error >&2
+    npm ci --ignore-scripts --loglevel=error >/dev/null
   fi
   # Install scripts are off, so that no dependency runs code unasked. One is needed: npm packages hold no
   # symbolic links, and the libraries of the embedded PostgreSQL find each other through them.
