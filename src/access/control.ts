@@ -1,0 +1,146 @@
+/**
+ * The control plane in one object: who exists, who may do what, and how that changes. `serve` opens one, the API
+ * speaks to it, gateway workers live from its snapshot and deltas.
+ */
+import { join } from 'node:path';
+import { uuidv7 } from '../core/ids.ts';
+import type { Actor, ChangeRecord, RecordBase, Ref } from '../core/record.ts';
+import { nowMicros, rfc3339 } from '../core/time.ts';
+import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
+import { Credentials, saltSecret } from '../identity/credentials.ts';
+import { Persons } from '../identity/persons.ts';
+import { Principals } from '../identity/principals.ts';
+import { Setup } from '../identity/setup.ts';
+import { ApiTokens } from '../identity/tokens.ts';
+import { ChangeLog, type ChangeSink, dropOrphans, recover } from '../store/changes.ts';
+import { Store } from '../store/store.ts';
+import { loadMasterKey } from '../vault/master-key.ts';
+import { SecretBox } from '../vault/secrets.ts';
+import { Grants } from './grants.ts';
+import { Resources } from './resources.ts';
+import { type ValidateScope, validateScope } from './scopes.ts';
+import { startSweeps } from './sweeps.ts';
+import { deltaOf, snapshotOf } from './views.ts';
+
+export interface ControlOptions {
+  readonly dataDir: string;
+  /** Where change records go. `sync`, where it has one, is awaited before a change counts. */
+  readonly sink: ChangeSink;
+  /** Tells every worker; resolves when all of them have it. Called in order, one call at a time. */
+  readonly publish: (delta: Delta) => Promise<void>;
+  /** Change records that may not have been applied yet (leftover journals), in order. */
+  readonly leftover?: Iterable<ChangeRecord>;
+  readonly masterKey?: Buffer;
+  readonly validateScope?: ValidateScope;
+  /** Told of faults that no caller hears of; `error` is null when sweeping works again. */
+  readonly onFault?: (what: 'sweep' | 'vault', error: unknown) => void;
+}
+
+export class Control {
+  readonly persons: Persons;
+  readonly tokens: ApiTokens;
+  readonly setup: Setup;
+  readonly principals: Principals;
+  readonly credentials: Credentials;
+  readonly resources: Resources;
+  readonly grants: Grants;
+  /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
+  readonly scramSaltSecret: Buffer;
+  readonly #store: Store;
+  readonly #changes: ChangeLog;
+  readonly #options: ControlOptions;
+  #version = 1;
+  #stopSweeps: (() => Promise<void>) | null = null;
+
+  private constructor(options: ControlOptions, store: Store, box: SecretBox, saltKey: Buffer) {
+    const { db } = store;
+    this.#options = options;
+    this.#store = store;
+    this.#changes = new ChangeLog({
+      store,
+      sink: options.sink,
+      deliver: (records) => this.#deliver(records),
+    });
+    this.scramSaltSecret = saltKey;
+    this.persons = new Persons(db, this.#changes);
+    this.tokens = new ApiTokens(db, this.#changes);
+    this.setup = new Setup(db, this.#changes);
+    this.principals = new Principals(db, this.#changes);
+    this.credentials = new Credentials(db, this.#changes, saltKey);
+    this.resources = new Resources(db, this.#changes, box);
+    this.grants = new Grants(db, this.#changes, options.validateScope ?? validateScope);
+  }
+
+  static async open(options: ControlOptions): Promise<Control> {
+    const masterKey = options.masterKey ?? loadMasterKey(options.dataDir);
+    const box = new SecretBox(masterKey);
+    const store = Store.open(join(options.dataDir, 'state.db'));
+    try {
+      await recover(store, options.leftover ?? []);
+      await dropOrphans(store.db);
+      return new Control(options, store, box, await saltSecret(store.db, box));
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  /** What a fresh worker starts from. Deltas with a higher version are to be applied on top. */
+  snapshot(): Promise<Snapshot> {
+    const onFault = (error: unknown): void => this.#options.onFault?.('vault', error);
+    return this.#changes.exclusive(() => snapshotOf(this.#store.db, this.resources, this.#version, onFault));
+  }
+
+  /** The resource with its upstream password, for a connection test by the gateway. */
+  async resourceView(ref: string): Promise<ResourceView> {
+    return this.resources.view(await this.resources.get(ref));
+  }
+
+  /**
+   * Records that somebody takes evidence out; to be called before it is handed over.
+   *
+   * @returns the record's id
+   * @throws PosternError POSTERN_AUDIT_UNAVAILABLE
+   */
+  async recordExport(actor: Actor, params: object, principal?: Ref): Promise<string> {
+    const record: RecordBase & { readonly params: object } = {
+      id: uuidv7(),
+      time: rfc3339(nowMicros()),
+      type: 'evidence.exported',
+      actor,
+      ...(principal && { principal: { id: principal.id, name: principal.name } }),
+      params,
+    };
+    const { sink } = this.#options;
+    await this.#changes.exclusive(async () => {
+      sink.append(JSON.stringify(record));
+      sink.flush();
+      await sink.sync?.();
+    });
+    return record.id;
+  }
+
+  /** Starts the timer that records what ends by itself. */
+  start(): void {
+    this.#stopSweeps ??= startSweeps(this.grants, this.principals, (error) =>
+      this.#options.onFault?.('sweep', error),
+    );
+  }
+
+  /** Stops the sweeps, lets the change under way finish and closes the database. */
+  async close(): Promise<void> {
+    await this.#stopSweeps?.();
+    this.#stopSweeps = null;
+    await this.#changes.exclusive(() => this.#store.close());
+  }
+
+  async #deliver(records: readonly ChangeRecord[]): Promise<void> {
+    const delta = await deltaOf(this.#store.db, this.resources, records, this.#version + 1);
+    if (!delta) return;
+    this.#version += 1;
+    await this.#options.publish(delta);
+  }
+}
+
+/** @see Control.open */
+export const openControl = (options: ControlOptions): Promise<Control> => Control.open(options);

@@ -1,0 +1,40 @@
+import type { Principals } from '../identity/principals.ts';
+import type { Grants } from './grants.ts';
+
+const EVERY_MS = 250;
+
+/**
+ * Makes the records of what ends by itself: grants past their end, principals past their expiry. The gateway does
+ * not wait for it (workers compare with the clock); a sweep that fails is tried again with the next.
+ *
+ * @param onError told once per series of failures, and with null when sweeping works again
+ * @returns stops the sweeps; resolves when the one under way is done
+ */
+export function startSweeps(
+  grants: Grants,
+  principals: Principals,
+  onError: (error: unknown) => void,
+): () => Promise<void> {
+  let failing = false;
+  let running: Promise<void> | null = null;
+  const sweep = async (): Promise<void> => {
+    try {
+      await grants.expire();
+      await principals.expire();
+      if (failing) onError(null);
+      failing = false;
+    } catch (error) {
+      if (!failing) onError(error);
+      failing = true;
+    }
+  };
+  const timer = setInterval(() => {
+    running ??= sweep().finally(() => {
+      running = null;
+    });
+  }, EVERY_MS);
+  return async () => {
+    clearInterval(timer);
+    await running;
+  };
+}

@@ -1,0 +1,121 @@
+/** From state to what gateway workers know (src/core/views.ts). */
+import type { ChangeRecord } from '../core/record.ts';
+import { nowMicros, rfc3339 } from '../core/time.ts';
+import type {
+  CredentialView,
+  Delta,
+  GrantView,
+  PrincipalView,
+  ResourceView,
+  Snapshot,
+} from '../core/views.ts';
+import type { Credential, Grant, Principal, Resource } from '../store/entities.ts';
+import { listCredentials, listGrants, listPrincipals, listResources } from '../store/queries.ts';
+import type { StateDb } from '../store/store.ts';
+import type { Resources } from './resources.ts';
+
+const millis = (time: string): number => Date.parse(time);
+
+export const principalView = (p: Principal): PrincipalView => ({
+  id: p.id,
+  name: p.name,
+  ownerId: p.owner.id,
+  status: p.status,
+  expiresAt: p.expiresAt === null ? null : millis(p.expiresAt),
+});
+
+export const grantView = (g: Grant): GrantView => ({
+  id: g.id,
+  principalId: g.principal.id,
+  resourceId: g.resource.id,
+  scope: g.scope,
+  start: millis(g.start),
+  end: millis(g.end),
+  status: g.status,
+  endReason: g.endReason,
+  authority: g.authority,
+});
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+
+/** Null where the verifier is missing, which a crash between verifier and record cannot cause but a restored backup can: nobody can prove such a credential, so no worker needs it. */
+async function credentialView(db: StateDb, c: Credential): Promise<CredentialView | null> {
+  const verifier = await db
+    .selectFrom('credential_verifiers')
+    .selectAll()
+    .where('credential_id', '=', c.id)
+    .executeTakeFirst();
+  if (!verifier) return null;
+  return {
+    id: c.id,
+    principalId: c.principal.id,
+    grantId: c.grant,
+    kind: c.kind,
+    expiresAt: millis(c.expiresAt),
+    status: c.status,
+    storedKey: base64(verifier.stored_key),
+    serverKey: base64(verifier.server_key),
+  };
+}
+
+/**
+ * Everything a fresh worker needs: every principal (also those that ended, so that a refusal can say why), and the
+ * resources, grants and credentials that are not over. Only when no change is under way.
+ *
+ * @param onFault told of a resource whose secret cannot be opened: it is left out, the others go on
+ */
+export async function snapshotOf(
+  db: StateDb,
+  resources: Resources,
+  version: number,
+  onFault: (error: unknown) => void,
+): Promise<Snapshot> {
+  const at = rfc3339(nowMicros());
+  const open = await listCredentials(db, { status: 'active', at });
+  const credentials = await Promise.all(open.map((credential) => credentialView(db, credential)));
+  const resourceViews: ResourceView[] = [];
+  for (const resource of await listResources(db, { status: 'active' })) {
+    try {
+      resourceViews.push(await resources.view(resource));
+    } catch (error) {
+      onFault(error);
+    }
+  }
+  return {
+    version,
+    principals: (await listPrincipals(db, {})).map(principalView),
+    resources: resourceViews,
+    grants: (await listGrants(db, { status: 'active' })).map(grantView),
+    credentials: credentials.filter((view) => view !== null),
+  };
+}
+
+/** What the records mean for workers, or null where they mean nothing (a person). */
+export async function deltaOf(
+  db: StateDb,
+  resources: Resources,
+  records: readonly ChangeRecord[],
+  version: number,
+): Promise<Delta | null> {
+  const principals: PrincipalView[] = [];
+  const resourceViews: ResourceView[] = [];
+  const grants: GrantView[] = [];
+  const credentials: CredentialView[] = [];
+  for (const { change } of records) {
+    if (change.entity === 'principal') principals.push(principalView(change.after as Principal));
+    if (change.entity === 'resource') resourceViews.push(await resources.view(change.after as Resource));
+    if (change.entity === 'grant') grants.push(grantView(change.after as Grant));
+    if (change.entity === 'credential') {
+      const view = await credentialView(db, change.after as Credential);
+      if (view) credentials.push(view);
+    }
+  }
+  if (principals.length + resourceViews.length + grants.length + credentials.length === 0) return null;
+  return {
+    version,
+    ...(principals.length > 0 && { principals }),
+    ...(resourceViews.length > 0 && { resources: resourceViews }),
+    ...(grants.length > 0 && { grants }),
+    ...(credentials.length > 0 && { credentials }),
+  };
+}

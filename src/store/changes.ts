@@ -1,0 +1,191 @@
+/**
+ * How state changes, and the only way it does. Every change to who may do what is a change record in the log;
+ * the state tables are what comes out when those records are applied in order.
+ *
+ * One change at a time: decide (read, validate) -> put secrets into their side tables -> open a transaction and
+ * apply the rows, so that the database's constraints have spoken -> append and flush the records -> commit ->
+ * tell the gateway workers. If the records cannot be written the transaction is rolled back and the change is
+ * refused. If the process dies between the flush and the commit, `recover` applies the records at start-up.
+ */
+import { PosternError } from '../core/errors.ts';
+import { uuidv7 } from '../core/ids.ts';
+import type { Actor, ChangeRecord, RecordSink, RecordType, Ref } from '../core/record.ts';
+import { nowMicros, rfc3339 } from '../core/time.ts';
+import type { Credential, Entities, EntityName, Grant, Person, Principal, Resource } from './entities.ts';
+import { credentialRow, grantRow, personRow, principalRow, resourceRow } from './rows.ts';
+import type { StateDb, Store } from './store.ts';
+
+/** One entity before and after. A change without an effect (`before` equals `after`) only leaves its record. */
+export type Change = {
+  [N in EntityName]: {
+    readonly type: RecordType;
+    readonly entity: N;
+    readonly before: Entities[N] | null;
+    readonly after: Entities[N];
+    readonly principal?: Ref;
+    readonly reason?: string | undefined;
+  };
+}[EntityName];
+
+/** What a decision comes to. */
+export interface Plan<T> {
+  readonly changes: readonly Change[];
+  readonly result: T;
+  /** Secrets that the changes need. Durable before the record is written: a record without its secret would be a name without use. */
+  readonly secrets?: (db: StateDb) => Promise<void>;
+  /** Rows that are no part of the log (an API token's hash), in the transaction of the change. */
+  readonly beside?: (db: StateDb) => Promise<void>;
+}
+
+/** A sink that can also say when what was flushed would survive a power cut (`fdatasync`). */
+export type ChangeSink = RecordSink & { sync?(): Promise<void> };
+
+export interface ChangeLogOptions {
+  readonly store: Store;
+  readonly sink: ChangeSink;
+  /** Tells the workers; resolves when they know. Called in the order of the changes, one call at a time. */
+  readonly deliver: (records: readonly ChangeRecord[]) => Promise<void>;
+}
+
+export class ChangeLog {
+  readonly #options: ChangeLogOptions;
+  /** Records that are written but not yet applied because the database refused the commit. */
+  #owed: ChangeRecord[] = [];
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(options: ChangeLogOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Runs a decision and carries out what it comes to. `decide` sees the state that no other change can alter
+   * meanwhile, and refuses by throwing.
+   *
+   * @throws PosternError POSTERN_AUDIT_UNAVAILABLE when the record cannot be written: state is unchanged
+   */
+  run<T>(actor: Actor, decide: (db: StateDb) => Promise<Plan<T>>): Promise<T> {
+    return this.exclusive(() => this.#run(actor, decide));
+  }
+
+  /** Runs `work` while no change is under way. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#last.then(work, work);
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #run<T>(actor: Actor, decide: (db: StateDb) => Promise<Plan<T>>): Promise<T> {
+    const { store, sink, deliver } = this.#options;
+    await this.#settle();
+    const plan = await decide(store.db);
+    if (plan.secrets) await store.db.transaction().execute(plan.secrets);
+    const time = rfc3339(nowMicros());
+    const records = plan.changes.map((change) => recordOf(actor, time, change));
+    let written = false;
+    try {
+      await store.db.transaction().execute(async (tx) => {
+        for (const record of records) await applyChange(tx, record);
+        await plan.beside?.(tx);
+        for (const record of records) sink.append(JSON.stringify(record));
+        if (records.length > 0) sink.flush();
+        written = true;
+        // The tables survive a power cut, so the records must as well: a state without its record is a lie.
+        await sink.sync?.();
+      });
+    } catch (error) {
+      if (written) this.#owed.push(...records);
+      else if (plan.secrets) await dropOrphans(store.db);
+      throw error;
+    }
+    await deliver(records);
+    return plan.result;
+  }
+
+  /** Applies what is owed before anything new is decided on a state that lags behind the log. */
+  async #settle(): Promise<void> {
+    if (this.#owed.length === 0) return;
+    const owed = this.#owed;
+    await recover(this.#options.store, owed);
+    this.#owed = [];
+    await this.#options.deliver(owed);
+  }
+}
+
+function recordOf(actor: Actor, time: string, change: Change): ChangeRecord {
+  const { type, principal, entity, before, after, reason } = change;
+  return {
+    id: uuidv7(),
+    time,
+    type,
+    actor,
+    ...(principal && { principal: { id: principal.id, name: principal.name } }),
+    change: { entity, id: after.id, before, after },
+    ...(reason !== undefined && { reason }),
+  };
+}
+
+/** Makes the entity's row what the record says it is after the change. Applying a record again changes nothing. */
+export async function applyChange(db: StateDb, record: ChangeRecord): Promise<void> {
+  const { entity, after } = record.change;
+  switch (entity) {
+    case 'person': {
+      const row = personRow(after as Person);
+      const put = db.insertInto('persons').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'principal': {
+      const row = principalRow(after as Principal);
+      const put = db.insertInto('principals').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'resource': {
+      const row = resourceRow(after as Resource);
+      const put = db.insertInto('resources').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'grant': {
+      const row = grantRow(after as Grant);
+      const put = db.insertInto('grants').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'credential': {
+      const row = credentialRow(after as Credential);
+      const put = db.insertInto('credentials').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    default:
+      throw new PosternError('POSTERN_INTERNAL', `Record ${record.id} changes something unknown.`);
+  }
+}
+
+/**
+ * Applies change records in order and in one transaction: with all of them to empty tables this is the fold
+ * of the log; with the last ones to tables that lag behind, it catches up.
+ */
+export async function recover(store: Store, records: Iterable<ChangeRecord>): Promise<number> {
+  let count = 0;
+  await store.db.transaction().execute(async (tx) => {
+    for (const record of records) {
+      await applyChange(tx, record);
+      count += 1;
+    }
+  });
+  return count;
+}
+
+/** Removes secrets whose change never came to be. Only when no change is under way. */
+export async function dropOrphans(db: StateDb): Promise<void> {
+  await db
+    .deleteFrom('vault_secrets')
+    .where('resource_id', 'not in', (e) => e.selectFrom('resources').select('id'))
+    .execute();
+  await db
+    .deleteFrom('credential_verifiers')
+    .where('credential_id', 'not in', (e) => e.selectFrom('credentials').select('id'))
+    .execute();
+}

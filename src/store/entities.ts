@@ -1,0 +1,85 @@
+/**
+ * The things whose state is kept. An entity is what a change record carries as `before` and `after` and what
+ * the API answers: one shape, without secrets. Times are RFC 3339 UTC with microseconds.
+ */
+import type { Authority, Ref } from '../core/record.ts';
+import type { ResourceView } from '../core/views.ts';
+
+export const ROLES = ['admin', 'owner', 'approver', 'reviewer', 'auditor'] as const;
+export type Role = (typeof ROLES)[number];
+
+export const PRINCIPAL_KINDS = ['service_account', 'ci_runner', 'workload', 'agent'] as const;
+export type PrincipalKind = (typeof PRINCIPAL_KINDS)[number];
+
+export interface PersonRef extends Ref {
+  readonly email: string;
+}
+
+export interface Person extends PersonRef {
+  readonly roles: readonly Role[];
+  readonly status: 'active' | 'disabled';
+  readonly statusReason: string | null;
+  readonly createdAt: string;
+}
+
+export interface Principal extends Ref {
+  readonly kind: PrincipalKind;
+  readonly owner: PersonRef;
+  readonly backupOwner: PersonRef | null;
+  readonly purpose: string;
+  readonly environment: string;
+  readonly reviewIntervalDays: number;
+  readonly expiresAt: string | null;
+  readonly status: 'active' | 'suspended' | 'disabled' | 'retired';
+  readonly statusReason: string | null;
+  readonly createdAt: string;
+}
+
+/** The upstream password is not part of it: it is sealed in the vault. */
+export interface Resource extends Ref, Pick<ResourceView, 'protocol' | 'host' | 'port' | 'database' | 'tls'> {
+  readonly environment: string;
+  readonly classification: string;
+  readonly durability: 'process' | 'power';
+  readonly upstream: { readonly user: string };
+  readonly status: 'active' | 'retired';
+  readonly statusReason: string | null;
+  readonly createdAt: string;
+}
+
+export interface Grant {
+  readonly id: string;
+  readonly principal: Ref;
+  readonly resource: Ref;
+  readonly scope: string;
+  readonly start: string;
+  readonly end: string;
+  readonly status: 'active' | 'expired' | 'revoked';
+  readonly endReason: string | null;
+  readonly endedAt: string | null;
+  readonly authority: Authority;
+  readonly createdAt: string;
+}
+
+/** The verifier is not part of it: it is kept beside. */
+export interface Credential {
+  readonly id: string;
+  readonly principal: Ref;
+  /** When set, sessions opened with it stand under this grant alone. */
+  readonly grant: string | null;
+  readonly kind: 'password';
+  readonly expiresAt: string;
+  readonly status: 'active' | 'revoked';
+  readonly endReason: string | null;
+  readonly endedAt: string | null;
+  readonly createdAt: string;
+}
+
+export interface Entities {
+  readonly person: Person;
+  readonly principal: Principal;
+  readonly resource: Resource;
+  readonly grant: Grant;
+  readonly credential: Credential;
+}
+
+export type EntityName = keyof Entities;

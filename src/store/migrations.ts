@@ -1,0 +1,135 @@
+/**
+ * The schema of `state.db`, as an ordered list: `PRAGMA user_version` counts how many were applied. An entry
+ * that was released is never edited; a change is a new entry.
+ *
+ * The constraints state again what the code already refuses, so that a mistake in the code stops at the
+ * database instead of becoming state. Their names say what they promise.
+ */
+const TIME = "GLOB '????-??-??T??:??:??.??????Z'";
+const NAME = (column: string): string =>
+  `length(${column}) BETWEEN 2 AND 63 AND ${column} GLOB '[a-z0-9]*' AND ${column} NOT GLOB '*[^a-z0-9._-]*'`;
+
+export const MIGRATIONS: readonly string[] = [
+  `
+CREATE TABLE persons (
+  id TEXT PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL CONSTRAINT person_has_a_name CHECK (length(name) BETWEEN 1 AND 100),
+  email TEXT NOT NULL CONSTRAINT email_belongs_to_one_person UNIQUE,
+  roles TEXT NOT NULL CONSTRAINT roles_are_a_list CHECK (json_valid(roles) AND json_type(roles) = 'array'),
+  status TEXT NOT NULL CONSTRAINT person_status_known CHECK (status IN ('active', 'disabled')),
+  status_reason TEXT,
+  created_at TEXT NOT NULL CONSTRAINT person_created_at_is_a_time CHECK (created_at ${TIME}),
+  CONSTRAINT email_is_lower_case CHECK (email = lower(email))
+) STRICT;
+
+CREATE TABLE api_tokens (
+  id TEXT PRIMARY KEY NOT NULL,
+  person_id TEXT NOT NULL CONSTRAINT token_has_a_person REFERENCES persons (id),
+  token_hash BLOB NOT NULL CONSTRAINT token_hash_unique UNIQUE
+    CONSTRAINT token_hash_is_sha256 CHECK (length(token_hash) = 32),
+  created_at TEXT NOT NULL CONSTRAINT token_created_at_is_a_time CHECK (created_at ${TIME}),
+  expires_at TEXT NOT NULL CONSTRAINT token_expires_at_is_a_time CHECK (expires_at ${TIME}),
+  last_used_at TEXT,
+  CONSTRAINT token_ends_after_it_begins CHECK (expires_at > created_at)
+) STRICT;
+CREATE INDEX api_tokens_by_person ON api_tokens (person_id);
+
+CREATE TABLE principals (
+  id TEXT PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL CONSTRAINT principal_name_never_reused UNIQUE
+    CONSTRAINT principal_name_is_plain CHECK (${NAME('name')}),
+  kind TEXT NOT NULL
+    CONSTRAINT principal_kind_known CHECK (kind IN ('service_account', 'ci_runner', 'workload', 'agent')),
+  owner_id TEXT NOT NULL CONSTRAINT principal_has_an_owner REFERENCES persons (id),
+  backup_owner_id TEXT CONSTRAINT backup_owner_is_a_person REFERENCES persons (id),
+  purpose TEXT NOT NULL CONSTRAINT principal_has_a_purpose CHECK (length(purpose) > 0),
+  environment TEXT NOT NULL,
+  review_interval_days INTEGER NOT NULL
+    CONSTRAINT review_interval_in_bounds CHECK (review_interval_days BETWEEN 1 AND 366),
+  expires_at TEXT CONSTRAINT principal_expires_at_is_a_time CHECK (expires_at IS NULL OR expires_at ${TIME}),
+  status TEXT NOT NULL
+    CONSTRAINT principal_status_known CHECK (status IN ('active', 'suspended', 'disabled', 'retired')),
+  status_reason TEXT,
+  created_at TEXT NOT NULL CONSTRAINT principal_created_at_is_a_time CHECK (created_at ${TIME}),
+  CONSTRAINT backup_owner_is_someone_else CHECK (backup_owner_id IS NULL OR backup_owner_id <> owner_id)
+) STRICT;
+CREATE INDEX principals_by_owner ON principals (owner_id);
+CREATE INDEX principals_by_expiry ON principals (expires_at) WHERE status IN ('active', 'suspended');
+
+CREATE TABLE resources (
+  id TEXT PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL CONSTRAINT resource_name_never_reused UNIQUE
+    CONSTRAINT resource_name_is_plain CHECK (${NAME('name')}),
+  protocol TEXT NOT NULL CONSTRAINT protocol_known CHECK (protocol IN ('postgres')),
+  host TEXT NOT NULL CONSTRAINT resource_has_a_host CHECK (length(host) BETWEEN 1 AND 253),
+  port INTEGER NOT NULL CONSTRAINT port_in_bounds CHECK (port BETWEEN 1 AND 65535),
+  database TEXT NOT NULL CONSTRAINT resource_has_a_database CHECK (length(database) BETWEEN 1 AND 63),
+  tls_mode TEXT NOT NULL
+    CONSTRAINT tls_mode_known CHECK (tls_mode IN ('disable', 'require', 'verify-ca', 'verify-full')),
+  tls_ca TEXT,
+  tls_server_name TEXT,
+  environment TEXT NOT NULL,
+  classification TEXT NOT NULL,
+  durability TEXT NOT NULL CONSTRAINT durability_known CHECK (durability IN ('process', 'power')),
+  upstream_user TEXT NOT NULL CONSTRAINT upstream_user_given CHECK (length(upstream_user) BETWEEN 1 AND 63),
+  status TEXT NOT NULL CONSTRAINT resource_status_known CHECK (status IN ('active', 'retired')),
+  status_reason TEXT,
+  created_at TEXT NOT NULL CONSTRAINT resource_created_at_is_a_time CHECK (created_at ${TIME})
+) STRICT;
+
+-- Written before the record of the change that needs them, hence without a foreign key.
+CREATE TABLE vault_secrets (
+  resource_id TEXT PRIMARY KEY NOT NULL,
+  sealed BLOB NOT NULL CONSTRAINT secret_is_sealed CHECK (length(sealed) > 28)
+) STRICT;
+
+CREATE TABLE grants (
+  id TEXT PRIMARY KEY NOT NULL,
+  principal_id TEXT NOT NULL CONSTRAINT grant_has_a_principal REFERENCES principals (id),
+  resource_id TEXT NOT NULL CONSTRAINT grant_has_a_resource REFERENCES resources (id),
+  scope TEXT NOT NULL CONSTRAINT grant_has_a_scope CHECK (length(scope) > 0),
+  start_at TEXT NOT NULL CONSTRAINT grant_start_is_a_time CHECK (start_at ${TIME}),
+  end_at TEXT NOT NULL CONSTRAINT grant_end_is_a_time CHECK (end_at ${TIME}),
+  status TEXT NOT NULL CONSTRAINT grant_status_known CHECK (status IN ('active', 'expired', 'revoked')),
+  end_reason TEXT,
+  ended_at TEXT,
+  authority TEXT NOT NULL
+    CONSTRAINT grant_has_an_approver CHECK (json_array_length(authority, '$.approvers') >= 1),
+  created_at TEXT NOT NULL CONSTRAINT grant_created_at_is_a_time CHECK (created_at ${TIME}),
+  CONSTRAINT grant_ends_after_it_starts CHECK (end_at > start_at),
+  CONSTRAINT ended_grant_says_when_and_why
+    CHECK ((status = 'active') = (ended_at IS NULL) AND (status = 'active') = (end_reason IS NULL))
+) STRICT;
+CREATE INDEX grants_by_principal ON grants (principal_id);
+CREATE INDEX grants_by_resource ON grants (resource_id);
+CREATE INDEX grants_open_by_end ON grants (end_at) WHERE status = 'active';
+
+CREATE TABLE credentials (
+  id TEXT PRIMARY KEY NOT NULL,
+  principal_id TEXT NOT NULL CONSTRAINT credential_has_a_principal REFERENCES principals (id),
+  grant_id TEXT CONSTRAINT credential_grant_exists REFERENCES grants (id),
+  kind TEXT NOT NULL CONSTRAINT credential_kind_known CHECK (kind IN ('password')),
+  expires_at TEXT NOT NULL CONSTRAINT credential_expires_at_is_a_time CHECK (expires_at ${TIME}),
+  status TEXT NOT NULL CONSTRAINT credential_status_known CHECK (status IN ('active', 'revoked')),
+  end_reason TEXT,
+  ended_at TEXT,
+  created_at TEXT NOT NULL CONSTRAINT credential_created_at_is_a_time CHECK (created_at ${TIME}),
+  CONSTRAINT credential_ends_after_it_begins CHECK (expires_at > created_at),
+  CONSTRAINT revoked_credential_says_when_and_why
+    CHECK ((status = 'active') = (ended_at IS NULL) AND (status = 'active') = (end_reason IS NULL))
+) STRICT;
+CREATE INDEX credentials_by_principal ON credentials (principal_id);
+CREATE INDEX credentials_by_expiry ON credentials (expires_at) WHERE status = 'active';
+
+CREATE TABLE credential_verifiers (
+  credential_id TEXT PRIMARY KEY NOT NULL,
+  stored_key BLOB NOT NULL CONSTRAINT stored_key_is_sha256 CHECK (length(stored_key) = 32),
+  server_key BLOB NOT NULL CONSTRAINT server_key_is_sha256 CHECK (length(server_key) = 32)
+) STRICT;
+
+CREATE TABLE settings (
+  name TEXT PRIMARY KEY NOT NULL,
+  value BLOB NOT NULL
+) STRICT;
+`,
+];

@@ -1,0 +1,225 @@
+/** Reads entities. A `ref` is an id or a name (for a person also the e-mail address). */
+import { sql } from 'kysely';
+import { PosternError } from '../core/errors.ts';
+import type { Credential, Grant, Person, PersonRef, Principal, Resource } from './entities.ts';
+import { credentialOf, grantOf, personOf, principalOf, resourceOf } from './rows.ts';
+import type { StateDb } from './store.ts';
+
+/** A page of a list, in the order of making. `after` is the id of the last item already seen. */
+export interface Page {
+  readonly after?: string | undefined;
+  readonly limit: number;
+}
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Names cannot look like ids (they are too short or refused), so a ref means one thing only. */
+export const isId = (ref: string): boolean => UUID.test(ref);
+
+/** @throws PosternError POSTERN_NOT_FOUND naming what was looked for */
+export function found<T>(value: T | undefined, what: string, ref: string): T {
+  if (value === undefined) {
+    throw new PosternError('POSTERN_NOT_FOUND', `There is no ${what} ${JSON.stringify(ref)}.`);
+  }
+  return value;
+}
+
+export async function findPerson(db: StateDb, ref: string): Promise<Person | undefined> {
+  const all = db.selectFrom('persons').selectAll();
+  if (isId(ref) || ref.includes('@')) {
+    const row = await all.where(isId(ref) ? 'id' : 'email', '=', ref.toLowerCase()).executeTakeFirst();
+    return row && personOf(row);
+  }
+  const rows = await all.where('name', '=', ref).limit(2).execute();
+  if (rows.length > 1) {
+    throw new PosternError(
+      'POSTERN_CONFLICT',
+      `More than one person is called ${JSON.stringify(ref)}.`,
+      'Use the e-mail address.',
+    );
+  }
+  return rows[0] && personOf(rows[0]);
+}
+
+export async function listPersons(db: StateDb, page?: Page): Promise<Person[]> {
+  let query = db.selectFrom('persons').selectAll().orderBy('id');
+  if (page) query = query.limit(page.limit);
+  if (page?.after !== undefined) query = query.where('id', '>', page.after);
+  return (await query.execute()).map(personOf);
+}
+
+export interface PrincipalFilter {
+  readonly status?: Principal['status'] | undefined;
+  readonly kind?: Principal['kind'] | undefined;
+  /** Person id: owner or backup owner. */
+  readonly owner?: string | undefined;
+  /** Part of the name or the purpose. */
+  readonly q?: string | undefined;
+  readonly expiredAt?: string | undefined;
+}
+
+function principals(db: StateDb) {
+  return db
+    .selectFrom('principals')
+    .innerJoin('persons as o', 'o.id', 'principals.owner_id')
+    .leftJoin('persons as b', 'b.id', 'principals.backup_owner_id')
+    .selectAll('principals')
+    .select(['o.name as owner_name', 'o.email as owner_email'])
+    .select(['b.name as backup_name', 'b.email as backup_email']);
+}
+
+type PrincipalJoined = Awaited<ReturnType<ReturnType<typeof principals>['executeTakeFirstOrThrow']>>;
+
+function joined(row: PrincipalJoined): Principal {
+  const owner: PersonRef = { id: row.owner_id, name: row.owner_name, email: row.owner_email };
+  const backup =
+    row.backup_owner_id === null
+      ? null
+      : { id: row.backup_owner_id, name: row.backup_name ?? '', email: row.backup_email ?? '' };
+  return principalOf(row, owner, backup);
+}
+
+export async function findPrincipal(db: StateDb, ref: string): Promise<Principal | undefined> {
+  const row = await principals(db)
+    .where(isId(ref) ? 'principals.id' : 'principals.name', '=', ref)
+    .executeTakeFirst();
+  return row && joined(row);
+}
+
+export async function listPrincipals(
+  db: StateDb,
+  filter: PrincipalFilter,
+  page?: Page,
+): Promise<Principal[]> {
+  let query = principals(db).orderBy('principals.id');
+  const { status, kind, owner, q, expiredAt } = filter;
+  if (status !== undefined) query = query.where('principals.status', '=', status);
+  if (kind !== undefined) query = query.where('principals.kind', '=', kind);
+  if (owner !== undefined) {
+    query = query.where((e) =>
+      e.or([e('principals.owner_id', '=', owner), e('principals.backup_owner_id', '=', owner)]),
+    );
+  }
+  if (q !== undefined) {
+    query = query.where(
+      sql<boolean>`(instr(lower(principals.name), lower(${q})) > 0 or instr(lower(principals.purpose), lower(${q})) > 0)`,
+    );
+  }
+  if (expiredAt !== undefined) {
+    query = query
+      .where('principals.expires_at', '<=', expiredAt)
+      .where('principals.status', 'in', ['active', 'suspended']);
+  }
+  if (page?.after !== undefined) query = query.where('principals.id', '>', page.after);
+  if (page) query = query.limit(page.limit);
+  return (await query.execute()).map(joined);
+}
+
+export async function findResource(db: StateDb, ref: string): Promise<Resource | undefined> {
+  const row = await db
+    .selectFrom('resources')
+    .selectAll()
+    .where(isId(ref) ? 'id' : 'name', '=', ref)
+    .executeTakeFirst();
+  return row && resourceOf(row);
+}
+
+export async function listResources(
+  db: StateDb,
+  filter: { readonly status?: Resource['status'] | undefined },
+  page?: Page,
+): Promise<Resource[]> {
+  let query = db.selectFrom('resources').selectAll().orderBy('id');
+  if (filter.status !== undefined) query = query.where('status', '=', filter.status);
+  if (page?.after !== undefined) query = query.where('id', '>', page.after);
+  if (page) query = query.limit(page.limit);
+  return (await query.execute()).map(resourceOf);
+}
+
+export interface GrantFilter {
+  readonly principal?: string | undefined;
+  readonly resource?: string | undefined;
+  readonly status?: Grant['status'] | undefined;
+  /** Person id: owner or backup owner of the principal. */
+  readonly owner?: string | undefined;
+  /** Only those whose end is at or before this time. */
+  readonly endedBy?: string | undefined;
+}
+
+function grants(db: StateDb) {
+  return db
+    .selectFrom('grants')
+    .innerJoin('principals', 'principals.id', 'grants.principal_id')
+    .innerJoin('resources', 'resources.id', 'grants.resource_id')
+    .selectAll('grants')
+    .select(['principals.name as principal_name', 'resources.name as resource_name']);
+}
+
+export async function findGrant(db: StateDb, id: string): Promise<Grant | undefined> {
+  const row = await grants(db).where('grants.id', '=', id).executeTakeFirst();
+  return row && grantOf(row);
+}
+
+export async function listGrants(db: StateDb, filter: GrantFilter, page?: Page): Promise<Grant[]> {
+  let query = grants(db).orderBy('grants.id');
+  const { principal, resource, status, owner, endedBy } = filter;
+  if (principal !== undefined) query = query.where('grants.principal_id', '=', principal);
+  if (resource !== undefined) query = query.where('grants.resource_id', '=', resource);
+  if (status !== undefined) query = query.where('grants.status', '=', status);
+  if (endedBy !== undefined) query = query.where('grants.end_at', '<=', endedBy);
+  if (owner !== undefined) {
+    query = query.where((e) =>
+      e.or([e('principals.owner_id', '=', owner), e('principals.backup_owner_id', '=', owner)]),
+    );
+  }
+  if (page?.after !== undefined) query = query.where('grants.id', '>', page.after);
+  if (page) query = query.limit(page.limit);
+  return (await query.execute()).map(grantOf);
+}
+
+export interface CredentialFilter {
+  readonly principal?: string | undefined;
+  readonly grant?: string | undefined;
+  readonly status?: 'active' | 'expired' | 'revoked' | undefined;
+  /** Person id: owner or backup owner of the principal. */
+  readonly owner?: string | undefined;
+  /** RFC 3339: the instant at which `active` and `expired` are told apart. */
+  readonly at: string;
+}
+
+function credentials(db: StateDb) {
+  return db
+    .selectFrom('credentials')
+    .innerJoin('principals', 'principals.id', 'credentials.principal_id')
+    .selectAll('credentials')
+    .select('principals.name as principal_name');
+}
+
+export async function findCredential(db: StateDb, id: string): Promise<Credential | undefined> {
+  const row = await credentials(db).where('credentials.id', '=', id).executeTakeFirst();
+  return row && credentialOf(row);
+}
+
+export async function listCredentials(
+  db: StateDb,
+  filter: CredentialFilter,
+  page?: Page,
+): Promise<Credential[]> {
+  let query = credentials(db).orderBy('credentials.id');
+  const { principal, grant, status, owner, at } = filter;
+  if (principal !== undefined) query = query.where('credentials.principal_id', '=', principal);
+  if (grant !== undefined) query = query.where('credentials.grant_id', '=', grant);
+  if (status !== undefined) {
+    query = query.where('credentials.status', '=', status === 'revoked' ? 'revoked' : 'active');
+    if (status === 'active') query = query.where('credentials.expires_at', '>', at);
+    if (status === 'expired') query = query.where('credentials.expires_at', '<=', at);
+  }
+  if (owner !== undefined) {
+    query = query.where((e) =>
+      e.or([e('principals.owner_id', '=', owner), e('principals.backup_owner_id', '=', owner)]),
+    );
+  }
+  if (page?.after !== undefined) query = query.where('credentials.id', '>', page.after);
+  if (page) query = query.limit(page.limit);
+  return (await query.execute()).map(credentialOf);
+}

@@ -1,0 +1,146 @@
+/** Entities to rows and back. The two directions undo each other, which is what makes the log foldable. */
+import type { Authority } from '../core/record.ts';
+import type { Credential, Grant, Person, PersonRef, Principal, Resource, Role } from './entities.ts';
+import type { CredentialTable, GrantTable, PersonTable, PrincipalTable, ResourceTable } from './schema.ts';
+
+export const personRow = (e: Person): PersonTable => ({
+  id: e.id,
+  name: e.name,
+  email: e.email,
+  roles: JSON.stringify(e.roles),
+  status: e.status,
+  status_reason: e.statusReason,
+  created_at: e.createdAt,
+});
+
+export const personOf = (r: PersonTable): Person => ({
+  id: r.id,
+  name: r.name,
+  email: r.email,
+  roles: JSON.parse(r.roles) as Role[],
+  status: r.status,
+  statusReason: r.status_reason,
+  createdAt: r.created_at,
+});
+
+export const principalRow = (e: Principal): PrincipalTable => ({
+  id: e.id,
+  name: e.name,
+  kind: e.kind,
+  owner_id: e.owner.id,
+  backup_owner_id: e.backupOwner?.id ?? null,
+  purpose: e.purpose,
+  environment: e.environment,
+  review_interval_days: e.reviewIntervalDays,
+  expires_at: e.expiresAt,
+  status: e.status,
+  status_reason: e.statusReason,
+  created_at: e.createdAt,
+});
+
+export const principalOf = (
+  r: PrincipalTable,
+  owner: PersonRef,
+  backupOwner: PersonRef | null,
+): Principal => ({
+  id: r.id,
+  name: r.name,
+  kind: r.kind,
+  owner,
+  backupOwner,
+  purpose: r.purpose,
+  environment: r.environment,
+  reviewIntervalDays: r.review_interval_days,
+  expiresAt: r.expires_at,
+  status: r.status,
+  statusReason: r.status_reason,
+  createdAt: r.created_at,
+});
+
+export const resourceRow = (e: Resource): ResourceTable => ({
+  id: e.id,
+  name: e.name,
+  protocol: e.protocol,
+  host: e.host,
+  port: e.port,
+  database: e.database,
+  tls_mode: e.tls.mode,
+  tls_ca: e.tls.ca,
+  tls_server_name: e.tls.serverName,
+  environment: e.environment,
+  classification: e.classification,
+  durability: e.durability,
+  upstream_user: e.upstream.user,
+  status: e.status,
+  status_reason: e.statusReason,
+  created_at: e.createdAt,
+});
+
+export const resourceOf = (r: ResourceTable): Resource => ({
+  id: r.id,
+  name: r.name,
+  protocol: r.protocol,
+  host: r.host,
+  port: r.port,
+  database: r.database,
+  tls: { mode: r.tls_mode, ca: r.tls_ca, serverName: r.tls_server_name },
+  environment: r.environment,
+  classification: r.classification,
+  durability: r.durability,
+  upstream: { user: r.upstream_user },
+  status: r.status,
+  statusReason: r.status_reason,
+  createdAt: r.created_at,
+});
+
+export const grantRow = (e: Grant): GrantTable => ({
+  id: e.id,
+  principal_id: e.principal.id,
+  resource_id: e.resource.id,
+  scope: e.scope,
+  start_at: e.start,
+  end_at: e.end,
+  status: e.status,
+  end_reason: e.endReason,
+  ended_at: e.endedAt,
+  authority: JSON.stringify(e.authority),
+  created_at: e.createdAt,
+});
+
+export const grantOf = (r: GrantTable & { principal_name: string; resource_name: string }): Grant => ({
+  id: r.id,
+  principal: { id: r.principal_id, name: r.principal_name },
+  resource: { id: r.resource_id, name: r.resource_name },
+  scope: r.scope,
+  start: r.start_at,
+  end: r.end_at,
+  status: r.status,
+  endReason: r.end_reason,
+  endedAt: r.ended_at,
+  authority: JSON.parse(r.authority) as Authority,
+  createdAt: r.created_at,
+});
+
+export const credentialRow = (e: Credential): CredentialTable => ({
+  id: e.id,
+  principal_id: e.principal.id,
+  grant_id: e.grant,
+  kind: e.kind,
+  expires_at: e.expiresAt,
+  status: e.status,
+  end_reason: e.endReason,
+  ended_at: e.endedAt,
+  created_at: e.createdAt,
+});
+
+export const credentialOf = (r: CredentialTable & { principal_name: string }): Credential => ({
+  id: r.id,
+  principal: { id: r.principal_id, name: r.principal_name },
+  grant: r.grant_id,
+  kind: r.kind,
+  expiresAt: r.expires_at,
+  status: r.status,
+  endReason: r.end_reason,
+  endedAt: r.ended_at,
+  createdAt: r.created_at,
+});

@@ -1,0 +1,112 @@
+/** The tables of `state.db` as Kysely sees them. Names and checks are in `migrations.ts`. */
+
+export interface PersonTable {
+  id: string;
+  name: string;
+  email: string;
+  /** JSON array of roles. */
+  roles: string;
+  status: 'active' | 'disabled';
+  status_reason: string | null;
+  created_at: string;
+}
+
+export interface ApiTokenTable {
+  id: string;
+  person_id: string;
+  /** SHA-256 of the token: the token itself is kept nowhere. */
+  token_hash: Uint8Array;
+  created_at: string;
+  expires_at: string;
+  last_used_at: string | null;
+}
+
+export interface PrincipalTable {
+  id: string;
+  name: string;
+  kind: 'service_account' | 'ci_runner' | 'workload' | 'agent';
+  owner_id: string;
+  backup_owner_id: string | null;
+  purpose: string;
+  environment: string;
+  review_interval_days: number;
+  expires_at: string | null;
+  status: 'active' | 'suspended' | 'disabled' | 'retired';
+  status_reason: string | null;
+  created_at: string;
+}
+
+export interface ResourceTable {
+  id: string;
+  name: string;
+  protocol: 'postgres';
+  host: string;
+  port: number;
+  database: string;
+  tls_mode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
+  tls_ca: string | null;
+  tls_server_name: string | null;
+  environment: string;
+  classification: string;
+  durability: 'process' | 'power';
+  upstream_user: string;
+  status: 'active' | 'retired';
+  status_reason: string | null;
+  created_at: string;
+}
+
+export interface VaultSecretTable {
+  resource_id: string;
+  sealed: Uint8Array;
+}
+
+export interface GrantTable {
+  id: string;
+  principal_id: string;
+  resource_id: string;
+  scope: string;
+  start_at: string;
+  end_at: string;
+  status: 'active' | 'expired' | 'revoked';
+  end_reason: string | null;
+  ended_at: string | null;
+  /** JSON of `Authority`. */
+  authority: string;
+  created_at: string;
+}
+
+export interface CredentialTable {
+  id: string;
+  principal_id: string;
+  grant_id: string | null;
+  kind: 'password';
+  expires_at: string;
+  status: 'active' | 'revoked';
+  end_reason: string | null;
+  ended_at: string | null;
+  created_at: string;
+}
+
+export interface CredentialVerifierTable {
+  credential_id: string;
+  stored_key: Uint8Array;
+  server_key: Uint8Array;
+}
+
+/** Things of this installation that are no entity: the set-up token's hash, the sealed SCRAM salt secret. */
+export interface SettingTable {
+  name: string;
+  value: Uint8Array;
+}
+
+export interface StateTables {
+  persons: PersonTable;
+  api_tokens: ApiTokenTable;
+  principals: PrincipalTable;
+  resources: ResourceTable;
+  vault_secrets: VaultSecretTable;
+  grants: GrantTable;
+  credentials: CredentialTable;
+  credential_verifiers: CredentialVerifierTable;
+  settings: SettingTable;
+}

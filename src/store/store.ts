@@ -1,0 +1,81 @@
+import { chmodSync } from 'node:fs';
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { Kysely, type SqliteDatabase, SqliteDialect } from 'kysely';
+import { PosternError } from '../core/errors.ts';
+import { touchPrivate } from './files.ts';
+import { MIGRATIONS } from './migrations.ts';
+import type { StateTables } from './schema.ts';
+
+/** A database or a transaction on it. */
+export type StateDb = Kysely<StateTables>;
+
+/**
+ * Control-plane state: one SQLite file, durable at every commit (WAL, synchronous FULL).
+ * All access goes through one connection, so a reader never sees half of a change.
+ */
+export class Store {
+  readonly db: StateDb;
+
+  private constructor(database: DatabaseSync) {
+    this.db = new Kysely<StateTables>({ dialect: new SqliteDialect({ database: adapt(database) }) });
+  }
+
+  /**
+   * Opens the file (0600, created if missing) and brings its schema up to date.
+   *
+   * @param file path, or `:memory:`
+   * @throws PosternError POSTERN_INVALID when the file was written by a newer Postern
+   */
+  static open(file: string): Store {
+    if (file !== ':memory:') {
+      touchPrivate(file);
+      chmodSync(file, 0o600);
+    }
+    const database = new DatabaseSync(file);
+    try {
+      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+      migrate(database, file);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    return new Store(database);
+  }
+
+  async close(): Promise<void> {
+    // Kysely opens its driver at the first query and closes only what it opened.
+    await this.db.selectFrom('settings').select('name').limit(1).execute();
+    await this.db.destroy();
+  }
+}
+
+function migrate(database: DatabaseSync, file: string): void {
+  const row = database.prepare('PRAGMA user_version').get();
+  const applied = Number(row?.user_version ?? 0);
+  if (applied > MIGRATIONS.length) {
+    throw new PosternError(
+      'POSTERN_INVALID',
+      `${file} was written by a newer version of Postern (schema ${applied}, known here: ${MIGRATIONS.length}).`,
+    );
+  }
+  for (let version = applied; version < MIGRATIONS.length; version++) {
+    database.exec(`BEGIN; ${MIGRATIONS[version]} PRAGMA user_version = ${version + 1}; COMMIT;`);
+  }
+}
+
+/** What Kysely's SQLite dialect expects of a driver, over `node:sqlite`. */
+function adapt(database: DatabaseSync): SqliteDatabase {
+  return {
+    close: () => database.close(),
+    prepare(sql) {
+      const statement = database.prepare(sql);
+      const values = (parameters: readonly unknown[]): SQLInputValue[] => parameters as SQLInputValue[];
+      return {
+        reader: statement.columns().length > 0,
+        all: (parameters) => statement.all(...values(parameters)),
+        run: (parameters) => statement.run(...values(parameters)),
+        iterate: (parameters) => statement.iterate(...values(parameters)),
+      };
+    },
+  };
+}
