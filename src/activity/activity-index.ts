@@ -1,0 +1,343 @@
+/**
+ * The activity room: what happened, found fast. The index is a copy of the log in the shape that questions have;
+ * it holds nothing that the log does not, so it may be thrown away and rebuilt, and nothing in evidence rests on it.
+ */
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import {
+  type ChangeRecord,
+  type CommandDenied,
+  type CommandIntent,
+  type CommandOutcome,
+  RECORD_TYPES,
+  type RecordBase,
+  type RecordType,
+  type SessionClosed,
+  type SessionOpened,
+  type SessionRefused,
+} from '../core/record.ts';
+import type { Leaf, LeafConsumer } from '../ledger/leaf.ts';
+import { BulkInsert } from './bulk-insert.ts';
+import { EntityTable } from './entity-table.ts';
+import { Names } from './names.ts';
+import { BLOCK, DECISION, KIND, NAME, openIndex } from './schema.ts';
+import { microsOf } from './times.ts';
+
+const TYPE_NUMBER = new Map<string, number>(RECORD_TYPES.map((type, i) => [type, i]));
+
+/** How many intents that wait for their outcome are held in memory; older ones are found through the index. */
+const WAITING = 100_000;
+/** How many statement classes are held in memory. */
+const CLASSES = 50_000;
+
+interface Use {
+  readonly principal: number;
+  readonly resource: number;
+  readonly class: number;
+  readonly first: number;
+  last: number;
+}
+
+/** The number of a record type in the index. */
+export function typeNumber(type: string): number {
+  return TYPE_NUMBER.get(type) ?? -1;
+}
+
+/** A record id as the index stores it: the 16 bytes of the UUID. */
+export function idBytes(id: string): Buffer {
+  return Buffer.from(id.replaceAll('-', ''), 'hex');
+}
+
+export class ActivityIndex implements LeafConsumer {
+  readonly #db: DatabaseSync;
+  readonly #principals: Names;
+  readonly #resources: Names;
+  readonly #sessions: Names;
+  readonly #grants: Names;
+  readonly #entities: EntityTable;
+  readonly #events: BulkInsert;
+  readonly #outcomes: BulkInsert;
+  readonly #details: BulkInsert;
+  readonly #classes = new Map<string, number>();
+  readonly #waiting = new Map<string, number>();
+  readonly #uses = new Map<string, Use>();
+  readonly #statements: Record<
+    'findClass' | 'putClass' | 'findEvent' | 'putUse' | 'putBlock' | 'putMeta',
+    StatementSync
+  >;
+  #size: number;
+  #nextName: number;
+  #nextClass: number;
+
+  /** @param file path of index.db; made where it is missing, made anew where it is of another version. */
+  static open(file: string): ActivityIndex {
+    return new ActivityIndex(openIndex(file));
+  }
+
+  private constructor(db: DatabaseSync) {
+    this.#db = db;
+    const nextName = (): number => this.#nextName++;
+    this.#principals = new Names(db, NAME.principal, nextName);
+    this.#resources = new Names(db, NAME.resource, nextName);
+    this.#sessions = new Names(db, NAME.session, nextName);
+    this.#grants = new Names(db, NAME.grant, nextName);
+    this.#entities = new EntityTable(db);
+    this.#events = new BulkInsert(db, 'events', [
+      'leaf',
+      'id',
+      'time',
+      'type',
+      'kind',
+      'decision',
+      'principal',
+      'resource',
+      'session',
+      'grant_n',
+      'class',
+    ]);
+    this.#outcomes = new BulkInsert(db, 'outcomes', [
+      'intent',
+      'leaf',
+      'status',
+      'code',
+      'row_count',
+      'bytes',
+      'duration',
+    ]);
+    this.#details = new BulkInsert(db, 'details', ['leaf', 'code', 'reason', 'subject']);
+    this.#statements = {
+      findClass: db.prepare('SELECT n FROM classes WHERE fingerprint = ? AND objects = ? AND verbs = ?'),
+      putClass: db.prepare('INSERT INTO classes (n, verbs, objects, fingerprint) VALUES (?, ?, ?, ?)'),
+      findEvent: db.prepare('SELECT leaf FROM events WHERE id = ?'),
+      putUse: db.prepare(
+        'INSERT INTO uses (principal, resource, class, first, last) VALUES (?, ?, ?, ?, ?) ' +
+          'ON CONFLICT DO UPDATE SET last = max(last, excluded.last)',
+      ),
+      putBlock: db.prepare(
+        'INSERT INTO blocks (block, min_time, max_time) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET ' +
+          'min_time = min(min_time, excluded.min_time), max_time = max(max_time, excluded.max_time)',
+      ),
+      putMeta: db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)'),
+    };
+    this.#size = one(db, "SELECT value FROM meta WHERE key = 'size'");
+    this.#nextName = one(db, 'SELECT max(n) FROM names') + 1;
+    this.#nextClass = one(db, 'SELECT max(n) FROM classes') + 1;
+  }
+
+  /** How many leaves, from leaf 0 on, are in the index. */
+  indexedSize(): number {
+    return this.#size;
+  }
+
+  /**
+   * Takes leaves into the index, all of them or none. Leaves it has already are passed over.
+   *
+   * @throws Error where leaves between what it has and what it gets are missing
+   */
+  consume(leaves: readonly Leaf[]): void {
+    const first = leaves[0];
+    const last = leaves.at(-1);
+    if (first === undefined || last === undefined || last.index < this.#size) return;
+    if (first.index > this.#size) {
+      throw new Error(`The index has ${this.#size} leaves and was given leaf ${first.index} next.`);
+    }
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      this.#takeAll(leaves);
+      this.#statements.putMeta.run('size', last.index + 1);
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      this.#forget();
+      throw error;
+    }
+    this.#size = last.index + 1;
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #takeAll(leaves: readonly Leaf[]): void {
+    let block = -1;
+    let min = 0;
+    let max = 0;
+    const putBlock = (): void => {
+      if (block >= 0) this.#statements.putBlock.run(block, min, max);
+    };
+    for (const leaf of leaves) {
+      if (leaf.index < this.#size) continue;
+      const record = leaf.record;
+      const time = microsOf(record.time);
+      const at = Math.floor(leaf.index / BLOCK);
+      if (at !== block) {
+        putBlock();
+        block = at;
+        min = time;
+        max = time;
+      } else if (time < min) min = time;
+      else if (time > max) max = time;
+      this.#take(leaf.index, time, record);
+    }
+    putBlock();
+    for (const table of [this.#events, this.#outcomes, this.#details]) table.flush();
+    for (const names of [this.#principals, this.#resources, this.#sessions, this.#grants]) names.save();
+    for (const use of this.#uses.values()) {
+      this.#statements.putUse.run(use.principal, use.resource, use.class, use.first, use.last);
+    }
+    this.#uses.clear();
+    if (this.#classes.size > CLASSES) this.#classes.clear();
+  }
+
+  #take(leaf: number, time: number, record: RecordBase): void {
+    if (record.type === 'command.outcome') this.#takeOutcome(leaf, record as CommandOutcome);
+    else if (record.type === 'command.intent' || record.type === 'command.denied') {
+      this.#takeCommand(leaf, time, record as CommandIntent | CommandDenied);
+    } else if (record.type.startsWith('session.')) {
+      this.#takeSession(leaf, time, record as SessionOpened | SessionClosed | SessionRefused);
+    } else if ('change' in record) this.#takeChange(leaf, time, record as ChangeRecord);
+    else this.#put(leaf, time, record, KIND.other, { principal: this.#principal(leaf, record) });
+  }
+
+  #takeCommand(leaf: number, time: number, record: CommandIntent | CommandDenied): void {
+    const principal = this.#principal(leaf, record);
+    const resource = this.#resources.number(record.resource.id, record.resource.name, leaf);
+    const allowed = record.type === 'command.intent';
+    this.#put(leaf, time, record, KIND.command, {
+      decision: allowed ? DECISION.allow : DECISION.deny,
+      principal,
+      resource,
+      session: this.#sessions.number(record.session, '', leaf, principal),
+      grant: allowed ? this.#grants.number(record.grant, '', leaf, principal) : 0,
+      class: this.#class(record),
+    });
+    if (allowed) {
+      this.#waiting.set(record.id, leaf);
+      if (this.#waiting.size > WAITING) this.#waiting.delete(this.#waiting.keys().next().value as string);
+    } else {
+      this.#details.add(leaf, record.decision.code, record.decision.reason, null);
+    }
+  }
+
+  #takeOutcome(leaf: number, record: CommandOutcome): void {
+    let intent = this.#waiting.get(record.intent);
+    if (intent === undefined) {
+      intent = this.#statements.findEvent.get(idBytes(record.intent))?.leaf as number | undefined;
+      // An outcome whose intent is not in the log is no answer to any question; verification reports it.
+      if (intent === undefined) return;
+    } else this.#waiting.delete(record.intent);
+    this.#outcomes.add(
+      intent,
+      leaf,
+      record.status,
+      record.code,
+      record.rows,
+      record.bytes,
+      record.durationUs,
+    );
+  }
+
+  #takeSession(leaf: number, time: number, record: SessionOpened | SessionClosed | SessionRefused): void {
+    const principal = this.#principal(leaf, record);
+    const resource = record.resource;
+    this.#put(leaf, time, record, KIND.session, {
+      decision: record.type === 'session.refused' ? DECISION.deny : DECISION.none,
+      principal,
+      resource: resource === undefined ? 0 : this.#resources.number(resource.id, resource.name, leaf),
+      session: this.#sessions.number(record.session, '', leaf, principal),
+    });
+    if (record.type === 'session.refused') this.#details.add(leaf, record.code, record.reason, null);
+    else if (record.type === 'session.closed') this.#details.add(leaf, null, record.reason, null);
+  }
+
+  #takeChange(leaf: number, time: number, record: ChangeRecord): void {
+    const { entity, id } = record.change;
+    const principal = this.#principal(leaf, record);
+    const name = this.#entities.take(leaf, record);
+    this.#put(leaf, time, record, KIND.change, {
+      principal,
+      resource: entity === 'resource' ? this.#resources.number(id, name, leaf) : 0,
+      grant: entity === 'grant' ? this.#grants.number(id, '', leaf, principal) : 0,
+    });
+    this.#details.add(leaf, null, record.reason ?? null, JSON.stringify({ entity, id, name }));
+  }
+
+  #put(
+    leaf: number,
+    time: number,
+    record: RecordBase,
+    kind: number,
+    row: {
+      principal: number;
+      decision?: number;
+      resource?: number;
+      session?: number;
+      grant?: number;
+      class?: number;
+    },
+  ): void {
+    const resource = row.resource ?? 0;
+    const classNumber = row.class ?? 0;
+    this.#events.add(
+      leaf,
+      idBytes(record.id),
+      time,
+      typeNumber(record.type satisfies RecordType),
+      kind,
+      row.decision ?? DECISION.none,
+      row.principal,
+      resource,
+      row.session ?? 0,
+      row.grant ?? 0,
+      classNumber,
+    );
+    const key = `${row.principal} ${resource} ${classNumber}`;
+    const use = this.#uses.get(key);
+    if (use === undefined) {
+      this.#uses.set(key, {
+        principal: row.principal,
+        resource,
+        class: classNumber,
+        first: leaf,
+        last: leaf,
+      });
+    } else use.last = leaf;
+  }
+
+  #principal(leaf: number, record: RecordBase): number {
+    const ref = record.principal;
+    return ref === undefined ? 0 : this.#principals.number(ref.id, ref.name, leaf);
+  }
+
+  #class(record: CommandIntent | CommandDenied): number {
+    const verbs = JSON.stringify(record.verbs);
+    const objects = JSON.stringify(record.objects);
+    const fingerprint = record.fingerprint ?? '';
+    const key = `${fingerprint} ${verbs} ${objects}`;
+    let n = this.#classes.get(key);
+    if (n === undefined) {
+      n = this.#statements.findClass.get(fingerprint, objects, verbs)?.n as number | undefined;
+      if (n === undefined) {
+        n = this.#nextClass++;
+        this.#statements.putClass.run(n, verbs, objects, fingerprint);
+      }
+      this.#classes.set(key, n);
+    }
+    return n;
+  }
+
+  /** After a failed batch nothing in memory may claim to be in the file. */
+  #forget(): void {
+    for (const table of [this.#events, this.#outcomes, this.#details]) table.drop();
+    for (const names of [this.#principals, this.#resources, this.#sessions, this.#grants]) names.drop();
+    this.#classes.clear();
+    this.#waiting.clear();
+    this.#uses.clear();
+    this.#nextName = one(this.#db, 'SELECT max(n) FROM names') + 1;
+    this.#nextClass = one(this.#db, 'SELECT max(n) FROM classes') + 1;
+  }
+}
+
+function one(db: DatabaseSync, sql: string, ...values: SQLInputValue[]): number {
+  const row = db.prepare(sql).get(...values);
+  return row === undefined ? 0 : Number(Object.values(row)[0] ?? 0);
+}

@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PosternError } from '../core/errors.ts';
+import { openCheckpoint } from '../ledger/checkpoint.ts';
+import { parseVerifierKey } from '../ledger/note.ts';
+import { PayloadStore } from '../ledger/payloads.ts';
+import { readEntry, TileStore } from '../ledger/tiles.ts';
+import type { ActivityFilter } from './filter.ts';
+import { type ActivityItem, type ActivityPage, ActivityQuery, type PageOptions } from './query.ts';
+import type { ActivitySummary } from './summary.ts';
+
+/** One record with everything that belongs to it. */
+export interface RecordDetail extends ActivityItem {
+  /** The leaf as it stands in the log. */
+  readonly record: object;
+  /** The leaf of the outcome, where there is one. */
+  readonly outcome: object | null;
+  /** Text of the statement; null where it has none or it was erased. Bytes that are no UTF-8 come as U+FFFD. */
+  readonly statement: string | null;
+  readonly parameters: readonly unknown[] | null;
+}
+
+interface Commitments {
+  readonly payloads?: {
+    readonly statement?: { readonly commitment: string };
+    readonly parameters?: { readonly commitment: string };
+  };
+}
+
+/** What the API asks the activity: pages and summaries from the index, single records from the log itself. */
+export class Activity {
+  readonly #logDir: string;
+  readonly #query: ActivityQuery;
+  readonly #tiles: TileStore;
+  readonly #payloads: PayloadStore;
+
+  /** The sequencer's thread must have been started on this directory before, since it makes the files. */
+  static open(options: { readonly dataDir: string; readonly masterKey: Buffer }): Activity {
+    const query = ActivityQuery.open(join(options.dataDir, 'index.db'));
+    try {
+      return new Activity(
+        join(options.dataDir, 'log'),
+        query,
+        PayloadStore.open(join(options.dataDir, 'payloads.db'), options.masterKey),
+      );
+    } catch (error) {
+      query.close();
+      throw error;
+    }
+  }
+
+  private constructor(logDir: string, query: ActivityQuery, payloads: PayloadStore) {
+    this.#logDir = logDir;
+    this.#query = query;
+    this.#tiles = new TileStore(logDir);
+    this.#payloads = payloads;
+  }
+
+  /** @see ActivityQuery.query */
+  query(filter: ActivityFilter, page: PageOptions = {}): ActivityPage {
+    return this.#query.query(filter, page);
+  }
+
+  /** @see ActivityQuery.summary */
+  summary(filter: ActivityFilter): ActivitySummary {
+    return this.#query.summary(filter);
+  }
+
+  /**
+   * One record by its id: an intent or denial with statement, parameters and outcome, or a session or change
+   * record. It is read from the log as published, so flush the ledger first to see what is newest.
+   *
+   * @throws PosternError POSTERN_NOT_FOUND
+   */
+  record(id: string): RecordDetail {
+    const item = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? this.#query.item(id) : null;
+    const size = this.#size();
+    if (item === null || item.leaf >= size) {
+      throw new PosternError(
+        'POSTERN_NOT_FOUND',
+        'The log has no record of that id.',
+        'Records appear within two seconds.',
+      );
+    }
+    const record = this.#leaf(item.leaf, size);
+    const parameters = this.#payload((record as Commitments).payloads?.parameters?.commitment);
+    return {
+      ...item,
+      record,
+      outcome:
+        item.outcomeLeaf === null || item.outcomeLeaf >= size ? null : this.#leaf(item.outcomeLeaf, size),
+      statement: this.#payload((record as Commitments).payloads?.statement?.commitment),
+      parameters: parameters === null ? null : (JSON.parse(parameters) as unknown[]),
+    };
+  }
+
+  close(): void {
+    this.#query.close();
+    this.#payloads.close();
+  }
+
+  #size(): number {
+    const vkey = parseVerifierKey(readFileSync(join(this.#logDir, 'log.vkey'), 'utf8'));
+    return openCheckpoint(readFileSync(join(this.#logDir, 'checkpoint')), vkey).size;
+  }
+
+  #leaf(leaf: number, size: number): object {
+    return JSON.parse(readEntry(this.#tiles, leaf, size).toString('utf8')) as object;
+  }
+
+  #payload(commitment: string | undefined): string | null {
+    if (commitment === undefined) return null;
+    const payload = this.#payloads.get(commitment);
+    return payload === null || payload === 'erased' ? null : Buffer.from(payload.data).toString('utf8');
+  }
+}

@@ -1,0 +1,152 @@
+import { Worker } from 'node:worker_threads';
+import { PosternError } from '../core/errors.ts';
+import type { FromThread, LedgerStatus, ThreadData, ToThread } from './thread-messages.ts';
+
+const RESTART_MS = 1000;
+
+interface Waiting {
+  readonly resolve: (done: { size: number }) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The control process's handle on the sequencer's thread. */
+export class LedgerService {
+  readonly #data: ThreadData;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #listeners = new Set<(fault: string | null) => void>();
+  #worker: Worker;
+  #status: LedgerStatus | null = null;
+  #nextId = 1;
+  #closing = false;
+  #ended: Promise<void> = Promise.resolve();
+
+  /**
+   * Starts the thread and waits until it has brought log and index up to what the journals hold in order.
+   *
+   * @throws PosternError POSTERN_INTERNAL where the log cannot be opened
+   */
+  static async start(options: {
+    readonly dataDir: string;
+    readonly masterKey: Buffer;
+  }): Promise<LedgerService> {
+    const service = new LedgerService({ dataDir: options.dataDir, masterKey: options.masterKey });
+    const failed = new Promise<never>((_, reject) => {
+      service.#listeners.add((fault) => {
+        if (fault !== null)
+          reject(new PosternError('POSTERN_INTERNAL', `The log cannot be opened: ${fault}`));
+      });
+    });
+    try {
+      await Promise.race([service.flush(), failed]);
+    } catch (error) {
+      await service.close();
+      throw error;
+    }
+    service.#listeners.clear();
+    return service;
+  }
+
+  private constructor(data: ThreadData) {
+    this.#data = data;
+    this.#worker = this.#spawn();
+  }
+
+  /**
+   * Resolves when everything journalled before the call is in the log, in the index and under a signed checkpoint.
+   *
+   * @throws PosternError POSTERN_AUDIT_UNAVAILABLE where the thread cannot do it at present
+   */
+  flush(): Promise<{ size: number }> {
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#waiting.set(id, { resolve, reject });
+      this.#tell({ kind: 'flush', id });
+    });
+  }
+
+  /** Says that records were journalled, so that they need not wait for the next look. */
+  wake(): void {
+    this.#tell({ kind: 'wake' });
+  }
+
+  /** As of the last signed checkpoint. */
+  status(): LedgerStatus {
+    if (this.#status === null) throw new PosternError('POSTERN_INTERNAL', 'The log is not open.');
+    return this.#status;
+  }
+
+  /** Calls `listener` with a fault when one begins, and with null when it is over. Answers how to stop that. */
+  onFault(listener: (fault: string | null) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Takes in what is journalled, signs a last checkpoint and ends the thread. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    this.#tell({ kind: 'close' });
+    await this.#ended;
+  }
+
+  #tell(message: ToThread): void {
+    this.#worker.postMessage(message);
+  }
+
+  #spawn(): Worker {
+    const worker = new Worker(new URL('./sequencer-thread.ts', import.meta.url), { workerData: this.#data });
+    worker.on('message', (message: FromThread) => this.#take(message));
+    worker.on('error', (error) => this.#fault(error.message));
+    this.#ended = new Promise((resolve) => {
+      worker.on('exit', () => {
+        this.#fail('The thread of the log has ended.');
+        if (!this.#closing && this.#status !== null) setTimeout(() => this.#restart(), RESTART_MS).unref();
+        resolve();
+      });
+    });
+    return worker;
+  }
+
+  #restart(): void {
+    if (!this.#closing) this.#worker = this.#spawn();
+  }
+
+  #take(message: FromThread): void {
+    switch (message.kind) {
+      case 'status': {
+        const before = this.#status?.fault ?? null;
+        this.#status = message.status;
+        if (before !== null) for (const listener of this.#listeners) listener(null);
+        break;
+      }
+      case 'fault':
+        this.#fault(message.message);
+        break;
+      case 'flushed':
+        this.#waiting.get(message.id)?.resolve({ size: message.size });
+        this.#waiting.delete(message.id);
+        break;
+      case 'flush-failed':
+        this.#waiting.get(message.id)?.reject(unavailable(message.message));
+        this.#waiting.delete(message.id);
+        break;
+    }
+  }
+
+  #fault(fault: string): void {
+    if (this.#status !== null) this.#status = { ...this.#status, fault };
+    for (const listener of this.#listeners) listener(fault);
+  }
+
+  #fail(reason: string): void {
+    for (const waiting of this.#waiting.values()) waiting.reject(unavailable(reason));
+    this.#waiting.clear();
+  }
+}
+
+function unavailable(reason: string): PosternError {
+  return new PosternError(
+    'POSTERN_AUDIT_UNAVAILABLE',
+    `What was recorded cannot be taken into the log at present: ${reason}`,
+    'Look at the disk of the data directory; Postern tries again by itself.',
+  );
+}
