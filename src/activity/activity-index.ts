@@ -10,7 +10,7 @@ import {
   type CommandOutcome,
   RECORD_TYPES,
   type RecordBase,
-  type RecordType,
+  type Ref,
   type SessionClosed,
   type SessionOpened,
   type SessionRefused,
@@ -65,6 +65,7 @@ export class ActivityIndex implements LeafConsumer {
     StatementSync
   >;
   #size: number;
+  #lastTime = 0;
   #nextName: number;
   #nextClass: number;
 
@@ -167,7 +168,8 @@ export class ActivityIndex implements LeafConsumer {
     for (const leaf of leaves) {
       if (leaf.index < this.#size) continue;
       const record = leaf.record;
-      const time = microsOf(record.time);
+      const time = timeOf(record, this.#lastTime);
+      this.#lastTime = time;
       const at = Math.floor(leaf.index / BLOCK);
       if (at !== block) {
         putBlock();
@@ -198,55 +200,57 @@ export class ActivityIndex implements LeafConsumer {
     else this.#put(leaf, time, record, KIND.other, { principal: this.#principal(leaf, record) });
   }
 
-  #takeCommand(leaf: number, time: number, record: CommandIntent | CommandDenied): void {
+  #takeCommand(
+    leaf: number,
+    time: number,
+    record: Partial<CommandIntent | CommandDenied> & RecordBase,
+  ): void {
     const principal = this.#principal(leaf, record);
-    const resource = this.#resources.number(record.resource.id, record.resource.name, leaf);
-    const allowed = record.type === 'command.intent';
+    const grant = record.type === 'command.intent' ? (record.grant ?? '') : '';
     this.#put(leaf, time, record, KIND.command, {
-      decision: allowed ? DECISION.allow : DECISION.deny,
+      decision: record.type === 'command.intent' ? DECISION.allow : DECISION.deny,
       principal,
-      resource,
-      session: this.#sessions.number(record.session, '', leaf, principal),
-      grant: allowed ? this.#grants.number(record.grant, '', leaf, principal) : 0,
-      class: this.#class(record),
+      resource: this.#resource(leaf, record.resource),
+      session: this.#session(leaf, record.session, principal),
+      grant: grant === '' ? 0 : this.#grants.number(grant, '', leaf, principal),
+      class: this.#class(record.verbs ?? [], record.objects ?? [], record.fingerprint ?? ''),
     });
-    if (allowed) {
-      this.#waiting.set(record.id, leaf);
-      if (this.#waiting.size > WAITING) this.#waiting.delete(this.#waiting.keys().next().value as string);
-    } else {
-      this.#details.add(leaf, record.decision.code, record.decision.reason, null);
+    if (record.type === 'command.denied') {
+      this.#details.add(leaf, record.decision?.code ?? null, record.decision?.reason ?? null, null);
+      return;
     }
+    this.#waiting.set(record.id, leaf);
+    if (this.#waiting.size > WAITING) this.#waiting.delete(this.#waiting.keys().next().value as string);
   }
 
-  #takeOutcome(leaf: number, record: CommandOutcome): void {
-    let intent = this.#waiting.get(record.intent);
-    if (intent === undefined) {
-      intent = this.#statements.findEvent.get(idBytes(record.intent))?.leaf as number | undefined;
-      // An outcome whose intent is not in the log is no answer to any question; verification reports it.
-      if (intent === undefined) return;
-    } else this.#waiting.delete(record.intent);
-    this.#outcomes.add(
-      intent,
-      leaf,
-      record.status,
-      record.code,
-      record.rows,
-      record.bytes,
-      record.durationUs,
-    );
+  #takeOutcome(leaf: number, record: Partial<CommandOutcome>): void {
+    const of = record.intent ?? '';
+    const waiting = this.#waiting.get(of);
+    this.#waiting.delete(of);
+    const intent = waiting ?? (this.#statements.findEvent.get(idBytes(of))?.leaf as number | undefined);
+    // An outcome whose intent is not in the log is no answer to any question; verification reports it.
+    if (intent === undefined) return;
+    const { status = 'unknown', code = '', rows = 0, bytes = 0, durationUs = 0 } = record;
+    this.#outcomes.add(intent, leaf, status, code, rows, bytes, durationUs);
   }
 
-  #takeSession(leaf: number, time: number, record: SessionOpened | SessionClosed | SessionRefused): void {
+  #takeSession(
+    leaf: number,
+    time: number,
+    record: Partial<SessionOpened | SessionClosed | SessionRefused> & RecordBase,
+  ): void {
     const principal = this.#principal(leaf, record);
-    const resource = record.resource;
     this.#put(leaf, time, record, KIND.session, {
       decision: record.type === 'session.refused' ? DECISION.deny : DECISION.none,
       principal,
-      resource: resource === undefined ? 0 : this.#resources.number(resource.id, resource.name, leaf),
-      session: this.#sessions.number(record.session, '', leaf, principal),
+      resource: this.#resource(leaf, record.resource),
+      session: this.#session(leaf, record.session, principal),
     });
-    if (record.type === 'session.refused') this.#details.add(leaf, record.code, record.reason, null);
-    else if (record.type === 'session.closed') this.#details.add(leaf, null, record.reason, null);
+    if (record.type === 'session.refused') {
+      this.#details.add(leaf, record.code ?? null, record.reason ?? null, null);
+    } else if (record.type === 'session.closed') {
+      this.#details.add(leaf, null, record.reason ?? null, null);
+    }
   }
 
   #takeChange(leaf: number, time: number, record: ChangeRecord): void {
@@ -281,7 +285,7 @@ export class ActivityIndex implements LeafConsumer {
       leaf,
       idBytes(record.id),
       time,
-      typeNumber(record.type satisfies RecordType),
+      typeNumber(record.type),
       kind,
       row.decision ?? DECISION.none,
       row.principal,
@@ -308,10 +312,17 @@ export class ActivityIndex implements LeafConsumer {
     return ref === undefined ? 0 : this.#principals.number(ref.id, ref.name, leaf);
   }
 
-  #class(record: CommandIntent | CommandDenied): number {
-    const verbs = JSON.stringify(record.verbs);
-    const objects = JSON.stringify(record.objects);
-    const fingerprint = record.fingerprint ?? '';
+  #resource(leaf: number, ref: Ref | undefined): number {
+    return ref === undefined ? 0 : this.#resources.number(ref.id, ref.name, leaf);
+  }
+
+  #session(leaf: number, id: string | undefined, principal: number): number {
+    return id === undefined ? 0 : this.#sessions.number(id, '', leaf, principal);
+  }
+
+  #class(verbList: readonly string[], objectList: readonly string[], fingerprint: string): number {
+    const verbs = JSON.stringify(verbList);
+    const objects = JSON.stringify(objectList);
     const key = `${fingerprint} ${verbs} ${objects}`;
     let n = this.#classes.get(key);
     if (n === undefined) {
@@ -340,4 +351,16 @@ export class ActivityIndex implements LeafConsumer {
 function one(db: DatabaseSync, sql: string, ...values: SQLInputValue[]): number {
   const row = db.prepare(sql).get(...values);
   return row === undefined ? 0 : Number(Object.values(row)[0] ?? 0);
+}
+
+/**
+ * The record's time. The index must take every leaf the log has, or the log could not go on: a leaf whose time cannot
+ * be read stands at the time of the leaf before it.
+ */
+function timeOf(record: RecordBase, before: number): number {
+  try {
+    return microsOf(record.time);
+  } catch {
+    return before;
+  }
 }

@@ -240,9 +240,7 @@ describe('activity index and query', () => {
     const copy = join(dir, 'again.db');
     const fresh = ActivityIndex.open(copy);
     const leaves = leavesOf(s.story.told);
-    const broken = leaves.map((leaf) =>
-      leaf.index === 40 ? { ...leaf, record: { ...leaf.record, time: 'never' } } : leaf,
-    );
+    const broken = leaves.map((leaf) => (leaf.index === 40 ? { ...leaf, record: null as never } : leaf));
     assert.throws(() => fresh.consume(broken));
     assert.equal(fresh.indexedSize(), 0);
     fresh.consume(leaves);
@@ -250,6 +248,18 @@ describe('activity index and query', () => {
     assert.deepEqual(reader.summary({}), query.summary({}));
     reader.close();
     fresh.close();
+  });
+
+  test('a record that was too large for its leaf, or is not well-formed, does not stop the index', () => {
+    const odd = ActivityIndex.open(join(dir, 'odd.db'));
+    const types = ['command.intent', 'command.denied', 'command.outcome', 'session.refused', 'grant.revoked'];
+    const records = types.flatMap((type) => [
+      { id: uuidv7(), time: 'never', type, actor: s.batch, recordOmitted: true },
+      { id: 'x', time: s.story.time, type, actor: s.batch, principal: s.batch, recordOmitted: true },
+    ]);
+    odd.consume(leavesOf(records.map((record) => ({ record: record as never, payloads: [] }))));
+    assert.equal(odd.indexedSize(), records.length);
+    odd.close();
   });
 
   test('an index that was reopened finds the intents of outcomes that come later', () => {
