@@ -1,0 +1,111 @@
+import { createWriteStream, existsSync, renameSync, rmSync } from 'node:fs';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Command } from 'commander';
+import type { ApiClient } from './support/client.ts';
+import { connected, examples } from './support/command.ts';
+import { CliError, usageError } from './support/failure.ts';
+import { note, printJson } from './support/output.ts';
+import { shellQuote } from './support/postgres-env.ts';
+import { safeLine } from './support/text.ts';
+import { parseMoment } from './support/time.ts';
+
+interface ExportOptions {
+  readonly out: string;
+  readonly principal?: string;
+  readonly resource?: string;
+  readonly since?: string;
+  readonly until?: string;
+}
+
+export function register(program: Command): void {
+  const evidence = program
+    .command('evidence')
+    .description('evidence packages: the record, to be verified by anyone');
+  const command = evidence
+    .command('export')
+    .description('write an evidence package: who could do what, what was done, and the proof that it is all')
+    .requiredOption('--out <file>', 'where to: a new file.zip')
+    .option('--principal <principal>', 'of this principal alone; nothing of others is shown')
+    .option('--resource <resource>', 'on this resource alone')
+    .option('--since <time>', 'from a day, a time, or a duration ago', (text) => parseMoment(text, -1))
+    .option('--until <time>', 'until then, exclusive', (text) => parseMoment(text, -1));
+  examples(
+    command,
+    'postern evidence export --out 2026-Q4.zip --since 2026-10-01 --until 2027-01-01',
+    'postern evidence export --out batch.zip --principal nightly-ledger-batch',
+  );
+  connected<ExportOptions>(command, async ({ api, options }) => {
+    const { out, principal, resource, since, until } = options;
+    if (!out.endsWith('.zip'))
+      throw usageError(`"${out}" does not end in .zip`, 'A package is written as one zip file.');
+    if (existsSync(out))
+      throw usageError(`${out} exists already`, 'Evidence is never written over: name another file.');
+    const body = {
+      ...(principal !== undefined && { principal }),
+      ...(resource !== undefined && { resource }),
+      ...(since !== undefined && { since }),
+      ...(until !== undefined && { until }),
+    };
+    const made = await download(api, body, out);
+    if (options.json) return printJson({ file: out, ...made });
+    note(`${safeLine(out)}: ${megabytes(made.bytes)}, record ${safeLine(made.record ?? 'unknown')}`);
+    note(`Verify it with: postern verify ${safeLine(shellQuote(out))}`);
+  });
+}
+
+/** Fetches a package into a file that appears only when it is whole, readable by its owner alone. */
+async function download(
+  api: ApiClient,
+  body: object,
+  out: string,
+): Promise<{ readonly bytes: number; readonly record: string | null }> {
+  const progress = new Progress();
+  const partial = `${out}.${process.pid}.partial`;
+  try {
+    progress.show('Postern is making the package');
+    const answer = await api.download('/v1/evidence', body);
+    let bytes = 0;
+    const counter = new Transform({
+      transform(chunk: Buffer, _encoding, done) {
+        bytes += chunk.length;
+        progress.show(`received ${megabytes(bytes)}`);
+        done(null, chunk);
+      },
+    });
+    await pipeline(answer, counter, createWriteStream(partial, { mode: 0o600, flags: 'wx' })).catch(
+      (error: Error) => {
+        throw new CliError(
+          'CLI_CONNECTION_LOST',
+          `the package broke off after ${megabytes(bytes)}: ${error.message}`,
+        );
+      },
+    );
+    renameSync(partial, out);
+    const record = answer.headers['x-postern-record'];
+    return { bytes, record: typeof record === 'string' ? record : null };
+  } finally {
+    progress.clear();
+    rmSync(partial, { force: true });
+  }
+}
+
+function megabytes(bytes: number): string {
+  return bytes < 1_000_000 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+}
+
+/** One line on a terminal that says how far it is; nothing elsewhere. */
+class Progress {
+  #shownAt = 0;
+
+  show(text: string): void {
+    const now = Date.now();
+    if (!process.stderr.isTTY || now - this.#shownAt < 100) return;
+    this.#shownAt = now;
+    process.stderr.write(`\r\x1b[K${text} ...`);
+  }
+
+  clear(): void {
+    if (this.#shownAt > 0) process.stderr.write('\r\x1b[K');
+  }
+}

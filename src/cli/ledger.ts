@@ -1,0 +1,25 @@
+import type { Command } from 'commander';
+import type { LedgerStatus } from './support/api-types.ts';
+import { connected } from './support/command.ts';
+import { print, printJson } from './support/output.ts';
+import { formatFields } from './support/table.ts';
+import { safeBlock } from './support/text.ts';
+
+export function register(program: Command): void {
+  const ledger = program.command('ledger').description('the append-only log');
+  const status = ledger
+    .command('status')
+    .description('show the position and the signed checkpoint of the log, and the key that verifies it');
+  connected(status, async ({ api, options }) => {
+    const answer = await api.get<LedgerStatus>('/v1/ledger');
+    if (options.json) return printJson(answer);
+    await print(
+      `${formatFields([
+        ['origin', answer.origin],
+        ['leaves', answer.size],
+        ['root', answer.root],
+        ['verifier key', answer.vkey],
+      ])}\n${safeBlock(answer.checkpoint)}`,
+    );
+  });
+}

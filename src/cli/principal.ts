@@ -1,0 +1,154 @@
+import { type Command, Option } from 'commander';
+import type { Principal, PrincipalDetail } from './support/api-types.ts';
+import { path } from './support/client.ts';
+import { CREDENTIAL_COLUMNS, GRANT_COLUMNS } from './support/columns.ts';
+import { connected, examples, wholeNumber } from './support/command.ts';
+import { print, printJson, printList, terminalWidth } from './support/output.ts';
+import { type Field, formatFields, TextTable } from './support/table.ts';
+import { formatTime, parseMoment } from './support/time.ts';
+
+const KINDS = ['service_account', 'ci_runner', 'workload', 'agent'];
+
+export function register(program: Command): void {
+  const principal = program.command('principal').description('machine identities and their owners');
+  add(principal);
+  list(principal);
+  show(principal);
+  change(principal, 'disable', 'disable a principal: its live sessions are closed and it may open no other');
+  change(principal, 'suspend', 'suspend a principal until it is resumed');
+  change(principal, 'resume', 'let a suspended principal in again');
+}
+
+interface AddOptions {
+  readonly kind: string;
+  readonly owner: string;
+  readonly backupOwner?: string;
+  readonly purpose: string;
+  readonly environment: string;
+  readonly reviewDays?: number;
+  readonly expires?: string;
+}
+
+function add(parent: Command): void {
+  const command = parent
+    .command('add <name>')
+    .description('add a machine identity. Its name is never used again, not even after it is gone')
+    .addOption(new Option('--kind <kind>', 'what it is').choices(KINDS).makeOptionMandatory())
+    .requiredOption('--owner <person>', 'who answers for it: id, name or e-mail address')
+    .option('--backup-owner <person>', 'who answers when the owner cannot')
+    .requiredOption('--purpose <text>', 'what it is for, in one sentence')
+    .requiredOption('--environment <name>', 'where it works, such as production')
+    .option('--review-days <n>', 'days between reviews', wholeNumber(1, 3650))
+    .option('--expires <time>', 'when it ends: a day, a time, or a duration from now', (text) =>
+      parseMoment(text, 1),
+    );
+  examples(
+    command,
+    'postern principal add nightly-ledger-batch --kind service_account --owner ada@bank.example \\\n' +
+      '      --purpose "Posts the day\'s entries to the ledger" --environment production --expires 90d',
+  );
+  connected<AddOptions>(command, async ({ api, options, args }) => {
+    const { kind, owner, backupOwner, purpose, environment, reviewDays, expires } = options;
+    const made = await api.post<Principal>('/v1/principals', {
+      name: args[0],
+      kind,
+      owner,
+      purpose,
+      environment,
+      ...(backupOwner !== undefined && { backupOwner }),
+      ...(reviewDays !== undefined && { reviewIntervalDays: reviewDays }),
+      ...(expires !== undefined && { expiresAt: expires }),
+    });
+    await (options.json ? printJson(made) : print(describe(made)));
+  });
+}
+
+interface ListOptions {
+  readonly status?: string;
+  readonly owner?: string;
+  readonly kind?: string;
+  readonly q?: string;
+}
+
+function list(parent: Command): void {
+  const command = parent
+    .command('list')
+    .description('list machine identities')
+    .addOption(
+      new Option('--status <status>', 'only these').choices(['active', 'suspended', 'disabled', 'retired']),
+    )
+    .option('--owner <person>', 'only those of this person')
+    .addOption(new Option('--kind <kind>', 'only these').choices(KINDS))
+    .option('-q, --q <text>', 'only those whose name or purpose holds this');
+  examples(
+    command,
+    'postern principal list --owner ada@bank.example',
+    'postern principal list --status suspended --json',
+  );
+  connected<ListOptions>(command, async ({ api, options }) => {
+    const { status, owner, kind, q } = options;
+    const items = await api.all<Principal>('/v1/principals', { status, owner, kind, q });
+    await printList(
+      items,
+      [
+        { title: 'name', value: (row) => row.name, shrinkTo: 14 },
+        { title: 'kind', value: (row) => row.kind },
+        { title: 'owner', value: (row) => row.owner.name, shrinkTo: 10 },
+        { title: 'environment', value: (row) => row.environment, shrinkTo: 8 },
+        { title: 'status', value: (row) => row.status },
+        { title: 'expires', value: (row) => formatTime(row.expiresAt) },
+        { title: 'purpose', value: (row) => row.purpose, shrinkTo: 12 },
+      ],
+      { json: options.json, empty: 'There is no such principal.' },
+    );
+  });
+}
+
+function show(parent: Command): void {
+  const command = parent
+    .command('show <principal>')
+    .description('show a machine identity with its grants and credentials, by id or name');
+  connected(command, async ({ api, options, args }) => {
+    const found = await api.get<PrincipalDetail>(path`/v1/principals/${args[0] as string}`);
+    if (options.json) return printJson(found);
+    let text = describe(found, ['last used', formatTime(found.lastUsedAt)]);
+    const width = terminalWidth();
+    if (found.grants.length > 0) text += `\n${new TextTable(GRANT_COLUMNS, width).format(found.grants)}`;
+    if (found.credentials.length > 0) {
+      text += `\n${new TextTable(CREDENTIAL_COLUMNS, width).format(found.credentials)}`;
+    }
+    await print(text);
+  });
+}
+
+function change(parent: Command, verb: 'disable' | 'suspend' | 'resume', description: string): void {
+  const command = parent
+    .command(`${verb} <principal>`)
+    .description(description)
+    .requiredOption('--reason <text>', 'why; it is kept in the log');
+  examples(command, `postern principal ${verb} nightly-ledger-batch --reason "INC-4711"`);
+  connected<{ reason: string }>(command, async ({ api, options, args }) => {
+    const done = await api.post<Principal>(`${path`/v1/principals/${args[0] as string}`}/${verb}`, {
+      reason: options.reason,
+    });
+    await (options.json ? printJson(done) : print(describe(done)));
+  });
+}
+
+function describe(principal: Principal, ...more: readonly Field[]): string {
+  const { owner, backupOwner } = principal;
+  return formatFields([
+    ['principal', principal.name],
+    ['kind', principal.kind],
+    ['owner', `${owner.name} <${owner.email}>`],
+    ['backup', backupOwner && `${backupOwner.name} <${backupOwner.email}>`],
+    ['purpose', principal.purpose],
+    ['environment', principal.environment],
+    ['status', principal.statusReason ? `${principal.status} (${principal.statusReason})` : principal.status],
+    ['expires', formatTime(principal.expiresAt)],
+    ['review', principal.reviewIntervalDays === null ? null : `every ${principal.reviewIntervalDays} days`],
+    ['since', formatTime(principal.createdAt)],
+    ['id', principal.id],
+    ...more,
+  ]);
+}

@@ -1,0 +1,79 @@
+import { Command } from 'commander';
+import { describeFailure, usageError } from './support/failure.ts';
+
+/** A file of commands: it adds its own to the program. */
+interface CommandFile {
+  register(program: Command): void;
+}
+
+/** Every command at the top, with the file it is in. A file is read only when one of its commands is called. */
+const COMMANDS: readonly (readonly [name: string, summary: string, load: () => Promise<CommandFile>])[] = [
+  ['setup', 'become the first administrator of a new installation', () => import('./setup.ts')],
+  ['whoami', 'show who the API takes you for', () => import('./whoami.ts')],
+  ['person', 'people who administer, own, approve, review or audit', () => import('./person.ts')],
+  ['principal', 'machine identities and their owners', () => import('./principal.ts')],
+  ['resource', 'upstream systems, with the credential Postern holds for them', () => import('./resource.ts')],
+  ['grant', 'who may do what, where, until when, and on whose authority', () => import('./grant.ts')],
+  ['credential', 'short-lived passwords of principals', () => import('./credential.ts')],
+  ['run', 'run a command as a principal, under a grant that ends with it', () => import('./run.ts')],
+  ['session', 'live sessions', () => import('./session.ts')],
+  ['activity', 'what was done, by whom, and on whose authority', () => import('./activity.ts')],
+  ['evidence', 'write an evidence package', () => import('./evidence.ts')],
+  ['ledger', 'the append-only log', () => import('./ledger.ts')],
+  ['completion', 'print completions for your shell', () => import('./completion.ts')],
+  ['version', 'print the version', () => import('./version.ts')],
+];
+
+/** Exit code, and why, of `postern` are said in one place for all commands. */
+const EXIT_CODES = `
+Exit codes: 0 done; 1 failed or refused; 2 called in a wrong way; 3 verification found something wrong.
+            "run" ends with the exit code of its command.
+Times are UTC. Every command takes --help, and those with results --json.`;
+
+/**
+ * The program with the commands that a call needs: the one named, and all others by name and summary only.
+ *
+ * @param wanted the word that names the command; `all` reads every file
+ */
+export async function buildProgram(wanted: string | undefined, all = false): Promise<Command> {
+  const program = new Command('postern')
+    .description('Postern: the guarded side gate that machines use.')
+    .enablePositionalOptions()
+    .showHelpAfterError('(--help tells more)')
+    .addHelpText('after', EXIT_CODES)
+    .exitOverride();
+  for (const [name, summary, load] of COMMANDS) {
+    if (all || name === wanted) (await load()).register(program);
+    else program.command(name).description(summary);
+  }
+  return program;
+}
+
+/** The word of a call that names its command, also behind `help`. */
+export function commandWord(args: readonly string[]): string | undefined {
+  const words = args.filter((arg) => !arg.startsWith('-'));
+  return words[0] === 'help' ? words[1] : words[0];
+}
+
+/** Whether a call wants its failures as JSON. What stands behind `--` belongs to another program. */
+export function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--');
+  return (end < 0 ? args : args.slice(0, end)).includes('--json');
+}
+
+/** Has commander's own complaints told as any other failure, as JSON too. */
+export function tellMistakes(program: Command, json: boolean): void {
+  for (const command of [program, ...descendants(program)]) {
+    command.configureOutput({
+      outputError: (text, write) => {
+        const message = text.trim().replace(/^error: /, '');
+        write(json ? describeFailure(usageError(message), true).text : `postern: ${message}\n`);
+      },
+    });
+    if (json) command.showHelpAfterError(false);
+  }
+}
+
+function descendants(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child, ...descendants(child)]);
+}

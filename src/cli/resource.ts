@@ -1,0 +1,207 @@
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import pc from 'picocolors';
+import type { Resource, ResourceTest } from './support/api-types.ts';
+import { path } from './support/client.ts';
+import { connected, examples, wholeNumber } from './support/command.ts';
+import { CliError, EXIT, usageError } from './support/failure.ts';
+import { note, print, printJson, printList } from './support/output.ts';
+import { askSecret } from './support/prompt.ts';
+import { parseResourceUrl, TLS_MODES } from './support/resource-url.ts';
+import { readSecret } from './support/secret-file.ts';
+import { formatFields } from './support/table.ts';
+import { safeLine } from './support/text.ts';
+import { formatTime } from './support/time.ts';
+
+export function register(program: Command): void {
+  const resource = program
+    .command('resource')
+    .description('upstream systems, with the credential Postern holds for them');
+  add(resource);
+  list(resource);
+  show(resource);
+  test(resource);
+  retire(resource);
+}
+
+interface AddOptions {
+  readonly url?: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly database?: string;
+  readonly user?: string;
+  readonly tlsMode?: string;
+  readonly caFile?: string;
+  readonly serverName?: string;
+  readonly environment: string;
+  readonly classification: string;
+  readonly durability?: string;
+  readonly passwordFile?: string;
+}
+
+function add(parent: Command): void {
+  const command = parent
+    .command('add <name>')
+    .description('add a PostgreSQL server. Clients reach it by this name as their database name')
+    .option(
+      '--url <url>',
+      'address, e.g. postgres://user@host:5432/database?sslmode=verify-full (no password)',
+    )
+    .option('--host <host>', 'instead of --url: host')
+    .option('--port <port>', 'port (5432)', wholeNumber(1, 65_535))
+    .option('--database <name>', 'the database that the bare name of the resource means')
+    .option('--user <name>', 'user that Postern is upstream')
+    .addOption(new Option('--tls-mode <mode>', 'TLS towards it (verify-full)').choices(TLS_MODES))
+    .option('--ca-file <file>', 'certificate authority of its certificate, PEM')
+    .option('--server-name <name>', 'name in its certificate, where that is not the host')
+    .requiredOption('--environment <name>', 'where it belongs, such as production')
+    .requiredOption('--classification <name>', 'class of its data, such as confidential')
+    .addOption(
+      new Option(
+        '--durability <level>',
+        'what a record must survive before its command is forwarded',
+      ).choices(['process', 'power']),
+    )
+    .option('--password-file <file>', 'file with the upstream password, "-" for standard input');
+  examples(
+    command,
+    'postern resource add ledger-db --url "postgres://ledger_app@db.bank.example/bank?sslmode=verify-full" \\\n' +
+      '      --ca-file db-ca.crt --environment production --classification restricted --password-file pw',
+  );
+  command.addHelpText(
+    'after',
+    '\nThe upstream password comes from --password-file, else POSTERN_UPSTREAM_PASSWORD, else it is asked for.\n' +
+      'It is encrypted at rest and never shown again.',
+  );
+  connected<AddOptions>(command, async ({ api, options, args }) => {
+    const address = addressOf(options);
+    const password = await upstreamPassword(options.passwordFile);
+    const made = await api.post<Resource>('/v1/resources', {
+      name: args[0],
+      protocol: 'postgres',
+      host: address.host,
+      port: address.port,
+      database: address.database,
+      tls: {
+        mode: address.tlsMode ?? 'verify-full',
+        ...(address.caFile !== undefined && { ca: readCa(address.caFile) }),
+        ...(options.serverName !== undefined && { serverName: options.serverName }),
+      },
+      environment: options.environment,
+      classification: options.classification,
+      ...(options.durability !== undefined && { durability: options.durability }),
+      upstream: { user: address.user, password },
+    });
+    if (options.json) return printJson(made);
+    await print(describe(made));
+    note(`Try it: postern resource test ${safeLine(made.name)}`);
+  });
+}
+
+function addressOf(options: AddOptions) {
+  const { host, port, database, user, tlsMode, caFile } = options;
+  const said = { host, port, database, user, tlsMode, caFile };
+  if (options.url !== undefined) {
+    const url = parseResourceUrl(options.url);
+    const twice = (['host', 'port', 'database', 'user'] as const).find((name) => said[name] !== undefined);
+    if (twice) throw usageError(`--url and --${twice} say the same thing twice`);
+    return { ...url, tlsMode: tlsMode ?? url.tlsMode, caFile: caFile ?? url.caFile };
+  }
+  if (host === undefined || database === undefined || user === undefined) {
+    throw usageError('the address is missing', 'Give --url, or --host, --database and --user.');
+  }
+  return { ...said, host, database, user, port: port ?? 5432 };
+}
+
+async function upstreamPassword(file: string | undefined): Promise<string> {
+  if (file !== undefined) return readSecret(file, 'the upstream password');
+  const given = process.env.POSTERN_UPSTREAM_PASSWORD;
+  if (given) return given;
+  return askSecret('Upstream password', 'Use --password-file FILE or POSTERN_UPSTREAM_PASSWORD.');
+}
+
+function readCa(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw usageError(`cannot read the certificate authority of the server: ${(error as Error).message}`);
+  }
+}
+
+function list(parent: Command): void {
+  connected(parent.command('list').description('list upstream systems'), async ({ api, options }) => {
+    const items = await api.all<Resource>('/v1/resources');
+    await printList(
+      items,
+      [
+        { title: 'name', value: (row) => row.name, shrinkTo: 12 },
+        { title: 'address', value: (row) => `${row.host}:${row.port}/${row.database}`, shrinkTo: 16 },
+        { title: 'tls', value: (row) => row.tls.mode },
+        { title: 'user', value: (row) => row.upstream.user, shrinkTo: 8 },
+        { title: 'environment', value: (row) => row.environment, shrinkTo: 8 },
+        { title: 'classification', value: (row) => row.classification, shrinkTo: 8 },
+        { title: 'status', value: (row) => row.status },
+      ],
+      { json: options.json, empty: 'There is no resource yet.' },
+    );
+  });
+}
+
+function show(parent: Command): void {
+  const command = parent.command('show <resource>').description('show an upstream system, by id or name');
+  connected(command, async ({ api, options, args }) => {
+    const found = await api.get<Resource>(path`/v1/resources/${args[0] as string}`);
+    await (options.json ? printJson(found) : print(describe(found)));
+  });
+}
+
+function test(parent: Command): void {
+  const command = parent
+    .command('test <resource>')
+    .description('connect to it as Postern would, step by step. Exit code 1 when a step fails');
+  connected(command, async ({ api, options, args }) => {
+    const name = args[0] as string;
+    const result = await api.post<ResourceTest>(path`/v1/resources/${name}/test`, {});
+    if (options.json) await printJson(result);
+    else {
+      for (const step of result.steps) {
+        const mark = step.ok ? pc.green('ok  ') : pc.red('FAIL');
+        await print(
+          `${mark}  ${safeLine(step.step).padEnd(16)} ${`${Math.round(step.ms)} ms`.padStart(8)}  ${safeLine(step.detail)}\n`,
+        );
+      }
+    }
+    if (result.ok) return;
+    if (options.json) process.exitCode = EXIT.failed;
+    else throw new CliError('POSTERN_UPSTREAM_UNAVAILABLE', `${name} did not pass`);
+  });
+}
+
+function retire(parent: Command): void {
+  const command = parent
+    .command('retire <resource>')
+    .description('retire an upstream system: sessions are closed, no grant opens it again')
+    .requiredOption('--reason <text>', 'why; it is kept in the log');
+  connected<{ reason: string }>(command, async ({ api, options, args }) => {
+    const done = await api.post<Resource>(path`/v1/resources/${args[0] as string}/retire`, {
+      reason: options.reason,
+    });
+    await (options.json ? printJson(done) : print(describe(done)));
+  });
+}
+
+function describe(resource: Resource): string {
+  return formatFields([
+    ['resource', resource.name],
+    ['protocol', resource.protocol],
+    ['address', `${resource.host}:${resource.port}/${resource.database}`],
+    ['tls', resource.tls.mode],
+    ['upstream user', resource.upstream.user],
+    ['environment', resource.environment],
+    ['classification', resource.classification],
+    ['durability', resource.durability],
+    ['status', resource.status],
+    ['since', formatTime(resource.createdAt)],
+    ['id', resource.id],
+  ]);
+}

@@ -1,0 +1,180 @@
+/** How activity is shown: as a table, NDJSON, CSV, or a summary that answers a question. */
+import pc from 'picocolors';
+import type { ActivityItem, ActivitySummary } from './api-types.ts';
+import { authorityOf } from './columns.ts';
+import { csvRow } from './csv.ts';
+import { type Column, TextTable } from './table.ts';
+import { safeJson, safeLine } from './text.ts';
+import { formatMicros, formatTime } from './time.ts';
+
+/** Turns pages of activity into text, in order. */
+export interface ActivityWriter {
+  begin(): string;
+  page(items: readonly ActivityItem[], first: boolean): string;
+  /** @param next where the next page begins, when there is one that was not asked for */
+  end(next: string | null): string;
+}
+
+export const FORMATS = ['table', 'json', 'ndjson', 'csv'] as const;
+export type Format = (typeof FORMATS)[number];
+
+/** @param width columns of the terminal */
+export function activityWriter(format: Format, width: number): ActivityWriter {
+  const nothing = (): string => '';
+  if (format === 'csv') {
+    return {
+      begin: () => csvRow(CSV.map(([name]) => name)),
+      page: (items) => items.map(csvLine).join(''),
+      end: nothing,
+    };
+  }
+  if (format === 'ndjson') {
+    return {
+      begin: nothing,
+      page: (items) => items.map((item) => `${safeJson(item)}\n`).join(''),
+      end: nothing,
+    };
+  }
+  if (format === 'json') {
+    return {
+      begin: () => '{"items":[',
+      page: (items, first) =>
+        items.map((item, at) => `${first && at === 0 ? '' : ','}\n${safeJson(item)}`).join(''),
+      end: (next) => `\n],"next":${safeJson(next)}}\n`,
+    };
+  }
+  const table = new TextTable(width >= ROOM_FOR_IDS ? [...COLUMNS, RECORD] : COLUMNS, width);
+  return { begin: nothing, page: (items) => table.format(items), end: nothing };
+}
+
+/** The id of a record is of use only whole; on a narrow terminal what happened matters more. */
+const ROOM_FOR_IDS = 130;
+const RECORD: Column<ActivityItem> = { title: 'record', value: (row) => row.id };
+
+const COLUMNS: readonly Column<ActivityItem>[] = [
+  { title: 'time', value: (row) => formatTime(row.time) },
+  { title: 'principal', value: (row) => row.principal?.name, shrinkTo: 8 },
+  { title: 'resource', value: (row) => row.resource?.name, shrinkTo: 6 },
+  { title: 'what', value: what, shrinkTo: 14 },
+  {
+    title: 'result',
+    value: result,
+    shrinkTo: 8,
+    paint: (text, row) => (row.decision === 'deny' ? pc.red(text) : text),
+  },
+  { title: 'rows', value: (row) => row.rows, align: 'right' },
+  {
+    title: 'took',
+    value: (row) => (row.durationUs === null ? null : formatMicros(row.durationUs)),
+    align: 'right',
+  },
+  { title: 'authority', value: (row) => authorityOf(row.authority), shrinkTo: 8 },
+];
+
+/** What an item is about, in one line. */
+export function what(item: ActivityItem): string {
+  if (item.verbs.length > 0) return `${item.verbs.join(', ')} ${item.objects.join(', ')}`.trim();
+  return item.subject ? `${item.type} ${item.subject.name}` : item.type;
+}
+
+/** How it went: the native result, or why it was refused. */
+export function result(item: ActivityItem): string {
+  if (item.decision === 'deny') return `refused: ${item.reason ?? item.code ?? ''}`;
+  if (item.status === null) return item.reason ?? (item.type === 'command.intent' ? 'no outcome yet' : '');
+  return `${item.status} ${item.code ?? ''}`.trim();
+}
+
+const CSV: readonly (readonly [string, (item: ActivityItem) => string | number | null | undefined])[] = [
+  ['leaf', (item) => item.leaf],
+  ['id', (item) => item.id],
+  ['time', (item) => item.time],
+  ['type', (item) => item.type],
+  ['principal', (item) => item.principal?.name],
+  ['owner', (item) => item.owner?.name],
+  ['resource', (item) => item.resource?.name],
+  ['grant', (item) => item.grant],
+  ['approvers', (item) => item.authority?.approvers.map((person) => person.name).join('; ')],
+  ['ticket', (item) => item.ticket],
+  ['session', (item) => item.session],
+  ['verbs', (item) => item.verbs.join(' ')],
+  ['objects', (item) => item.objects.join(' ')],
+  ['decision', (item) => item.decision],
+  ['reason', (item) => item.reason],
+  ['status', (item) => item.status],
+  ['code', (item) => item.code],
+  ['rows', (item) => item.rows],
+  ['duration_us', (item) => item.durationUs],
+  ['outcome_leaf', (item) => item.outcomeLeaf],
+  ['fingerprint', (item) => item.fingerprint],
+];
+
+function csvLine(item: ActivityItem): string {
+  return csvRow(CSV.map(([, value]) => value(item)));
+}
+
+/** "What did this job do, and on whose authority?" */
+export function formatSummary(summary: ActivitySummary, width: number): string {
+  if (summary.firstAt === null) return 'Nothing was done that fits.\n';
+  return `${whoActed(summary)}\n${whatWasDone(summary, width)}\n${whoAllowedIt(summary)}`;
+}
+
+function whoActed({ principals }: ActivitySummary): string {
+  if (principals.length > 3) return `${pc.bold(`${principals.length} principals`)}\n`;
+  return principals
+    .map((principal) => {
+      const about = [principal.kind, principal.status].filter((word) => word !== null).join(', ');
+      const purpose = principal.purpose === null ? '' : `  ${safeLine(principal.purpose)}\n`;
+      const owner = safeLine(principal.owner?.name ?? 'nobody known');
+      return `${pc.bold(safeLine(principal.name))} (${safeLine(about)})\n${purpose}  answered for by ${pc.bold(owner)}\n`;
+    })
+    .join('');
+}
+
+function whatWasDone(summary: ActivitySummary, width: number): string {
+  const count = (n: number, one: string): string =>
+    `${n.toLocaleString('en-US')} ${one}${n === 1 ? '' : 's'}`;
+  const refused =
+    summary.denied === 0 ? 'none refused' : pc.red(`${summary.denied.toLocaleString('en-US')} refused`);
+  const table = new TextTable<ActivitySummary['byVerbObject'][number]>(
+    [
+      { title: 'verb', value: (row) => row.verb, shrinkTo: 8 },
+      { title: 'object', value: (row) => row.object, shrinkTo: 12 },
+      { title: 'allowed', value: (row) => row.allowed || null, align: 'right' },
+      {
+        title: 'refused',
+        value: (row) => row.denied || null,
+        align: 'right',
+        paint: (text, row) => (row.denied > 0 ? pc.red(text) : text),
+      },
+      { title: 'rows', value: (row) => row.rows || null, align: 'right' },
+    ],
+    width - 2,
+  );
+  return (
+    `${pc.bold('What was done')}, ${formatTime(summary.firstAt)} to ${formatTime(summary.lastAt)}\n` +
+    `  ${count(summary.commands, 'command')} in ${count(summary.sessions, 'session')}, ${refused}\n\n` +
+    indent(table.format(summary.byVerbObject))
+  );
+}
+
+function whoAllowedIt({ grants }: ActivitySummary): string {
+  if (grants.length === 0) return `${pc.bold('On whose authority')}\n  nobody's: nothing ran under a grant\n`;
+  const parts = grants.map((grant) => {
+    const why = grant.authority?.justification;
+    const end =
+      grant.endedAt === null
+        ? `${grant.status}, ends ${formatTime(grant.end)}`
+        : `${grant.status} ${formatTime(grant.endedAt)}${grant.endReason === null ? '' : ` (${safeLine(grant.endReason)})`}`;
+    return (
+      `  ${pc.bold(safeLine(authorityOf(grant.authority)))}${why ? `: ${safeLine(why)}` : ''}\n` +
+      `    ${safeLine(grant.scope)}, on ${safeLine(grant.resource?.name ?? 'an unknown resource')}\n` +
+      `    from ${formatTime(grant.start)}; ${end}\n` +
+      `    ${pc.dim(`grant ${safeLine(grant.id)}`)}\n`
+    );
+  });
+  return `${pc.bold('On whose authority')}\n${parts.join('')}`;
+}
+
+function indent(text: string): string {
+  return text.replace(/^(?=.)/gm, '  ');
+}

@@ -1,0 +1,59 @@
+/** What the control API answers. Times are RFC 3339. */
+import type { ActivityItem } from '../../activity/query.ts';
+import type { Ref } from '../../core/record.ts';
+import type { Credential, Grant, Principal } from '../../store/entities.ts';
+
+export type { ActivityItem } from '../../activity/query.ts';
+export type { ActivitySummary } from '../../activity/summary.ts';
+export type { Credential, Grant, Person, Principal, Resource } from '../../store/entities.ts';
+
+export interface PrincipalDetail extends Principal {
+  readonly grants: readonly Grant[];
+  readonly credentials: readonly Credential[];
+  readonly lastUsedAt: string | null;
+}
+
+export interface ResourceTest {
+  readonly ok: boolean;
+  readonly steps: readonly {
+    readonly step: string;
+    readonly ok: boolean;
+    readonly detail: string;
+    readonly ms: number;
+  }[];
+}
+
+export interface IssuedCredential {
+  readonly credential: Credential;
+  readonly username: string;
+  readonly password: string;
+  readonly connection: { readonly host: string; readonly port: number; readonly ca: string };
+}
+
+export interface Session {
+  readonly id: string;
+  readonly principal: Ref;
+  readonly resource: Ref;
+  readonly source: string;
+  readonly startedAt: string;
+  readonly commands: number;
+  readonly denied: number;
+  readonly grants: readonly string[];
+}
+
+export interface ActivityDetail extends ActivityItem {
+  /** The leaf as it is stored. */
+  readonly record: object;
+  readonly outcome: object | null;
+  readonly statement: string | null;
+  readonly parameters: readonly unknown[] | null;
+}
+
+export interface LedgerStatus {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: string;
+  /** The signed note. */
+  readonly checkpoint: string;
+  readonly vkey: string;
+}

@@ -1,0 +1,100 @@
+/** How PostgreSQL clients are told where to connect and as whom. */
+
+export interface Login {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly password: string;
+  /** `resource` or `resource/database`; null where the user is to say it. */
+  readonly database: string | null;
+  /** File of the certificate authority; null where the system's store serves. */
+  readonly caFile: string | null;
+}
+
+/** What `databaseName` joins: the resource, and a database of it where it is not the resource's own. */
+export function databaseName(resource: string, database: string | undefined): string {
+  return database === undefined ? resource : `${resource}/${database}`;
+}
+
+/**
+ * libpq's environment variables for a login.
+ *
+ * @see https://www.postgresql.org/docs/18/libpq-envars.html
+ */
+export function loginVariables(login: Login): Record<string, string> {
+  return {
+    PGHOST: login.host,
+    PGPORT: String(login.port),
+    PGUSER: login.user,
+    PGPASSWORD: login.password,
+    ...(login.database !== null && { PGDATABASE: login.database }),
+    PGSSLMODE: 'verify-full',
+    ...(login.caFile !== null && { PGSSLROOTCERT: login.caFile }),
+  };
+}
+
+/** Variables that would lead a client elsewhere, or make it prove itself otherwise. */
+const MISLEADING = [
+  'PGHOSTADDR',
+  'PGSERVICE',
+  'PGSERVICEFILE',
+  'PGPASSFILE',
+  'PGSSLCERT',
+  'PGSSLKEY',
+  'PGSSLCRL',
+  'PGSSLCRLDIR',
+  'PGSSLNEGOTIATION',
+  'PGREQUIRESSL',
+  'PGREQUIREAUTH',
+  'PGREQUIREPEER',
+  'PGTARGETSESSIONATTRS',
+  'PGLOADBALANCEHOSTS',
+];
+
+/** Postern's own secrets: a command that runs as a principal has no business with its starter's. */
+const SECRETS = [
+  'POSTERN_TOKEN',
+  'POSTERN_SETUP_TOKEN',
+  'POSTERN_UPSTREAM_PASSWORD',
+  'POSTERN_MASTER_KEY_FILE',
+];
+
+/** The environment of a command that runs under a login: the one given, without what would mislead or betray. */
+export function commandEnvironment(
+  base: Readonly<Record<string, string | undefined>>,
+  login: Login,
+  facts: Readonly<Record<string, string>>,
+): Record<string, string | undefined> {
+  const env = { ...base };
+  for (const name of [...MISLEADING, ...SECRETS]) delete env[name];
+  // Without this, clients built with Kerberos first ask for an encryption that is not spoken here.
+  return { ...env, ...loginVariables(login), PGGSSENCMODE: 'disable', ...facts };
+}
+
+/** A word that a POSIX shell reads as exactly this text. */
+export function shellQuote(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The login as shell commands for `eval`. */
+export function formatExports(login: Login): string {
+  return Object.entries(loginVariables(login))
+    .map(([name, value]) => `export ${name}=${shellQuote(value)}\n`)
+    .join('');
+}
+
+/** The login as a connection URI. @see https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNSTRING-URIS */
+export function formatUri(login: Login): string {
+  const encode = encodeURIComponent;
+  const host = login.host.includes(':') ? `[${login.host}]` : encode(login.host);
+  const query = `sslmode=verify-full${login.caFile === null ? '' : `&sslrootcert=${encode(login.caFile)}`}`;
+  const database = login.database === null ? '' : `/${encode(login.database)}`;
+  return `postgresql://${encode(login.user)}:${encode(login.password)}@${host}:${login.port}${database}?${query}\n`;
+}
+
+/** The login as a line of a password file. @see https://www.postgresql.org/docs/18/libpq-pgpass.html */
+export function formatPgpass(login: Login): string {
+  const field = (text: string): string => text.replace(/[\\:]/g, '\\$&');
+  const database = login.database === null ? '*' : field(login.database);
+  return `${field(login.host)}:${login.port}:${database}:${field(login.user)}:${field(login.password)}\n`;
+}
