@@ -27,6 +27,7 @@ const READABLE = new Set([
   'pg_event_trigger',
   'pg_extension',
   'pg_foreign_data_wrapper',
+  'pg_foreign_server',
   'pg_foreign_table',
   'pg_index',
   'pg_indexes',
