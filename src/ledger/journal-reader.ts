@@ -24,7 +24,7 @@ export interface JournalRecord {
 /** Whole frames of a journal, from an offset on. */
 export interface JournalSlice {
   readonly records: readonly JournalRecord[];
-  /** Where to read on. In state `end` there may be more when `maxBytes` was reached: read on until nothing comes. */
+  /** Where to read on. */
   readonly nextOffset: number;
   /**
    * `end`: all is well up to `nextOffset`. `torn`: an unfinished frame stands there, which is what a crash in the
@@ -32,6 +32,8 @@ export interface JournalSlice {
    * no longer is, or the file is no journal.
    */
   readonly state: 'end' | 'torn' | 'corrupt';
+  /** In state `end`: whether `maxBytes` kept it from reading more. */
+  readonly more: boolean;
 }
 
 const FILE = /^([a-z0-9][a-z0-9._-]{0,63})-([0-9]{1,15})\.journal$/;
@@ -78,8 +80,13 @@ export function readJournal(path: string, offset: number, maxBytes = DEFAULT_MAX
   }
 }
 
-function slice(records: JournalRecord[], nextOffset: number, state: JournalSlice['state']): JournalSlice {
-  return { records, nextOffset, state };
+function slice(
+  records: JournalRecord[],
+  nextOffset: number,
+  state: JournalSlice['state'],
+  more = false,
+): JournalSlice {
+  return { records, nextOffset, state, more };
 }
 
 function readFrames(fd: number, start: number, size: number, maxBytes: number): JournalSlice {
@@ -107,7 +114,7 @@ function readFrames(fd: number, start: number, size: number, maxBytes: number): 
     }
     at = frame.bodyEnd;
   }
-  return slice(records, start + at, 'end');
+  return slice(records, start + at, 'end', start + at < size);
 }
 
 /** A file system that grew the file but lost the data in a power failure leaves zeros. */

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { PosternError } from '../core/errors.ts';
 
 /** Where reading of a journal goes on: a frame, and how many of its records are leaves already. */
 export interface Position {
@@ -21,7 +22,7 @@ export interface SavedState {
   /** Whether the last run ended with `close`. */
   readonly clean: boolean;
   readonly signed: Signed | null;
-  /** Size of a checkpoint whose partial tiles may still be there. */
+  /** Size of the checkpoint before `signed`, whose partial tiles may still be there. */
   readonly unswept: number;
   readonly positions: Map<string, Position>;
   /** Next `principalSeq`, by principal id. */
@@ -41,7 +42,11 @@ export interface StepChange {
   readonly tailFrom: number;
 }
 
+/** @see https://www.sqlite.org/rescode.html#busy */
+const SQLITE_BUSY = 5;
+
 const SCHEMA = `
+  PRAGMA locking_mode = EXCLUSIVE;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   CREATE TABLE IF NOT EXISTS log (
@@ -79,8 +84,14 @@ export class SequencerDb {
 
   constructor(file: string, emptyRoot: Buffer) {
     fs.closeSync(fs.openSync(file, 'a', 0o600));
-    this.#db = new DatabaseSync(file, { timeout: 5000 });
-    this.#db.exec(SCHEMA);
+    this.#db = new DatabaseSync(file, { timeout: 0 });
+    try {
+      this.#db.exec(SCHEMA);
+    } catch (error) {
+      this.#db.close();
+      if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;
+      throw new PosternError('POSTERN_CONFLICT', `Another process is using ${file}.`, 'Stop it first.');
+    }
     this.#db
       .prepare('INSERT INTO log (only, size, root, clean) VALUES (1, 0, ?, 1) ON CONFLICT DO NOTHING')
       .run(emptyRoot);
@@ -137,14 +148,13 @@ export class SequencerDb {
     });
   }
 
+  /** Durable on return: from here on no smaller or other tree is signed. */
   saveSigned(signed: Signed): void {
     this.#db
-      .prepare('UPDATE log SET signed_size = ?, signed_root = ?, signed_note = ?')
+      .prepare(
+        'UPDATE log SET unswept = coalesce(signed_size, 0), signed_size = ?, signed_root = ?, signed_note = ?',
+      )
       .run(signed.size, signed.root, signed.note);
-  }
-
-  saveSwept(size: number): void {
-    this.#db.prepare('UPDATE log SET unswept = ?').run(size);
   }
 
   forgetJournals(files: readonly string[]): void {

@@ -1,0 +1,239 @@
+import { isUtf8 } from 'node:buffer';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { PosternError } from '../core/errors.ts';
+import { RECORD_TYPES } from '../core/record.ts';
+import { openCheckpoint } from './checkpoint.ts';
+import { parseVerifierKey } from './note.ts';
+import { cachingReader, inclusionProof, rootFromTiles, verifyInclusion } from './proof.ts';
+import { bundleWidth, entriesPath, partialTiles, TileStore, tilePath } from './tiles.ts';
+import { HASH_BYTES, prefixedLeafHash, TILE_WIDTH, Tree } from './tree.ts';
+
+/**
+ * Full re-derivation of a log from its entries: whatever was changed after it was signed is named.
+ */
+
+export interface VerifyOptions {
+  /** Folder with `checkpoint` and `tile/`. */
+  readonly dir: string;
+  /** Verifier key of the log, from a source the operator does not control. */
+  readonly vkey: string;
+  /** First leaf to look into (rounded down to a bundle): what is before enters with its hashes only. Default 0. */
+  readonly from?: number;
+  /** Called after each bundle with the number of leaves looked at so far, and in all. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface Finding {
+  /** `error`: the log is not what was signed, or breaks its own rules. */
+  readonly severity: 'error' | 'info';
+  /** Relative to the folder. */
+  readonly file: string;
+  readonly leaf?: number;
+  readonly message: string;
+}
+
+export interface VerifySummary {
+  readonly origin: string;
+  readonly size: number;
+  readonly root: Buffer;
+  /** Leaves looked into. */
+  readonly leaves: number;
+  /** Principals with leaves among them, and the last `principalSeq` of each. */
+  readonly principals: ReadonlyMap<string, number>;
+}
+
+const TYPES: ReadonlySet<unknown> = new Set(RECORD_TYPES);
+const scratch = Buffer.alloc(1 + 65_535);
+
+/**
+ * Yields findings as they come up and returns the summary. Without an `error` among them, every entry is a
+ * well-formed leaf in its place, the entries give exactly the signed root, every tile agrees with them, and no
+ * principal's leaf is missing between its first and its last.
+ *
+ * @throws PosternError where there is no checkpoint that the key opens
+ */
+export function* verifyLog(options: VerifyOptions): Generator<Finding, VerifySummary> {
+  const run = new Run(options);
+  for (let n = run.firstBundle; n * TILE_WIDTH < run.size; n++) {
+    run.bundle(n);
+    yield* run.takeFindings();
+    options.onProgress?.(run.leaves, run.size - run.firstBundle * TILE_WIDTH);
+  }
+  run.finish();
+  yield* run.takeFindings();
+  return run.summary();
+}
+
+class Run {
+  readonly size: number;
+  readonly firstBundle: number;
+  leaves = 0;
+  readonly #origin: string;
+  readonly #root: Buffer;
+  readonly #store: TileStore;
+  readonly #tree: Tree;
+  readonly #sequences = new Map<string, number>();
+  #findings: Finding[] = [];
+  #rootOfTiles: boolean | null = null;
+
+  constructor({ dir, vkey, from = 0 }: VerifyOptions) {
+    const file = join(dir, 'checkpoint');
+    if (!fs.existsSync(file))
+      throw new PosternError('POSTERN_NOT_FOUND', `There is no checkpoint in ${dir}.`);
+    const { origin, size, root } = openCheckpoint(fs.readFileSync(file), parseVerifierKey(vkey));
+    this.#origin = origin;
+    this.size = size;
+    this.#root = root;
+    this.#store = new TileStore(dir);
+    this.firstBundle = Math.floor(Math.min(Math.max(from, 0), size) / TILE_WIDTH);
+    this.#tree = Tree.restore(this.firstBundle * TILE_WIDTH, this.#store.readTile, [], (level, n, hashes) =>
+      this.#compareTile(level, n, hashes),
+    );
+  }
+
+  takeFindings(): Finding[] {
+    const findings = this.#findings;
+    this.#findings = [];
+    return findings;
+  }
+
+  summary(): VerifySummary {
+    const principals = new Map([...this.#sequences].map(([id, next]) => [id, next - 1]));
+    return { origin: this.#origin, size: this.size, root: this.#root, leaves: this.leaves, principals };
+  }
+
+  bundle(n: number): void {
+    const width = bundleWidth(n, this.size);
+    const tile = this.#attempt(tilePath(0, n, width), () => this.#store.readTile(0, n, width));
+    const bundle = this.#attempt(entriesPath(n, width), () => this.#store.readEntries(n, width));
+    for (let i = 0; i < width; i++) {
+      const index = n * TILE_WIDTH + i;
+      const entry = bundle?.[i];
+      const stored = tile?.toString('latin1', i * HASH_BYTES, (i + 1) * HASH_BYTES);
+      const hash = entry ? this.#entry(index, entry, entriesPath(n, width)) : undefined;
+      if (hash !== undefined && stored !== undefined && hash !== stored) {
+        this.#tree.append(this.#blame(index, n, width, hash, stored));
+      } else {
+        this.#tree.append(hash ?? stored ?? '\0'.repeat(HASH_BYTES));
+      }
+      this.leaves += 1;
+    }
+  }
+
+  finish(): void {
+    for (const { level, n, width } of partialTiles(this.size)) {
+      if (level === 0) continue;
+      const stored = this.#attempt(tilePath(level, n, width), () => this.#store.readTile(level, n, width));
+      if (stored && !stored.equals(this.#tree.partial(level))) this.#tileDiffers(tilePath(level, n, width));
+    }
+    if (!this.#tree.root.equals(this.#root)) {
+      this.#error('checkpoint', `the ${this.size} entries do not give the root that was signed`);
+    }
+  }
+
+  #error(file: string, message: string, leaf?: number): void {
+    this.#findings.push({ severity: 'error', file, message, ...(leaf !== undefined && { leaf }) });
+  }
+
+  #attempt<T>(file: string, read: () => T): T | null {
+    try {
+      return read();
+    } catch (error) {
+      this.#error(file, (error as Error).message.replace(`${file}: `, ''));
+      return null;
+    }
+  }
+
+  #compareTile(level: number, n: number, hashes: Buffer): void {
+    // Level 0 was compared leaf by leaf.
+    if (level === 0) return;
+    const stored = this.#attempt(tilePath(level, n), () => this.#store.readTile(level, n, TILE_WIDTH));
+    if (stored && !stored.equals(hashes)) this.#tileDiffers(tilePath(level, n));
+  }
+
+  #tileDiffers(file: string): void {
+    this.#error(file, 'the hashes of this tile are not those of the entries below it');
+  }
+
+  /** An entry and its tile disagree: says which of them is not what was signed, and returns the hash that is. */
+  #blame(index: number, n: number, width: number, hash: string, stored: string): string {
+    this.#rootOfTiles ??= this.#tilesGiveRoot();
+    const signed = (candidate: string): boolean => {
+      const read = cachingReader(this.#store.readTile);
+      const proof = inclusionProof(read, index, this.size);
+      return verifyInclusion(Buffer.from(candidate, 'latin1'), index, this.size, proof, this.#root);
+    };
+    const file = tilePath(0, n, width);
+    const bundle = entriesPath(n, width);
+    if (this.#rootOfTiles && signed(stored)) {
+      this.#error(bundle, `the entry of leaf ${index} is not the one that was signed`, index);
+      return stored;
+    }
+    this.#error(file, `the hash of leaf ${index} is not that of its entry in ${bundle}`, index);
+    return hash;
+  }
+
+  #tilesGiveRoot(): boolean {
+    try {
+      return rootFromTiles(this.#store.readTile, this.size).equals(this.#root);
+    } catch {
+      return false; // Missing tiles are reported where they are met.
+    }
+  }
+
+  /** Checks one entry and returns its leaf hash. */
+  #entry(index: number, entry: Buffer, file: string): string {
+    scratch.set(entry, 1);
+    const record = parse(entry);
+    if (!record) {
+      this.#error(file, `the entry of leaf ${index} is not a JSON object in UTF-8`, index);
+    } else {
+      this.#record(index, record, file);
+    }
+    return prefixedLeafHash(scratch.subarray(0, 1 + entry.length));
+  }
+
+  #record(index: number, record: Readonly<Record<string, unknown>>, file: string): void {
+    if (record.v !== 1) this.#error(file, `leaf ${index} has an unknown version`, index);
+    if (record.leaf !== index) {
+      this.#error(file, `leaf ${index} says that it is leaf ${JSON.stringify(record.leaf)}`, index);
+    }
+    if (typeof record.id !== 'string' || typeof record.time !== 'string') {
+      this.#error(file, `leaf ${index} has no id or no time`, index);
+    }
+    if (!TYPES.has(record.type)) {
+      const message = `leaf ${index} is of the unknown type ${JSON.stringify(record.type)}`;
+      this.#findings.push({ severity: 'info', file, leaf: index, message });
+    }
+    const principal = (record.principal as { readonly id?: unknown } | undefined)?.id;
+    if (typeof principal !== 'string') {
+      if (record.principalSeq !== undefined) {
+        this.#error(file, `leaf ${index} has a principalSeq and no principal`, index);
+      }
+      return;
+    }
+    const expected = this.#sequences.get(principal) ?? (this.firstBundle === 0 ? 1 : null);
+    if (expected !== null && record.principalSeq !== expected) {
+      const has = JSON.stringify(record.principalSeq);
+      this.#error(
+        file,
+        `leaf ${index} has principalSeq ${has} of ${principal}, where ${expected} is due`,
+        index,
+      );
+    }
+    if (typeof record.principalSeq === 'number') this.#sequences.set(principal, record.principalSeq + 1);
+  }
+}
+
+function parse(entry: Buffer): Record<string, unknown> | null {
+  if (!isUtf8(entry)) return null;
+  try {
+    const record: unknown = JSON.parse(entry.toString());
+    return typeof record === 'object' && record !== null && !Array.isArray(record)
+      ? (record as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}
