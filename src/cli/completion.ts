@@ -14,9 +14,5 @@ export function register(program: Command): void {
     'postern completion zsh > ~/.zfunc/_postern',
     'postern completion fish > ~/.config/fish/completions/postern.fish',
   );
-  command.action(async (shell: Shell) => {
-    // The program of this call knows this command alone; completions need the whole tree.
-    const { buildProgram } = await import('./program.ts');
-    await print(completionScript(shell, await buildProgram(undefined, true)));
-  });
+  command.action(async (shell: Shell) => print(completionScript(shell, program)));
 }

@@ -31,11 +31,12 @@ Exit codes: 0 done; 1 failed or refused; 2 called in a wrong way; 3 verification
 Times are UTC. Every command takes --help, and those with results --json.`;
 
 /**
- * The program with the commands that a call needs: the one named, and all others by name and summary only.
+ * The program with the commands that a call needs: the one named, and all others by name and summary only. Only
+ * completions need the whole tree.
  *
- * @param wanted the word that names the command; `all` reads every file
+ * @param wanted the word that names the command
  */
-export async function buildProgram(wanted: string | undefined, all = false): Promise<Command> {
+export async function buildProgram(wanted: string | undefined): Promise<Command> {
   const program = new Command('postern')
     .description('Postern: the guarded side gate that machines use.')
     .enablePositionalOptions()
@@ -43,7 +44,7 @@ export async function buildProgram(wanted: string | undefined, all = false): Pro
     .addHelpText('after', EXIT_CODES)
     .exitOverride();
   for (const [name, summary, load] of COMMANDS) {
-    if (all || name === wanted) (await load()).register(program);
+    if (name === wanted || wanted === 'completion') (await load()).register(program);
     else program.command(name).description(summary);
   }
   return program;

@@ -1,6 +1,5 @@
-import Table from 'cli-table3';
 import pc from 'picocolors';
-import { displayWidth, safeLine } from './text.ts';
+import { cutTo, displayWidth, safeLine } from './text.ts';
 
 export type Cell = string | number | null | undefined;
 
@@ -14,24 +13,7 @@ export interface Column<T> {
   readonly paint?: (text: string, row: T) => string;
 }
 
-const GAP = 2;
-const NO_BORDERS = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: ' '.repeat(GAP),
-} as const;
+const GAP = '  ';
 
 /**
  * A table without lines. Its column widths come from the rows of its first call and stay, so that pages printed
@@ -51,27 +33,31 @@ export class TextTable<T> {
   /** The rows as lines, each with its line end; the first call puts the head above them. */
   format(rows: readonly T[]): string {
     const cells = rows.map((row) => this.#columns.map((column) => show(column.value(row))));
-    const head = this.#widths === null;
-    this.#widths ??= this.#layout(cells);
-    const unlimited = this.#limit === Number.POSITIVE_INFINITY;
-    const table = new Table({
-      chars: NO_BORDERS,
-      style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
-      colWidths: this.#widths.map((width, at) =>
-        unlimited ? Math.max(width, ...cells.map((row) => displayWidth(row[at] as string))) : width,
-      ),
-      colAligns: this.#columns.map((column) => column.align ?? 'left'),
-    });
-    if (head) table.push(this.#columns.map((column) => pc.bold(column.title.toUpperCase())));
+    let text = '';
+    if (this.#widths === null) {
+      this.#widths = this.#layout(cells);
+      text = this.#line(
+        this.#columns.map((column) => column.title.toUpperCase()),
+        () => pc.bold,
+      );
+    }
     cells.forEach((row, at) => {
-      table.push(row.map((text, c) => this.#columns[c]?.paint?.(text, rows[at] as T) ?? text));
+      text += this.#line(row, (column) => (cell) => column.paint?.(cell, rows[at] as T) ?? cell);
     });
-    if (table.length === 0) return '';
-    return `${table
-      .toString()
-      .split('\n')
-      .map((line) => line.trimEnd())
-      .join('\n')}\n`;
+    return text;
+  }
+
+  #line(cells: readonly string[], painter: (column: Column<T>) => (cell: string) => string): string {
+    const parts = this.#columns.map((column, at) => {
+      const width = this.#widths?.[at] ?? 0;
+      const cell =
+        this.#limit === Number.POSITIVE_INFINITY ? (cells[at] as string) : cutTo(cells[at] as string, width);
+      const padding = ' '.repeat(Math.max(0, width - displayWidth(cell)));
+      const painted = painter(column)(cell);
+      if (column.align === 'right') return padding + painted;
+      return at === this.#columns.length - 1 ? painted : painted + padding;
+    });
+    return `${parts.join(GAP)}\n`;
   }
 
   /** Natural widths, then the widest columns that may shrink do so, one column at a time, until all fit. */
@@ -82,7 +68,7 @@ export class TextTable<T> {
         displayWidth(column.title),
       ),
     );
-    let excess = widths.reduce((sum, width) => sum + width, GAP * (widths.length - 1)) - this.#limit;
+    let excess = widths.reduce((sum, width) => sum + width, GAP.length * (widths.length - 1)) - this.#limit;
     while (excess > 0) {
       let widest = -1;
       this.#columns.forEach((column, at) => {

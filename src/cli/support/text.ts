@@ -56,3 +56,16 @@ export function displayWidth(line: string): number {
   for (const { segment } of graphemes.segment(line)) width += WIDE.test(segment) ? 2 : 1;
   return width;
 }
+
+/** A safe line cut to a width, with an ellipsis where something is missing. */
+export function cutTo(line: string, width: number): string {
+  if (displayWidth(line) <= width) return line;
+  let kept = '';
+  let room = width - 1;
+  for (const { segment } of graphemes.segment(line)) {
+    room -= displayWidth(segment);
+    if (room < 0) break;
+    kept += segment;
+  }
+  return `${kept}…`;
+}
