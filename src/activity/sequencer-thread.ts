@@ -8,7 +8,7 @@ import { Sequencing } from './sequencing.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-messages.ts';
 
 const IDLE_MS = 25;
-const RETRY_MS = { first: 100, longest: 5000 };
+const RETRY_MS = { first: 100, longest: 2000 };
 
 const port = parentPort;
 if (port === null) throw new Error('This file is the start of a worker thread.');
@@ -39,51 +39,49 @@ function explain(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Runs until told to close or until something fails. */
+/** Runs until told to close. What fails is reported and tried again; everything else goes on meanwhile. */
 async function run(sequencing: Sequencing): Promise<void> {
+  let fault: string | null = null;
+  let retry = RETRY_MS.first;
   say({ kind: 'status', status: sequencing.status() });
   for (;;) {
+    // Messages taken in before this step begins: what they wait for is in the journals that the step reads.
     const due = asked;
     const last = closing;
-    // Messages taken in before this step began: what they wait for is in the journals that the step reads.
-    const more = sequencing.step();
-    if (due.length > 0 && !more) {
-      sequencing.checkpoint();
-      const status = sequencing.status();
-      say({ kind: 'status', status });
-      for (const id of due) say({ kind: 'flushed', id, size: status.size });
-      asked = asked.filter((id) => !due.includes(id));
-    } else if (sequencing.checkpointIfDue()) say({ kind: 'status', status: sequencing.status() });
-    if (last && !more) {
-      sequencing.checkpoint();
-      return;
+    let more = false;
+    try {
+      more = sequencing.step();
+      const answer = due.length > 0 && !more;
+      if (answer) sequencing.checkpoint();
+      if (sequencing.checkpointIfDue() || answer || fault !== null) {
+        fault = null;
+        retry = RETRY_MS.first;
+        say({ kind: 'status', status: sequencing.status() });
+      }
+      if (answer) for (const id of settled(due)) say({ kind: 'flushed', id, size: sequencing.size });
+    } catch (error) {
+      const message = explain(error);
+      if (message !== fault) say({ kind: 'fault', message });
+      fault = message;
+      for (const id of settled(due)) say({ kind: 'flush-failed', id, message });
     }
-    await pause(more || asked.length > 0 ? 0 : IDLE_MS);
+    if (last && !more) return;
+    await pause(fault !== null ? retry : more || asked.length > 0 ? 0 : IDLE_MS);
+    if (fault !== null) retry = Math.min(retry * 2, RETRY_MS.longest);
   }
 }
 
-let opened = false;
-let retry = RETRY_MS.first;
-let done = false;
-while (!done) {
-  let sequencing: Sequencing | null = null;
-  try {
-    sequencing = Sequencing.open(data);
-    opened = true;
-    retry = RETRY_MS.first;
-    await run(sequencing);
-    done = true;
-  } catch (error) {
-    say({ kind: 'fault', message: explain(error) });
-    for (const id of asked) say({ kind: 'flush-failed', id, message: explain(error) });
-    asked = [];
-    done = closing || !opened;
-  } finally {
-    sequencing?.close();
-  }
-  if (!done) {
-    await pause(retry);
-    retry = Math.min(retry * 2, RETRY_MS.longest);
-  }
+/** Takes flushes off the list of those that wait. */
+function settled(due: readonly number[]): readonly number[] {
+  asked = asked.filter((id) => !due.includes(id));
+  return due;
+}
+
+try {
+  const sequencing = Sequencing.open(data);
+  await run(sequencing);
+  sequencing.close();
+} catch (error) {
+  say({ kind: 'fault', message: explain(error) });
 }
 port.close();

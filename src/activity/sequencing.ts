@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCheckpoint } from '../ledger/checkpoint.ts';
 import { parseVerifierKey } from '../ledger/note.ts';
@@ -14,15 +13,13 @@ const STEP = 10_000;
 const CHECKPOINT_MS = 1000;
 
 /**
- * The sequencer with everything it feeds, opened together and closed together. After an error it must be closed
- * and opened anew: opening is what brings the index and the log back into step.
+ * The sequencer with everything it feeds, opened together and closed together. Every method may be called again after
+ * an error: sequencer and index find back into step by themselves.
  */
 export class Sequencing {
-  readonly #dataDir: string;
   readonly #payloads: PayloadStore;
   readonly #index: ActivityIndex;
   readonly #sequencer: Sequencer;
-  readonly #vkey: string;
   #signedSize: number;
   #signedAt = Date.now();
 
@@ -32,16 +29,16 @@ export class Sequencing {
     let index: ActivityIndex | null = null;
     try {
       index = ActivityIndex.open(file);
-      let sequencer = Sequencer.open({ dir: dataDir, payloads, consumers: [index] });
-      if (index.indexedSize() > sequencer.size) {
-        // An index ahead of its log is the index of another history (a restored backup): rebuild it.
-        sequencer.close();
+      const options = { dir: dataDir, payloads, consumers: [index] };
+      try {
+        return new Sequencing(payloads, index, Sequencer.open(options));
+      } catch (error) {
+        if (!isAhead(index, dataDir, payloads)) throw error;
         index.close();
         removeIndex(file);
         index = ActivityIndex.open(file);
-        sequencer = Sequencer.open({ dir: dataDir, payloads, consumers: [index] });
+        return new Sequencing(payloads, index, Sequencer.open({ ...options, consumers: [index] }));
       }
-      return new Sequencing(dataDir, payloads, index, sequencer);
     } catch (error) {
       index?.close();
       payloads.close();
@@ -49,14 +46,17 @@ export class Sequencing {
     }
   }
 
-  private constructor(dataDir: string, payloads: PayloadStore, index: ActivityIndex, sequencer: Sequencer) {
-    this.#dataDir = dataDir;
+  private constructor(payloads: PayloadStore, index: ActivityIndex, sequencer: Sequencer) {
     this.#payloads = payloads;
     this.#index = index;
     this.#sequencer = sequencer;
-    this.#vkey = readFileSync(join(dataDir, 'log', 'log.vkey'), 'utf8').trim();
     sequencer.checkpointNow();
     this.#signedSize = sequencer.size;
+  }
+
+  /** Number of leaves under the last checkpoint. */
+  get size(): number {
+    return this.#signedSize;
   }
 
   /** Takes in what the journals hold, at most one step of it. Answers whether there may be more. */
@@ -73,21 +73,22 @@ export class Sequencing {
   }
 
   checkpoint(): void {
-    if (this.#sequencer.size !== this.#signedSize) this.#sequencer.checkpointNow();
+    this.#sequencer.checkpointNow();
     this.#signedSize = this.#sequencer.size;
     this.#signedAt = Date.now();
   }
 
   /** As of the last signed checkpoint. */
   status(): LedgerStatus {
-    const checkpoint = readFileSync(join(this.#dataDir, 'log', 'checkpoint'), 'utf8');
-    const { origin, size, root } = openCheckpoint(checkpoint, parseVerifierKey(this.#vkey));
+    const vkey = this.#sequencer.vkey;
+    const checkpoint = this.#sequencer.checkpointNow();
+    const { origin, size, root } = openCheckpoint(checkpoint, parseVerifierKey(vkey));
     return {
       origin,
       size,
       root: root.toString('base64'),
       checkpoint,
-      vkey: this.#vkey,
+      vkey,
       lastCheckpointAt: this.#signedAt,
       fault: null,
     };
@@ -96,4 +97,12 @@ export class Sequencing {
   close(): void {
     for (const part of [this.#sequencer, this.#index, this.#payloads]) part.close();
   }
+}
+
+/** Whether the index holds more than its log: then it is the index of another history (a restored backup). */
+function isAhead(index: ActivityIndex, dataDir: string, payloads: PayloadStore): boolean {
+  const sequencer = Sequencer.open({ dir: dataDir, payloads });
+  const ahead = index.indexedSize() > sequencer.size;
+  sequencer.close();
+  return ahead;
 }
