@@ -1,0 +1,69 @@
+/** For tests: a control plane in a temporary directory, with an administrator. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Actor } from '../core/record.ts';
+import type { Delta } from '../core/views.ts';
+import { personActor } from '../identity/persons.ts';
+import type { Person } from '../store/entities.ts';
+import { MemorySink } from '../store/memory-sink.ts';
+import { Control, type ControlOptions } from './control.ts';
+import type { NewResource } from './resources.ts';
+
+export interface TestControl {
+  readonly control: Control;
+  readonly sink: MemorySink;
+  readonly deltas: Delta[];
+  readonly dataDir: string;
+  readonly admin: Person;
+  readonly actor: Actor;
+  readonly token: string;
+  close(): Promise<void>;
+}
+
+export const UPSTREAM_PASSWORD = 'upstream-secret-Zq81';
+
+export const RESOURCE: NewResource = {
+  name: 'ledger-db',
+  protocol: 'postgres',
+  host: 'db.internal',
+  port: 5432,
+  database: 'bank',
+  tls: { mode: 'verify-full' },
+  environment: 'production',
+  classification: 'confidential',
+  upstream: { user: 'ledger_app', password: UPSTREAM_PASSWORD },
+};
+
+export async function testControl(options: Partial<ControlOptions> = {}): Promise<TestControl> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'postern-control-'));
+  const sink = new MemorySink();
+  const deltas: Delta[] = [];
+  const control = await Control.open({
+    dataDir,
+    sink,
+    publish: async (delta) => {
+      deltas.push(delta);
+    },
+    ...options,
+  });
+  const setupToken = await control.setup.mint();
+  const { person: admin, token } = await control.setup.complete(
+    setupToken ?? '',
+    'Ada Admin',
+    'ada@example.org',
+  );
+  return {
+    control,
+    sink,
+    deltas,
+    dataDir,
+    admin,
+    actor: personActor(admin),
+    token,
+    async close() {
+      await control.close();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,93 @@
+/** What the API needs of the rest of Postern. `serve` puts it together; tests can too. */
+import type { Writable } from 'node:stream';
+import type { Control } from '../access/control.ts';
+import type { ActivityFilter } from '../activity/filter.ts';
+import type { ActivityItem, ActivityPage, PageOptions } from '../activity/query.ts';
+import type { ActivitySummary } from '../activity/summary.ts';
+import type { Ref } from '../core/record.ts';
+import type { ResourceView } from '../core/views.ts';
+import type { TlsMaterial } from '../vault/ca.ts';
+
+export interface ActivityReader {
+  query(filter: ActivityFilter, page?: PageOptions): ActivityPage | Promise<ActivityPage>;
+  summary(filter: ActivityFilter): ActivitySummary | Promise<ActivitySummary>;
+  /** One record with its statement and parameters, or null where there is none of that id. */
+  record(id: string): RecordDetail | null | Promise<RecordDetail | null>;
+}
+
+/** An item with more: the leaf as stored, outcome, statement, parameters. */
+export type RecordDetail = ActivityItem & { readonly [field: string]: unknown };
+
+export interface LedgerState {
+  readonly origin: string;
+  readonly size: number;
+  /** Base64. */
+  readonly root: string;
+  /** The signed note, whole. */
+  readonly checkpoint: string;
+  readonly vkey: string;
+  /** What keeps the log from growing, in words; null when all is well. */
+  readonly fault: string | null;
+}
+
+export interface EvidenceParams {
+  readonly principal?: string;
+  readonly resource?: string;
+  readonly since?: string;
+  readonly until?: string;
+}
+
+export interface LiveSessionInfo {
+  readonly id: string;
+  readonly principal: Ref;
+  readonly resource: Ref;
+  readonly source: string;
+  readonly startedAt: string;
+  readonly commands: number;
+  readonly denied: number;
+  readonly grants: readonly string[];
+}
+
+export interface GatewayState {
+  sessions(): readonly LiveSessionInfo[] | Promise<readonly LiveSessionInfo[]>;
+  testResource(resource: ResourceView): Promise<{
+    readonly ok: boolean;
+    readonly steps: readonly {
+      readonly step: string;
+      readonly ok: boolean;
+      readonly detail: string;
+      readonly ms: number;
+    }[];
+  }>;
+  health(): { readonly workers: number; readonly reasons: readonly string[] };
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** The logger's surface that is used; pino fits. */
+export interface ApiLogger {
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface ApiDeps {
+  readonly control: Control;
+  readonly activity: ActivityReader;
+  readonly ledger: {
+    status(): LedgerState | Promise<LedgerState>;
+    /** Resolves when everything journalled before the call is in the log, the index and under a checkpoint. */
+    flush(): Promise<unknown>;
+  };
+  /** Writes the package into `outDir`, which exists and is empty. */
+  exportEvidence(params: EvidenceParams, outDir: string, generatedBy: Ref): Promise<unknown>;
+  zipFolder(dir: string, out: Writable): Promise<unknown>;
+  readonly gateway: GatewayState;
+  readonly tls: TlsMaterial;
+  /** Where clients reach Postern, known once it listens. */
+  addresses(): { readonly api: Address; readonly postgres: Address };
+  readonly version: string;
+  readonly logger?: ApiLogger;
+}

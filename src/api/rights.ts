@@ -1,0 +1,101 @@
+/**
+ * Who may do what in the API: the one table. A route names its operation; the server refuses a caller without any
+ * right to it before the route runs. Where the right is only to what is one's own, the route restricts itself with
+ * `requireOwn` or an owner filter.
+ */
+import { PosternError } from '../core/errors.ts';
+import type { Person, Principal, Role } from '../store/entities.ts';
+
+interface Rule {
+  /** Roles that may do it to anything. `any`: everybody with a valid token. */
+  readonly roles: readonly Role[] | 'any';
+  /** Whether an owner may do it to the principals they own or back up (or a person to themselves). */
+  readonly own?: true;
+}
+
+const READERS: readonly Role[] = ['admin', 'reviewer', 'auditor'];
+const INVENTORY: readonly Role[] = [...READERS, 'approver'];
+
+export const RIGHTS = {
+  whoami: { roles: 'any' },
+  connection: { roles: 'any' },
+  'person.create': { roles: ['admin'] },
+  'person.list': { roles: INVENTORY },
+  'person.read': { roles: INVENTORY, own: true },
+  'person.disable': { roles: ['admin'] },
+  'person.token': { roles: ['admin'], own: true },
+  'principal.create': { roles: ['admin'] },
+  'principal.list': { roles: INVENTORY, own: true },
+  'principal.read': { roles: INVENTORY, own: true },
+  'principal.disable': { roles: ['admin'], own: true },
+  'principal.suspend': { roles: ['admin'], own: true },
+  'principal.resume': { roles: ['admin'] },
+  'principal.retire': { roles: ['admin'] },
+  'resource.create': { roles: ['admin'] },
+  'resource.list': { roles: [...INVENTORY, 'owner'] },
+  'resource.read': { roles: [...INVENTORY, 'owner'] },
+  'resource.test': { roles: ['admin'] },
+  'resource.retire': { roles: ['admin'] },
+  'grant.create': { roles: ['admin', 'approver'] },
+  'grant.list': { roles: INVENTORY, own: true },
+  'grant.read': { roles: INVENTORY, own: true },
+  'grant.revoke': { roles: ['admin', 'approver'], own: true },
+  'credential.issue': { roles: ['admin'], own: true },
+  'credential.list': { roles: INVENTORY, own: true },
+  'credential.revoke': { roles: ['admin'], own: true },
+  'session.list': { roles: READERS, own: true },
+  'activity.read': { roles: READERS, own: true },
+  'ledger.read': { roles: INVENTORY },
+  'evidence.export': { roles: READERS },
+} as const satisfies Record<string, Rule>;
+
+export type Operation = keyof typeof RIGHTS;
+
+/** `all`: to anything; `own`: to what is one's own. */
+export type Reach = 'all' | 'own';
+
+/** @throws PosternError POSTERN_FORBIDDEN when the person has no right to the operation at all */
+export function reachOf(person: Person, operation: Operation): Reach {
+  const rule: Rule = RIGHTS[operation];
+  if (rule.roles === 'any' || rule.roles.some((role) => person.roles.includes(role))) return 'all';
+  const self = operation.startsWith('person.');
+  if (rule.own && (self || person.roles.includes('owner'))) return 'own';
+  throw forbidden(`${person.name} may not do this (${operation}).`, rule);
+}
+
+/** Whether the person is the principal's owner or backup owner. */
+export function owns(person: Person, principal: Pick<Principal, 'owner' | 'backupOwner'>): boolean {
+  return principal.owner.id === person.id || principal.backupOwner?.id === person.id;
+}
+
+/** @throws PosternError POSTERN_FORBIDDEN when the reach is `own` and the principal is somebody else's */
+export function requireOwn(
+  person: Person,
+  reach: Reach,
+  principal: Pick<Principal, 'owner' | 'backupOwner'>,
+): void {
+  if (reach === 'own' && !owns(person, principal)) {
+    throw forbidden('This belongs to a principal of another owner.');
+  }
+}
+
+/**
+ * Nobody decides on access for a principal they answer for, unless they are an administrator, whom the grant's
+ * authority then names.
+ *
+ * @throws PosternError POSTERN_FORBIDDEN
+ */
+export function requireIndependence(person: Person, principal: Principal): void {
+  if (owns(person, principal) && !person.roles.includes('admin')) {
+    throw new PosternError(
+      'POSTERN_FORBIDDEN',
+      `${person.name} answers for ${principal.name} and cannot approve its grants.`,
+      'Ask another approver.',
+    );
+  }
+}
+
+export function forbidden(message: string, rule?: Rule): PosternError {
+  const roles = rule && rule.roles !== 'any' ? rule.roles.join(', ') : undefined;
+  return new PosternError('POSTERN_FORBIDDEN', message, roles && `It takes one of the roles: ${roles}.`);
+}

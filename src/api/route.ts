@@ -1,0 +1,61 @@
+/** What route files share. */
+
+import type { Server } from 'node:https';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type {
+  FastifyBaseLogger,
+  FastifyInstance,
+  FastifyRequest,
+  RawReplyDefaultExpression,
+  RawRequestDefaultExpression,
+} from 'fastify';
+import type { TSchema } from 'typebox';
+import { PosternError } from '../core/errors.ts';
+import type { Actor } from '../core/record.ts';
+import { personActor } from '../identity/persons.ts';
+import type { Person } from '../store/entities.ts';
+import type { Page } from '../store/queries.ts';
+
+export type Api = FastifyInstance<
+  Server,
+  RawRequestDefaultExpression<Server>,
+  RawReplyDefaultExpression<Server>,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+/** The person who calls. @throws PosternError POSTERN_UNAUTHORIZED on a route without one, which is a fault */
+export function personOf(request: Pick<FastifyRequest, 'caller'>): Person {
+  if (request.caller === null) throw new PosternError('POSTERN_UNAUTHORIZED', 'The call carries no token.');
+  return request.caller.person;
+}
+
+export const actorOf = (request: Pick<FastifyRequest, 'caller'>): Actor => personActor(personOf(request));
+
+/**
+ * The answer's schema by status. Typed loosely: entities are read-only, which TypeBox's types are not; the
+ * serializer still cuts the answer down to the schema.
+ */
+export const answers = (status: number, schema: TSchema): { [status: number]: unknown } => ({
+  [status]: schema,
+});
+
+const LIMIT_DEFAULT = 100;
+const LIMIT_MAX = 1000;
+
+/** One more than asked for, to see whether there is a next page. */
+export function pageOf(query: { limit?: string; cursor?: string }): Page {
+  return { limit: limitOf(query) + 1, after: query.cursor };
+}
+
+export function limitOf(query: { limit?: string }): number {
+  return Math.min(query.limit === undefined ? LIMIT_DEFAULT : Number(query.limit), LIMIT_MAX);
+}
+
+export function listed<T extends { readonly id: string }>(
+  found: readonly T[],
+  page: Page,
+): { items: readonly T[]; next: string | null } {
+  const items = found.slice(0, page.limit - 1);
+  return { items, next: found.length >= page.limit ? (items.at(-1)?.id ?? null) : null };
+}

@@ -1,0 +1,76 @@
+import { Type } from 'typebox';
+import type { ApiDeps } from '../deps.ts';
+import { requireOwn } from '../rights.ts';
+import { type Api, actorOf, answers, listed, pageOf, personOf } from '../route.ts';
+import {
+  Credential,
+  CredentialBody,
+  endingStatus,
+  IdParams,
+  listOf,
+  page,
+  ReasonBody,
+  refText,
+} from '../schemas.ts';
+
+const ListQuery = Type.Object(
+  { ...page, principal: Type.Optional(refText), status: Type.Optional(endingStatus) },
+  { additionalProperties: false },
+);
+
+const Issued = Type.Object({
+  credential: Credential,
+  username: Type.String(),
+  password: Type.String(),
+  connection: Type.Object({ host: Type.String(), port: Type.Integer(), ca: Type.String() }),
+});
+
+export function credentialRoutes(app: Api, deps: ApiDeps): void {
+  const { credentials, principals } = deps.control;
+
+  app.post(
+    '/v1/credentials',
+    {
+      config: { operation: 'credential.issue' },
+      schema: { body: CredentialBody, response: answers(201, Issued) },
+    },
+    async (request, reply) => {
+      const principal = await principals.get(request.body.principal);
+      requireOwn(personOf(request), request.reach, principal);
+      const issued = await credentials.issue(actorOf(request), { ...request.body, principal: principal.id });
+      const { host, port } = deps.addresses().postgres;
+      return reply.status(201).send({ ...issued, connection: { host, port, ca: deps.tls.caPem } });
+    },
+  );
+
+  app.get(
+    '/v1/credentials',
+    {
+      config: { operation: 'credential.list' },
+      schema: { querystring: ListQuery, response: answers(200, listOf(Credential)) },
+    },
+    async (request) => {
+      const { principal, status = 'active' } = request.query;
+      const page = pageOf(request.query);
+      const filter = {
+        principal: principal && (await principals.get(principal)).id,
+        status: status === 'all' ? undefined : status,
+        owner: request.reach === 'own' ? personOf(request).id : undefined,
+      };
+      return listed(await credentials.list(filter, page), page);
+    },
+  );
+
+  app.post(
+    '/v1/credentials/:id/revoke',
+    {
+      config: { operation: 'credential.revoke' },
+      schema: { params: IdParams, body: ReasonBody, response: answers(200, Credential) },
+    },
+    async (request) => {
+      const credential = await credentials.get(request.params.id);
+      requireOwn(personOf(request), request.reach, await principals.get(credential.principal.id));
+      return credentials.revoke(actorOf(request), credential.id, request.body.reason);
+    },
+  );
+}

@@ -1,0 +1,209 @@
+/**
+ * Shapes of the API. Bodies refuse unknown properties; answers are cut down to what is written here, so that a
+ * field added to the state does not leave by itself.
+ */
+import { type TSchema, Type } from 'typebox';
+import { PRINCIPAL_KINDS, ROLES } from '../store/entities.ts';
+
+const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
+const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const oneOf = <const T extends readonly string[]>(values: T) =>
+  Type.Unsafe<T[number]>({ type: 'string', enum: values });
+const closed = { additionalProperties: false };
+
+export const refText = text(320);
+export const idText = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' });
+export const timeText = Type.String({ format: 'date-time', maxLength: 40 });
+const reason = text(1000);
+const seconds = Type.Integer({ minimum: 1, maximum: 7_776_000 });
+
+export const RefParams = Type.Object({ ref: refText });
+export const IdParams = Type.Object({ id: idText });
+export const ReasonBody = Type.Object({ reason }, closed);
+/** Query values arrive as text. */
+export const page = {
+  limit: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,3}$' })),
+  cursor: Type.Optional(idText),
+};
+export const PageQuery = Type.Object(page, closed);
+
+const Ref = Type.Object({ id: Type.String(), name: Type.String() });
+const PersonRef = Type.Object({ id: Type.String(), name: Type.String(), email: Type.String() });
+
+export const roles = oneOf(ROLES);
+export const Person = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  email: Type.String(),
+  roles: Type.Array(Type.String()),
+  status: Type.String(),
+  statusReason: orNull(Type.String()),
+  createdAt: Type.String(),
+});
+
+export const Principal = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  kind: Type.String(),
+  owner: PersonRef,
+  backupOwner: orNull(PersonRef),
+  purpose: Type.String(),
+  environment: Type.String(),
+  reviewIntervalDays: Type.Integer(),
+  expiresAt: orNull(Type.String()),
+  status: Type.String(),
+  statusReason: orNull(Type.String()),
+  createdAt: Type.String(),
+});
+
+export const Resource = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  protocol: Type.String(),
+  host: Type.String(),
+  port: Type.Integer(),
+  database: Type.String(),
+  tls: Type.Object({
+    mode: Type.String(),
+    ca: orNull(Type.String()),
+    serverName: orNull(Type.String()),
+  }),
+  environment: Type.String(),
+  classification: Type.String(),
+  durability: Type.String(),
+  upstream: Type.Object({ user: Type.String() }),
+  status: Type.String(),
+  statusReason: orNull(Type.String()),
+  createdAt: Type.String(),
+});
+
+export const Grant = Type.Object({
+  id: Type.String(),
+  principal: Ref,
+  resource: Ref,
+  scope: Type.String(),
+  start: Type.String(),
+  end: Type.String(),
+  status: Type.String(),
+  endReason: orNull(Type.String()),
+  endedAt: orNull(Type.String()),
+  authority: Type.Object({
+    kind: Type.String(),
+    approvers: Type.Array(Ref),
+    ticket: orNull(Type.String()),
+    justification: orNull(Type.String()),
+  }),
+  createdAt: Type.String(),
+});
+
+export const Credential = Type.Object({
+  id: Type.String(),
+  principal: Ref,
+  grant: orNull(Type.String()),
+  kind: Type.String(),
+  expiresAt: Type.String(),
+  status: Type.String(),
+  endReason: orNull(Type.String()),
+  endedAt: orNull(Type.String()),
+  createdAt: Type.String(),
+});
+
+export const listOf = (item: TSchema) =>
+  Type.Object({ items: Type.Array(item), next: orNull(Type.String()) });
+
+export const Address = Type.Object({ host: Type.String(), port: Type.Integer() });
+
+export const SetupBody = Type.Object({ token: text(100), name: text(200), email: text(254) }, closed);
+export const PersonBody = Type.Object(
+  {
+    name: text(200),
+    email: text(254),
+    roles: Type.Array(roles, { minItems: 1, maxItems: 5, uniqueItems: true }),
+  },
+  closed,
+);
+export const TokenBody = Type.Object({ ttlSeconds: Type.Optional(seconds) }, closed);
+
+export const principalKind = oneOf(PRINCIPAL_KINDS);
+export const principalStatus = oneOf(['active', 'suspended', 'disabled', 'retired'] as const);
+export const PrincipalBody = Type.Object(
+  {
+    name: text(200),
+    kind: principalKind,
+    owner: refText,
+    backupOwner: Type.Optional(refText),
+    purpose: text(2000),
+    environment: text(200),
+    reviewIntervalDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 366 })),
+    expiresAt: Type.Optional(timeText),
+  },
+  closed,
+);
+
+export const ResourceBody = Type.Object(
+  {
+    name: text(200),
+    protocol: oneOf(['postgres'] as const),
+    host: text(253),
+    port: Type.Integer({ minimum: 1, maximum: 65_535 }),
+    database: text(200),
+    tls: Type.Object(
+      {
+        mode: oneOf(['disable', 'require', 'verify-ca', 'verify-full'] as const),
+        ca: Type.Optional(text(65_536)),
+        serverName: Type.Optional(text(253)),
+      },
+      closed,
+    ),
+    environment: text(200),
+    classification: text(200),
+    durability: Type.Optional(oneOf(['process', 'power'] as const)),
+    upstream: Type.Object({ user: text(200), password: text(2000) }, closed),
+  },
+  closed,
+);
+
+export const GrantBody = Type.Object(
+  {
+    principal: refText,
+    resource: refText,
+    scope: text(4096),
+    start: Type.Optional(timeText),
+    end: Type.Optional(timeText),
+    ttlSeconds: Type.Optional(seconds),
+    ticket: Type.Optional(text(200)),
+    justification: Type.Optional(text(2000)),
+  },
+  closed,
+);
+
+export const CredentialBody = Type.Object(
+  { principal: refText, grant: Type.Optional(idText), ttlSeconds: Type.Optional(seconds) },
+  closed,
+);
+
+export const endingStatus = oneOf(['active', 'expired', 'revoked', 'all'] as const);
+
+export const activityFilter = {
+  principal: Type.Optional(refText),
+  owner: Type.Optional(refText),
+  resource: Type.Optional(refText),
+  grant: Type.Optional(refText),
+  session: Type.Optional(refText),
+  verb: Type.Optional(text(64)),
+  object: Type.Optional(text(300)),
+  decision: Type.Optional(oneOf(['allow', 'deny'] as const)),
+  type: Type.Optional(oneOf(['command', 'session', 'change', 'all'] as const)),
+  since: Type.Optional(timeText),
+  until: Type.Optional(timeText),
+};
+
+export const EvidenceBody = Type.Object(
+  {
+    principal: Type.Optional(refText),
+    resource: Type.Optional(refText),
+    since: Type.Optional(timeText),
+    until: Type.Optional(timeText),
+  },
+  closed,
+);

@@ -1,0 +1,117 @@
+/**
+ * The HTTP API. HTTPS only, JSON, bearer tokens of people. Every route names its operation in `rights.ts`; a route
+ * that does not, cannot be registered.
+ */
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { PosternError } from '../core/errors.ts';
+import type { Caller } from '../identity/tokens.ts';
+import type { ApiDeps } from './deps.ts';
+import { errorHandler, TooMany } from './errors.ts';
+import { type Operation, type Reach, reachOf } from './rights.ts';
+import { activityRoutes } from './routes/activity.ts';
+import { credentialRoutes } from './routes/credentials.ts';
+import { evidenceRoutes } from './routes/evidence.ts';
+import { grantRoutes } from './routes/grants.ts';
+import { ledgerRoutes } from './routes/ledger.ts';
+import { personRoutes } from './routes/persons.ts';
+import { principalRoutes } from './routes/principals.ts';
+import { resourceRoutes } from './routes/resources.ts';
+import { sessionRoutes } from './routes/sessions.ts';
+import { setupRoutes } from './routes/setup.ts';
+import { systemRoutes } from './routes/system.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The right it takes; `public` for a route without a token. */
+    operation?: Operation | 'public';
+  }
+  interface FastifyRequest {
+    caller: Caller | null;
+    reach: Reach;
+  }
+}
+
+export const BODY_LIMIT = 1024 * 1024;
+const MINUTE = 60_000;
+/** Requests per minute and address, all routes together. */
+const REQUESTS = 12_000;
+/** Failed authentications per minute and address; beyond it they are refused without looking the token up. */
+const FAILURES = 30;
+
+/** The server, ready to listen. Closing it is the caller's. */
+export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
+  const app = Fastify({
+    https: { key: deps.tls.keyPem, cert: deps.tls.certPem, minVersion: 'TLSv1.2' },
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: 30_000,
+    connectionTimeout: 0,
+    return503OnClosing: true,
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: 400 },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  app.setErrorHandler(errorHandler(deps.logger));
+  app.setNotFoundHandler(() => {
+    throw new PosternError('POSTERN_NOT_FOUND', 'There is no such route.');
+  });
+  app.decorateRequest('caller', null);
+  app.decorateRequest('reach', 'own');
+  await app.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
+  await app.register(rateLimit, {
+    max: REQUESTS,
+    timeWindow: MINUTE,
+    errorResponseBuilder: () => new TooMany(),
+  });
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Postern', version: deps.version },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
+  });
+
+  app.addHook('onRoute', (route) => {
+    if (route.config?.operation === undefined) throw new Error(`route ${route.url} names no operation`);
+  });
+  const failures = app.createRateLimit({ max: FAILURES, timeWindow: MINUTE });
+  app.addHook('onRequest', async (request) => {
+    const { operation } = request.routeOptions.config;
+    if (operation === undefined || operation === 'public') return;
+    const header = request.headers.authorization;
+    const token = header?.startsWith('Bearer ') ? header.slice(7).trim() : '';
+    try {
+      request.caller = await deps.control.tokens.authenticate(token);
+    } catch (error) {
+      const limit = await failures(request);
+      if (!limit.isAllowed && limit.isExceeded) throw new TooMany();
+      throw error;
+    }
+    request.reach = reachOf(request.caller.person, operation);
+  });
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('cache-control', 'no-store');
+  });
+
+  const routes = [
+    systemRoutes,
+    setupRoutes,
+    personRoutes,
+    principalRoutes,
+    resourceRoutes,
+    grantRoutes,
+    credentialRoutes,
+    sessionRoutes,
+    activityRoutes,
+    ledgerRoutes,
+    evidenceRoutes,
+  ];
+  for (const register of routes) register(app, deps);
+  await app.ready();
+  return app as unknown as FastifyInstance;
+}
