@@ -6,6 +6,7 @@ import { makeServerCertificate } from '../../test/support/certificates.ts';
 import { giveTo, serverAccount } from '../../test/support/postgres-files.ts';
 import { freePort, start, waitForPort } from '../../test/support/processes.ts';
 import type { BenchDatabase, Leg, StartLeg } from './leg.ts';
+import { startPostern } from './postern.ts';
 
 const RELAY = fileURLToPath(new URL('../relay.ts', import.meta.url));
 
@@ -98,6 +99,8 @@ export const LEGS: Readonly<Record<string, StartLeg>> = {
   relay: startRelay,
   'relay-tls': startRelayTls,
   pgbouncer: startPgBouncer,
+  postern: (bench) => startPostern(bench, false),
+  'postern-tls': (bench) => startPostern(bench, true),
 };
 
 /** What is compared when nothing else is asked for. */

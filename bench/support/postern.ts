@@ -1,0 +1,53 @@
+import { startPostern as start, type TestPostern } from '../../test/support/postern.ts';
+import type { BenchDatabase, Leg } from './leg.ts';
+
+/**
+ * Postern as it is delivered, with one worker: every statement decided and recorded. Without TLS on both legs, as the
+ * relay that it is compared with, or with TLS on both, as it is meant to be used.
+ */
+export async function startPostern(bench: BenchDatabase, withTls: boolean): Promise<Leg> {
+  const postern = await start({
+    args: ['--workers', '1', '--postgres-tls', withTls ? 'require' : 'allow'],
+  });
+  try {
+    return { ...(await prepare(postern, bench, withTls)), stop: async () => void (await postern.stop()) };
+  } catch (error) {
+    await postern.stop('SIGKILL');
+    throw error;
+  }
+}
+
+async function prepare(
+  postern: TestPostern,
+  bench: BenchDatabase,
+  withTls: boolean,
+): Promise<Omit<Leg, 'stop'>> {
+  const principal = 'bench';
+  const resource = 'bench-db';
+  const environment = 'test';
+  await postern.call('POST', '/v1/principals', {
+    ...{ name: principal, kind: 'workload', owner: 'admin@example.com', purpose: 'benchmark', environment },
+  });
+  await postern.call('POST', '/v1/resources', {
+    ...{ name: resource, protocol: 'postgres', environment, classification: 'internal' },
+    ...{ host: bench.postgres.host, port: bench.postgres.port, database: bench.database },
+    tls: withTls ? { mode: 'verify-full', ca: bench.postgres.caPem } : { mode: 'disable' },
+    upstream: bench.postgres.superuser,
+  });
+  const grant = await postern.call<{ id: string }>('POST', '/v1/grants', {
+    ...{ principal, resource, scope: 'select on public.pgbench_accounts', ttlSeconds: 7200 },
+    ...{ ticket: 'BENCH-1', justification: 'benchmark' },
+  });
+  const issued = await postern.call<{ username: string; password: string }>('POST', '/v1/credentials', {
+    ...{ principal, grant: grant.id, ttlSeconds: 7200 },
+  });
+  return {
+    host: postern.postgres.host,
+    port: postern.postgres.port,
+    user: issued.username,
+    password: issued.password,
+    database: resource,
+    caFile: withTls ? postern.caFile : null,
+    pid: () => postern.pid,
+  };
+}
