@@ -8,6 +8,7 @@ interface CommandFile {
 
 /** Every command at the top, with the file it is in. A file is read only when one of its commands is called. */
 const COMMANDS: readonly (readonly [name: string, summary: string, load: () => Promise<CommandFile>])[] = [
+  ['serve', 'start Postern: the API and the gateway', () => import('./serve.ts')],
   ['setup', 'become the first administrator of a new installation', () => import('./setup.ts')],
   ['whoami', 'show who the API takes you for', () => import('./whoami.ts')],
   ['person', 'people who administer, own, approve, review or audit', () => import('./person.ts')],

@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { type Static, Type } from 'typebox';
+import { Value } from 'typebox/value';
+import { PosternError } from '../../core/errors.ts';
+
+const Port = Type.Integer({ minimum: 0, maximum: 65535 });
+const Listen = (properties: object = {}) =>
+  Type.Object(
+    { host: Type.Optional(Type.String()), port: Type.Optional(Port), ...properties },
+    { additionalProperties: false },
+  );
+
+/** The configuration file: JSON, everything optional (docs/configuration.md). */
+const ConfigFile = Type.Object(
+  {
+    data: Type.Optional(Type.String()),
+    api: Type.Optional(Listen()),
+    postgres: Type.Optional(
+      Type.Object(
+        {
+          host: Type.Optional(Type.String()),
+          port: Type.Optional(Port),
+          tls: Type.Optional(Type.Union([Type.Literal('require'), Type.Literal('allow')])),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    names: Type.Optional(Type.Array(Type.String())),
+    workers: Type.Optional(Type.Integer({ minimum: 1, maximum: 120 })),
+    graceSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600 })),
+    limits: Type.Optional(
+      Type.Object(
+        {
+          handshakeSeconds: Type.Optional(Type.Number({ minimum: 1, maximum: 300 })),
+          upstreamSeconds: Type.Optional(Type.Number({ minimum: 1, maximum: 300 })),
+          messageBytes: Type.Optional(Type.Integer({ minimum: 65_536, maximum: 1_073_741_824 })),
+          sessions: Type.Optional(Type.Integer({ minimum: 1 })),
+          handshakes: Type.Optional(Type.Integer({ minimum: 1 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+  },
+  { additionalProperties: false },
+);
+
+type ConfigFile = Static<typeof ConfigFile>;
+
+/** What the command line may say; it wins over the file. */
+export interface ServeFlags {
+  readonly config?: string;
+  readonly data?: string;
+  readonly apiHost?: string;
+  readonly apiPort?: number;
+  readonly postgresHost?: string;
+  readonly postgresPort?: number;
+  readonly postgresTls?: string;
+  readonly workers?: number;
+  readonly name?: readonly string[];
+}
+
+export interface ServeConfig {
+  readonly data: string;
+  readonly api: { readonly host: string; readonly port: number };
+  readonly postgres: { readonly host: string; readonly port: number; readonly tls: 'require' | 'allow' };
+  /** Further names under which clients reach this installation, for the server certificate. */
+  readonly names: readonly string[];
+  readonly workers: number;
+  /** How long a shutdown waits for commands under way, in seconds. */
+  readonly graceSeconds: number;
+  readonly limits: {
+    readonly handshakeMs: number;
+    readonly upstreamMs: number;
+    readonly messageBytes: number;
+    readonly sessions: number;
+    readonly handshakes: number;
+  };
+}
+
+/** Reads the configuration file, if any, puts the flags on top and fills in the defaults. */
+export function serveConfig(flags: ServeFlags): ServeConfig {
+  const file = flags.config === undefined ? {} : readConfig(flags.config);
+  const tls = flags.postgresTls ?? file.postgres?.tls ?? 'require';
+  if (tls !== 'require' && tls !== 'allow') {
+    throw new PosternError(
+      'POSTERN_INVALID',
+      `--postgres-tls is "require" or "allow", not ${JSON.stringify(tls)}`,
+    );
+  }
+  const limits = file.limits ?? {};
+  return {
+    data: flags.data ?? file.data ?? './postern-data',
+    api: {
+      host: flags.apiHost ?? file.api?.host ?? '127.0.0.1',
+      port: flags.apiPort ?? file.api?.port ?? 8443,
+    },
+    postgres: {
+      host: flags.postgresHost ?? file.postgres?.host ?? '127.0.0.1',
+      port: flags.postgresPort ?? file.postgres?.port ?? 6432,
+      tls,
+    },
+    names: [...(file.names ?? []), ...(flags.name ?? [])],
+    workers: flags.workers ?? file.workers ?? Math.max(1, availableParallelism() - 1),
+    graceSeconds: file.graceSeconds ?? 10,
+    limits: {
+      handshakeMs: (limits.handshakeSeconds ?? 10) * 1000,
+      upstreamMs: (limits.upstreamSeconds ?? 10) * 1000,
+      messageBytes: limits.messageBytes ?? 16 * 1024 * 1024,
+      sessions: limits.sessions ?? 10_000,
+      handshakes: limits.handshakes ?? 4096,
+    },
+  };
+}
+
+function readConfig(path: string): ConfigFile {
+  let json: unknown;
+  try {
+    json = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw new PosternError(
+      'POSTERN_INVALID',
+      `the configuration file ${path} cannot be read: ${(error as Error).message}`,
+    );
+  }
+  if (Value.Check(ConfigFile, json)) return json;
+  const first = Value.Errors(ConfigFile, json)[0];
+  const where = first === undefined || first.instancePath === '' ? '' : ` at ${first.instancePath}`;
+  throw new PosternError(
+    'POSTERN_INVALID',
+    `the configuration file ${path} is not valid${where}: ${first?.message ?? 'unknown'}`,
+  );
+}

@@ -1,0 +1,144 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Control } from '../../access/control.ts';
+import { Activity } from '../../activity/activity.ts';
+import { LedgerService } from '../../activity/ledger-service.ts';
+import { createApi } from '../../api/server.ts';
+import type { ChangeRecord } from '../../core/record.ts';
+import type { Delta } from '../../core/views.ts';
+import { exportPackage } from '../../evidence/export.ts';
+import { zipFolder } from '../../evidence/zip.ts';
+import { Supervisor } from '../../gateway/supervisor.ts';
+import { JournalWriter, listJournals, readJournal } from '../../ledger/journal.ts';
+import { writePrivate } from '../../store/files.ts';
+import { DataLock } from '../../store/lock.ts';
+import { ensureTls } from '../../vault/ca.ts';
+import { loadMasterKey } from '../../vault/master-key.ts';
+import type { ServeConfig } from './config.ts';
+
+/** A running Postern. */
+export interface Postern {
+  readonly api: { readonly host: string; readonly port: number };
+  readonly postgres: { readonly host: string; readonly port: number };
+  /** One-time token for the first administrator; null when there is one. */
+  readonly setupToken: string | null;
+  readonly caFile: string;
+  /** Drains, closes, and leaves the data directory ready for the next start. */
+  close(): Promise<void>;
+}
+
+export const VERSION: string = (
+  JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+/**
+ * Starts everything in the order in which it is needed: the lock on the data directory, keys, what the last process left in its
+ * journals, the log, the workers, the API. A failure on the way undoes what was done.
+ */
+export async function startPostern(config: ServeConfig, log: (message: string) => void): Promise<Postern> {
+  const undo: (() => unknown)[] = [];
+  const close = async (): Promise<void> => {
+    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+  };
+  try {
+    const running = await start(config, log, undo);
+    return { ...running, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function start(
+  config: ServeConfig,
+  log: (message: string) => void,
+  undo: (() => unknown)[],
+): Promise<Omit<Postern, 'close'>> {
+  const dataDir = config.data;
+  const journalDir = join(dataDir, 'journal');
+  const lock = DataLock.acquire(dataDir);
+  undo.push(() => lock.release());
+  const masterKey = loadMasterKey(dataDir);
+  const tls = await ensureTls(dataDir, config.names);
+
+  const journal = JournalWriter.create(journalDir, 'control');
+  undo.push(() => journal.close());
+  let supervisor: Supervisor | null = null;
+  let ledger: LedgerService | null = null;
+  const control = await Control.open({
+    dataDir,
+    masterKey,
+    sink: journal,
+    leftover: leftover(journalDir),
+    publish: async (delta: Delta) => {
+      ledger?.wake();
+      await supervisor?.apply(delta);
+    },
+    onFault: (what, error) => log(error === null ? `${what}: works again` : `${what}: ${String(error)}`),
+  });
+  ledger = await LedgerService.start({ dataDir, masterKey });
+  undo.push(() => ledger?.close());
+  undo.push(() => control.close());
+  ledger.onFault((fault) => log(fault === null ? 'the log grows again' : `the log does not grow: ${fault}`));
+  const activity = Activity.open({ dataDir, masterKey });
+  undo.push(() => activity.close());
+
+  supervisor = await Supervisor.start({
+    workers: config.workers,
+    journalDir,
+    listen: config.postgres,
+    limits: config.limits,
+    tlsRequired: config.postgres.tls === 'require',
+    tls,
+    scramSecret: control.scramSaltSecret,
+    snapshot: () => control.snapshot(),
+    log,
+  });
+  const gateway = supervisor;
+  undo.push(() => gateway.close(config.graceSeconds * 1000));
+
+  const addresses = { api: { ...config.api }, postgres: { host: config.postgres.host, port: gateway.port } };
+  const app = await createApi({
+    control,
+    activity,
+    ledger,
+    exportEvidence: (params, outDir, generatedBy) =>
+      exportPackage({ dataDir, masterKey, params, generatedBy, outDir }),
+    zipFolder,
+    gateway,
+    tls,
+    addresses: () => addresses,
+    version: VERSION,
+    logger: {
+      warn: (fields, message) => log(`${message} ${JSON.stringify(fields)}`),
+      error: (fields, message) => log(`${message} ${JSON.stringify(fields)}`),
+    },
+  });
+  await app.listen(config.api);
+  undo.push(() => app.close());
+  const bound = app.server.address();
+  if (bound !== null && typeof bound === 'object') addresses.api.port = bound.port;
+
+  control.start();
+  const runFile = join(dataDir, 'run.json');
+  writePrivate(runFile, `${JSON.stringify({ pid: process.pid, workers: gateway.pids(), ...addresses })}\n`);
+  undo.push(() => rmSync(runFile, { force: true }));
+  return { ...addresses, setupToken: await control.setup.mint(), caFile: join(dataDir, 'ca', 'ca.crt') };
+}
+
+/** Changes that stand in the control process's journals: the last of them may not have reached the state tables. */
+function* leftover(journalDir: string): Generator<ChangeRecord> {
+  for (const file of listJournals(journalDir)) {
+    if (file.name !== 'control') continue;
+    let offset = 0;
+    for (;;) {
+      const slice = readJournal(file.path, offset);
+      for (const { json } of slice.records) {
+        const record = JSON.parse(json) as ChangeRecord;
+        if (record.change !== undefined) yield record;
+      }
+      if (slice.state !== 'end' || !slice.more) break;
+      offset = slice.nextOffset;
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { CredentialView, GrantView, PrincipalView } from '../core/views.ts';
+import { SnapshotDirectory } from './directory.ts';
+
+const principal: PrincipalView = { id: 'p1', name: 'batch', ownerId: 'o', status: 'active', expiresAt: null };
+const grant: GrantView = {
+  id: 'g1',
+  principalId: 'p1',
+  resourceId: 'r1',
+  scope: 'select on a.*',
+  start: 0,
+  end: 10_000_000,
+  status: 'active',
+  endReason: null,
+  authority: { kind: 'approval', approvers: [], ticket: null, justification: null },
+};
+const credential: CredentialView = {
+  id: 'c1',
+  principalId: 'p1',
+  grantId: null,
+  kind: 'password',
+  expiresAt: 10_000_000,
+  status: 'active',
+  storedKey: '',
+  serverKey: '',
+};
+
+describe('SnapshotDirectory', () => {
+  it('finds by name and by pair, and replaces rows by id when a delta comes', () => {
+    const directory = new SnapshotDirectory({
+      version: 1,
+      principals: [principal],
+      resources: [],
+      grants: [grant],
+      credentials: [credential],
+    });
+    assert.equal(directory.principalByName('batch')?.id, 'p1');
+    assert.equal(directory.grantsOf('p1', 'r1').length, 1);
+    assert.equal(directory.grantsOf('p1', 'r2').length, 0);
+    directory.apply({
+      version: 2,
+      grants: [{ ...grant, status: 'revoked' }],
+      principals: [{ ...principal, status: 'disabled' }],
+    });
+    assert.deepEqual(
+      directory.grantsOf('p1', 'r1').map((each) => each.status),
+      ['revoked'],
+    );
+    assert.equal(directory.principal('p1')?.status, 'disabled');
+  });
+
+  it('does not go back: an older delta changes nothing', () => {
+    const directory = new SnapshotDirectory({
+      version: 5,
+      principals: [principal],
+      resources: [],
+      grants: [{ ...grant, status: 'revoked' }],
+      credentials: [],
+    });
+    directory.apply({ version: 5, grants: [grant] });
+    directory.apply({ version: 4, grants: [grant] });
+    assert.equal(directory.grantsOf('p1', 'r1')[0]?.status, 'revoked');
+  });
+
+  it('remembers what ended for a while, to say why, and then forgets it', () => {
+    const directory = new SnapshotDirectory({
+      version: 1,
+      principals: [principal],
+      resources: [],
+      grants: [grant],
+      credentials: [credential],
+    });
+    directory.forget(10_000_001);
+    assert.equal(directory.grantsOf('p1', 'r1').length, 1);
+    assert.equal(directory.credentialsOf('p1').length, 1);
+    directory.forget(10_000_000 + 3_600_000);
+    assert.equal(directory.grantsOf('p1', 'r1').length, 0);
+    assert.equal(directory.credential('c1'), undefined);
+  });
+});

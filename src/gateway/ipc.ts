@@ -1,0 +1,35 @@
+/**
+ * What the control process and its workers say to each other over the fork's channel (structured clone).
+ */
+import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
+import type { Limits, SessionInfo, TestStep } from '../protocols/contract.ts';
+
+export interface WorkerStart {
+  readonly type: 'start';
+  readonly worker: number;
+  readonly journalDir: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly limits: Limits;
+  readonly tlsRequired: boolean;
+  readonly tls: { readonly certPem: string; readonly keyPem: string };
+  readonly scramSecret: Uint8Array;
+  readonly snapshot: Snapshot;
+}
+
+export type ToWorker =
+  | WorkerStart
+  | { readonly type: 'delta'; readonly call: number; readonly delta: Delta }
+  | { readonly type: 'sessions'; readonly call: number }
+  | { readonly type: 'test'; readonly call: number; readonly resource: ResourceView }
+  | { readonly type: 'cancel'; readonly key: Uint8Array }
+  /** Stop listening, close what is idle, the rest when it is idle or `graceMs` are over; then exit. */
+  | { readonly type: 'shutdown'; readonly graceMs: number };
+
+export type FromWorker =
+  | { readonly type: 'listening'; readonly port: number }
+  | { readonly type: 'applied'; readonly call: number }
+  | { readonly type: 'sessions'; readonly call: number; readonly sessions: readonly SessionInfo[] }
+  | { readonly type: 'tested'; readonly call: number; readonly steps: readonly TestStep[] }
+  | { readonly type: 'cancel'; readonly worker: number; readonly key: Uint8Array }
+  /** The journal does not take records (`reason`), or takes them again (null). */
+  | { readonly type: 'journal'; readonly reason: string | null };

@@ -1,0 +1,253 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { PosternError } from '../core/errors.ts';
+import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
+import type { Limits, SessionInfo, TestStep } from '../protocols/contract.ts';
+import type { FromWorker, ToWorker, WorkerStart } from './ipc.ts';
+
+export interface SupervisorOptions {
+  readonly workers: number;
+  readonly journalDir: string;
+  /** Port 0 takes any free port; all workers share it. */
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly limits: Limits;
+  readonly tlsRequired: boolean;
+  readonly tls: { readonly certPem: string; readonly keyPem: string };
+  readonly scramSecret: Uint8Array;
+  readonly snapshot: () => Promise<Snapshot>;
+  readonly log: (message: string) => void;
+}
+
+/** How long a worker may take to apply a change before it is replaced, in milliseconds. */
+const APPLY_MS = 1000;
+const ANSWER_MS = 30_000;
+const START_MS = 30_000;
+
+interface WorkerSlot {
+  readonly index: number;
+  child: ChildProcess | null;
+  listening: boolean;
+  journalFault: string | null;
+  restarts: number;
+}
+
+type Answer = Extract<FromWorker, { readonly call: number }>;
+
+/**
+ * Starts the workers, keeps them alive, tells them every change and asks them questions. A worker that dies is replaced, with a
+ * pause that grows; one that does not apply a change in time is killed, since it might let through what was revoked.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #slots: WorkerSlot[] = [];
+  readonly #calls = new Map<number, (answer: Answer) => void>();
+  #port: number;
+  #call = 0;
+  /** Workers being started, and the changes since: their snapshot may be older. */
+  #launching = 0;
+  #sinceLaunch: Delta[] = [];
+  #closing = false;
+
+  private constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#port = options.listen.port;
+  }
+
+  static async start(options: SupervisorOptions): Promise<Supervisor> {
+    const supervisor = new Supervisor(options);
+    for (let index = 0; index < options.workers; index++) {
+      const slot: WorkerSlot = { index, child: null, listening: false, journalFault: null, restarts: 0 };
+      supervisor.#slots.push(slot);
+      // One after the other: the first finds the port that the others share.
+      await supervisor.#launch(slot);
+    }
+    return supervisor;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Process ids of the workers, for measuring. */
+  pids(): number[] {
+    return this.#slots.flatMap(({ child }) => (child?.pid === undefined ? [] : [child.pid]));
+  }
+
+  async #launch(slot: WorkerSlot): Promise<void> {
+    const { journalDir, listen, limits, tlsRequired, tls, scramSecret, snapshot } = this.#options;
+    const child = fork(new URL('./worker.ts', import.meta.url), {
+      serialization: 'advanced',
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    child.setMaxListeners(0);
+    this.#launching += 1;
+    const ready = new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('it did not begin to listen in time')), START_MS);
+      child.on('message', (message: FromWorker) => {
+        if (message.type === 'listening') {
+          this.#port = message.port;
+          slot.listening = true;
+          clearTimeout(timer);
+          resolve();
+        } else {
+          this.#heard(slot, message);
+        }
+      });
+      child.once('exit', (code, signal) => {
+        clearTimeout(timer);
+        reject(new Error(`it ended with ${signal ?? code}`));
+      });
+      child.once('error', reject);
+    });
+    const first = await snapshot();
+    const start: WorkerStart = {
+      type: 'start',
+      worker: slot.index,
+      journalDir,
+      listen: { host: listen.host, port: this.#port },
+      limits,
+      tlsRequired,
+      tls,
+      scramSecret,
+      snapshot: first,
+    };
+    send(child, start);
+    for (const delta of this.#sinceLaunch) {
+      if (delta.version > first.version) send(child, { type: 'delta', call: 0, delta });
+    }
+    slot.child = child;
+    this.#launching -= 1;
+    if (this.#launching === 0) this.#sinceLaunch = [];
+    try {
+      await ready;
+    } catch (error) {
+      child.kill('SIGKILL');
+      slot.child = null;
+      throw new PosternError(
+        'POSTERN_INTERNAL',
+        `gateway worker ${slot.index} could not start: ${(error as Error).message}`,
+      );
+    }
+    child.once('exit', (code, signal) => {
+      slot.child = null;
+      slot.listening = false;
+      if (this.#closing) return;
+      this.#options.log(`gateway worker ${slot.index} ended with ${signal ?? code}; starting another`);
+      this.#restart(slot);
+    });
+  }
+
+  #restart(slot: WorkerSlot): void {
+    const pause = Math.min(100 * 2 ** slot.restarts, 5000);
+    slot.restarts += 1;
+    const since = Date.now();
+    setTimeout(() => {
+      if (this.#closing) return;
+      this.#launch(slot).then(
+        () => {
+          if (Date.now() - since > 60_000) slot.restarts = 0;
+        },
+        (error: unknown) => {
+          this.#options.log(String(error));
+          if (!this.#closing) this.#restart(slot);
+        },
+      );
+    }, pause).unref();
+  }
+
+  #heard(slot: WorkerSlot, message: FromWorker): void {
+    if (message.type === 'cancel') {
+      const child = this.#slots[message.worker]?.child;
+      if (child) send(child, { type: 'cancel', key: message.key });
+    } else if (message.type === 'journal') {
+      slot.journalFault = message.reason;
+      this.#options.log(
+        message.reason === null
+          ? `gateway worker ${slot.index}: the journal takes records again`
+          : `gateway worker ${slot.index}: no statement is forwarded: ${message.reason}`,
+      );
+    } else if (message.type !== 'listening') {
+      this.#calls.get(message.call)?.(message);
+    }
+  }
+
+  /** Tells every worker; resolves when none is left that could act on the state before. */
+  async apply(delta: Delta): Promise<void> {
+    if (this.#launching > 0) this.#sinceLaunch.push(delta);
+    await Promise.all(
+      this.#slots.map(async ({ child, index }) => {
+        if (child === null) return;
+        const applied = await this.#ask(child, (call) => ({ type: 'delta', call, delta }), APPLY_MS);
+        if (applied !== null || child.exitCode !== null) return;
+        this.#options.log(`gateway worker ${index} did not apply a change in time; replacing it`);
+        child.kill('SIGKILL');
+      }),
+    );
+  }
+
+  async sessions(): Promise<SessionInfo[]> {
+    const answers = await Promise.all(
+      this.#slots.map(({ child }) =>
+        child === null ? null : this.#ask(child, (call) => ({ type: 'sessions', call }), APPLY_MS),
+      ),
+    );
+    return answers.flatMap((answer) => (answer?.type === 'sessions' ? [...answer.sessions] : []));
+  }
+
+  async testResource(resource: ResourceView): Promise<{ ok: boolean; steps: readonly TestStep[] }> {
+    const child = this.#slots.find((slot) => slot.child !== null)?.child;
+    const answer = child
+      ? await this.#ask(child, (call) => ({ type: 'test', call, resource }), ANSWER_MS)
+      : null;
+    if (answer?.type !== 'tested') throw new PosternError('POSTERN_INTERNAL', 'no gateway worker answers');
+    return { ok: answer.steps.every((step) => step.ok), steps: answer.steps };
+  }
+
+  health(): { readonly ok: boolean; readonly workers: number; readonly reasons: readonly string[] } {
+    const reasons: string[] = [];
+    let workers = 0;
+    for (const { index, listening, journalFault } of this.#slots) {
+      if (listening) workers += 1;
+      else reasons.push(`gateway worker ${index} is not listening`);
+      if (journalFault !== null) reasons.push(`gateway worker ${index} forwards nothing: ${journalFault}`);
+    }
+    return { ok: reasons.length === 0, workers, reasons };
+  }
+
+  /** Sends a message and waits for its answer; null when the worker ends or takes too long. */
+  #ask(child: ChildProcess, message: (call: number) => ToWorker, timeoutMs: number): Promise<Answer | null> {
+    const call = ++this.#call;
+    return new Promise((resolve) => {
+      const done = (answer: Answer | null): void => {
+        clearTimeout(timer);
+        this.#calls.delete(call);
+        child.off('exit', gone);
+        resolve(answer);
+      };
+      const gone = (): void => done(null);
+      const timer = setTimeout(gone, timeoutMs);
+      this.#calls.set(call, done);
+      child.once('exit', gone);
+      send(child, message(call));
+    });
+  }
+
+  /** Stops listening, lets commands under way finish for `graceMs`, closes all sessions. */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    await Promise.all(
+      this.#slots.map(async ({ child }) => {
+        if (child === null) return;
+        const exited = new Promise((resolve) => child.once('exit', resolve));
+        send(child, { type: 'shutdown', graceMs });
+        const timer = setTimeout(() => child.kill('SIGKILL'), graceMs + 5000);
+        await exited;
+        clearTimeout(timer);
+      }),
+    );
+  }
+}
+
+function send(child: ChildProcess, message: ToWorker): void {
+  // A worker that is gone is noticed by its exit.
+  if (child.connected) child.send(message, () => undefined);
+}

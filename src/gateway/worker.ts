@@ -1,0 +1,205 @@
+/**
+ * A gateway worker: one process, one event loop, one journal. Started by the supervisor (`supervisor.ts`), it lives from the
+ * snapshot it is given and the deltas that follow, and ends when the control process does: without it, no revocation would
+ * arrive.
+ */
+import { createServer, type Server, type Socket } from 'node:net';
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { JournalWriter } from '../ledger/journal.ts';
+import type { Gateway, LiveSession, Protocol } from '../protocols/contract.ts';
+import { createPostgres } from '../protocols/postgres/postgres.ts';
+import { SnapshotDirectory } from './directory.ts';
+import type { FromWorker, ToWorker, WorkerStart } from './ipc.ts';
+import { TurnRecorder } from './recorder.ts';
+
+/** How often sessions are checked against the clock, in milliseconds. Revocations do not wait for it. */
+const CHECK_MS = 200;
+const FORGET_MS = 60_000;
+
+class Worker implements Gateway {
+  readonly worker: number;
+  readonly directory: SnapshotDirectory;
+  readonly recorder: TurnRecorder;
+  readonly limits: WorkerStart['limits'];
+  readonly tlsRequired: boolean;
+  readonly scramSecret: Buffer;
+  readonly #journal: JournalWriter;
+  readonly #secureContext: SecureContext;
+  readonly #sessions = new Set<LiveSession>();
+  readonly #server: Server;
+  readonly #protocol: Protocol;
+  #closing = false;
+  #journalFault: string | null = null;
+
+  private constructor(start: WorkerStart, protocolOf: (gateway: Gateway) => Protocol) {
+    this.worker = start.worker;
+    this.directory = new SnapshotDirectory(start.snapshot);
+    this.#journal = JournalWriter.create(start.journalDir, `worker-${start.worker}`);
+    this.recorder = new TurnRecorder(this.#watch(this.#journal), (error) => this.#fault(String(error)));
+    this.limits = start.limits;
+    this.tlsRequired = start.tlsRequired;
+    this.scramSecret = Buffer.from(start.scramSecret);
+    this.#secureContext = createSecureContext({
+      cert: start.tls.certPem,
+      key: start.tls.keyPem,
+      minVersion: 'TLSv1.2',
+    });
+    this.#protocol = protocolOf(this);
+    this.#server = createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, (socket: Socket) =>
+      this.#protocol.accept(socket),
+    );
+    setInterval(() => this.#check(false), CHECK_MS).unref();
+    setInterval(() => this.directory.forget(Date.now()), FORGET_MS).unref();
+  }
+
+  static async start(start: WorkerStart): Promise<Worker> {
+    const protocolOf = await createPostgres();
+    const worker = new Worker(start, protocolOf);
+    await worker.#listen(start.listen);
+    return worker;
+  }
+
+  async #listen(listen: WorkerStart['listen']): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ ...listen, reusePort: true, backlog: 1024 }, resolve);
+    });
+    const address = this.#server.address();
+    if (address === null || typeof address === 'string') throw new Error('the listener has no port');
+    tell({ type: 'listening', port: address.port });
+  }
+
+  /** Notices when the journal works again. */
+  #watch(journal: JournalWriter): Pick<JournalWriter, 'append' | 'flush' | 'sync'> {
+    return {
+      append: (json, payloads) => journal.append(json, payloads),
+      flush: () => {
+        journal.flush();
+        if (this.#journalFault !== null) this.#fault(null);
+      },
+      sync: () => journal.sync(),
+    };
+  }
+
+  #fault(reason: string | null): void {
+    if (reason === this.#journalFault) return;
+    this.#journalFault = reason;
+    tell({ type: 'journal', reason });
+  }
+
+  tls(): SecureContext {
+    return this.#secureContext;
+  }
+
+  admit(): boolean {
+    return !this.#closing && this.#sessions.size < this.limits.sessions;
+  }
+
+  opened(session: LiveSession): void {
+    this.#sessions.add(session);
+  }
+
+  closed(session: LiveSession): void {
+    this.#sessions.delete(session);
+    if (this.#closing) this.#exitWhenEmpty();
+  }
+
+  routeCancel(worker: number, key: Buffer): void {
+    tell({ type: 'cancel', worker, key });
+  }
+
+  #check(changed: boolean): void {
+    for (const session of this.#sessions) session.recheck(changed);
+  }
+
+  async on(message: ToWorker): Promise<void> {
+    switch (message.type) {
+      case 'start':
+        throw new Error('started twice');
+      case 'delta':
+        this.directory.apply(message.delta);
+        this.#check(true);
+        tell({ type: 'applied', call: message.call });
+        return;
+      case 'sessions':
+        tell({
+          type: 'sessions',
+          call: message.call,
+          sessions: [...this.#sessions].map((each) => each.info()),
+        });
+        return;
+      case 'test':
+        tell({ type: 'tested', call: message.call, steps: await this.#protocol.test(message.resource) });
+        return;
+      case 'cancel':
+        this.#protocol.cancel(Buffer.from(message.key));
+        return;
+      case 'shutdown':
+        this.#shutdown(message.graceMs);
+        return;
+    }
+  }
+
+  #shutdown(graceMs: number): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    this.#server.close();
+    const close = (force: boolean): void => {
+      for (const session of this.#sessions) {
+        if (!force && !session.idle()) continue;
+        session.end({
+          kind: 'shutdown',
+          code: 'POSTERN_SHUTTING_DOWN',
+          message: 'the gateway is shutting down',
+        });
+      }
+    };
+    close(false);
+    setInterval(() => close(false), 50).unref();
+    setTimeout(() => close(true), graceMs).unref();
+    this.#exitWhenEmpty();
+  }
+
+  #exitWhenEmpty(): void {
+    if (this.#sessions.size > 0) return;
+    // Last words to clients and last records first.
+    setTimeout(() => this.#exit(), 100);
+  }
+
+  #exit(): void {
+    this.#protocol.close();
+    try {
+      this.#journal.flush();
+      this.#journal.close();
+    } catch (error) {
+      console.error('postern: the journal could not be closed:', error);
+      process.exit(1);
+    }
+    process.exit(0);
+  }
+}
+
+function tell(message: FromWorker): void {
+  // The channel is gone only when the control process is, and then this process ends too.
+  if (process.connected) process.send?.(message);
+}
+
+function fatal(error: unknown): never {
+  console.error('postern: worker:', error);
+  process.exit(1);
+}
+
+process.on('disconnect', () => process.exit(0));
+// Ctrl-C reaches the whole process group: the supervisor decides when a worker stops.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);
+
+let worker: Promise<Worker> | null = null;
+process.on('message', (message: ToWorker) => {
+  if (worker === null && message.type === 'start') {
+    worker = Worker.start(message);
+    worker.catch(fatal);
+    return;
+  }
+  worker?.then((it) => it.on(message)).catch(fatal);
+});

@@ -1,0 +1,114 @@
+/**
+ * The decision and record interfaces: all that a protocol knows of the rest of Postern. A gateway worker
+ * implements them (`src/gateway`).
+ */
+import type { Socket } from 'node:net';
+import type { SecureContext } from 'node:tls';
+import type { Payload } from '../core/record.ts';
+import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../core/views.ts';
+
+/** The write-ahead record of one worker: everything of one event-loop turn goes out in one write. */
+export interface Recorder {
+  /** Queues a record; it is written at the end of this turn. */
+  append(json: string, payloads?: readonly Payload[]): void;
+  /**
+   * Calls back, in order, once everything queued before this call is as durable as asked: `written` is false
+   * when it could not be, in which case nothing that depends on it may be forwarded.
+   */
+  afterWrite(durability: 'process' | 'power', callback: (written: boolean) => void): void;
+}
+
+/** Look-ups in the snapshot. Never asks another process. */
+export interface Directory {
+  principalByName(name: string): PrincipalView | undefined;
+  principal(id: string): PrincipalView | undefined;
+  resourceByName(name: string): ResourceView | undefined;
+  resource(id: string): ResourceView | undefined;
+  credential(id: string): CredentialView | undefined;
+  /** All credentials of a principal that are still known, whatever their status. */
+  credentialsOf(principalId: string): readonly CredentialView[];
+  /** All grants of a principal on a resource that are still known, whatever their status. */
+  grantsOf(principalId: string, resourceId: string): readonly GrantView[];
+}
+
+export interface Limits {
+  /** Time for everything before the session is ready, in milliseconds. */
+  readonly handshakeMs: number;
+  /** Time for connecting and authenticating upstream, in milliseconds. */
+  readonly upstreamMs: number;
+  /** Largest message that must be held whole to be examined, in bytes. */
+  readonly messageBytes: number;
+  /** Sessions of this worker. */
+  readonly sessions: number;
+  /** Connections of this worker that have not authenticated yet. */
+  readonly handshakes: number;
+}
+
+/** Why a session was ended by Postern. `kind` is what the record says, `code` and `message` what the client reads. */
+export interface SessionEnd {
+  readonly kind: string;
+  readonly code:
+    | 'POSTERN_GRANT_EXPIRED'
+    | 'POSTERN_GRANT_REVOKED'
+    | 'POSTERN_PRINCIPAL_INACTIVE'
+    | 'POSTERN_SHUTTING_DOWN';
+  readonly message: string;
+  readonly hint?: string;
+}
+
+/** A session as the worker sees it. */
+export interface LiveSession {
+  readonly id: string;
+  /** Ends the session if it must end: called a few times a second, and with `changed` after every change of the snapshot. */
+  recheck(changed: boolean): void;
+  /** Whether it could be closed now without breaking off a command or a transaction. */
+  idle(): boolean;
+  end(why: SessionEnd): void;
+  info(): SessionInfo;
+}
+
+export interface SessionInfo {
+  readonly id: string;
+  readonly principal: { readonly id: string; readonly name: string };
+  readonly resource: { readonly id: string; readonly name: string };
+  readonly source: string;
+  readonly startedAt: string;
+  readonly commands: number;
+  readonly denied: number;
+  readonly grants: readonly string[];
+}
+
+export interface Gateway {
+  readonly worker: number;
+  readonly directory: Directory;
+  readonly recorder: Recorder;
+  readonly limits: Limits;
+  /** Client-leg TLS; a session without it is refused unless `tlsRequired` is false. */
+  readonly tls: () => SecureContext;
+  readonly tlsRequired: boolean;
+  /** Secret behind `scramSalt`. */
+  readonly scramSecret: Buffer;
+  /** False when the worker is full or shutting down. */
+  admit(): boolean;
+  opened(session: LiveSession): void;
+  closed(session: LiveSession): void;
+  /** A cancel request that belongs to another worker. */
+  routeCancel(worker: number, key: Buffer): void;
+}
+
+/** One step of `resource test`. */
+export interface TestStep {
+  readonly step: string;
+  readonly ok: boolean;
+  readonly detail: string;
+  readonly ms: number;
+}
+
+export interface Protocol {
+  /** Takes over an accepted connection. */
+  accept(socket: Socket): void;
+  /** A cancel request received by another worker. */
+  cancel(key: Buffer): void;
+  test(resource: ResourceView): Promise<readonly TestStep[]>;
+  close(): void;
+}

@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { clientProof, newPassword, scramKeys, scramSalt } from '../../core/scram.ts';
+import { type CredentialView, type PrincipalView, SCRAM_ITERATIONS } from '../../core/views.ts';
+import type { Directory } from '../contract.ts';
+import { ScramServer } from './auth.ts';
+import { cstring, Front, int32, message, WireError } from './wire.ts';
+
+const SECRET = Buffer.alloc(32, 7);
+const NOW = 1_800_000_000_000;
+
+const principal = (name: string, over: Partial<PrincipalView> = {}): PrincipalView => ({
+  id: `id-${name}`,
+  name,
+  ownerId: 'o',
+  status: 'active',
+  expiresAt: null,
+  ...over,
+});
+
+async function credential(
+  of: string,
+  password: string,
+  over: Partial<CredentialView> = {},
+): Promise<CredentialView> {
+  const keys = await scramKeys(password, scramSalt(SECRET, of), SCRAM_ITERATIONS);
+  return {
+    id: `c-${password.slice(-6)}`,
+    principalId: `id-${of}`,
+    grantId: null,
+    kind: 'password',
+    expiresAt: NOW + 1000,
+    status: 'active',
+    storedKey: keys.storedKey.toString('base64'),
+    serverKey: keys.serverKey.toString('base64'),
+    ...over,
+  };
+}
+
+function directory(principals: readonly PrincipalView[], credentials: readonly CredentialView[]): Directory {
+  return {
+    principalByName: (name) => principals.find((each) => each.name === name),
+    principal: (id) => principals.find((each) => each.id === id),
+    resourceByName: () => undefined,
+    resource: () => undefined,
+    credential: (id) => credentials.find((each) => each.id === id),
+    credentialsOf: (id) => credentials.filter((each) => each.principalId === id),
+    grantsOf: () => [],
+  };
+}
+
+function initial(text: string, mechanism = 'SCRAM-SHA-256'): Buffer {
+  return message(Front.password, cstring(mechanism), int32(Buffer.byteLength(text)), Buffer.from(text));
+}
+
+/** A client that knows `password` logs in as `name`. `tamper` may change its final message. */
+async function login(
+  server: Directory,
+  name: string,
+  password: string,
+  tamper = (text: string): string => text,
+) {
+  const scram = new ScramServer(server, SECRET, name);
+  const first = initial('n,,n=,r=clientnonce');
+  const challenge = scram.first(first, 0, first.length).toString('utf8', 9);
+  const [, nonce, salt, count] = /^r=([^,]+),s=([^,]+),i=(\d+)$/.exec(challenge) ?? [];
+  const keys = await scramKeys(password, Buffer.from(salt ?? '', 'base64'), Number(count));
+  const bare = `c=biws,r=${nonce}`;
+  const proof = clientProof(keys, `n=,r=clientnonce,${challenge},${bare}`).toString('base64');
+  const last = message(Front.password, Buffer.from(tamper(`${bare},p=${proof}`)));
+  return scram.last(last, 0, last.length, NOW);
+}
+
+describe('ScramServer', () => {
+  it('takes any of several credentials of a principal and says which one it was', async () => {
+    const [a, b] = [newPassword(), newPassword()];
+    const held = [await credential('batch', a), await credential('batch', b)];
+    const server = directory([principal('batch')], held);
+    for (const [i, password] of [a, b].entries()) {
+      const result = await login(server, 'batch', password);
+      assert.ok(result.ok);
+      assert.equal(result.credential.id, held[i]?.id);
+    }
+  });
+
+  it('refuses a wrong password, another principal’s credential and an unknown name in the same words', async () => {
+    const mine = newPassword();
+    const theirs = newPassword();
+    const server = directory(
+      [principal('batch'), principal('other')],
+      [await credential('batch', mine), await credential('other', theirs)],
+    );
+    for (const [name, password] of [
+      ['batch', newPassword()],
+      ['batch', theirs],
+      ['nobody', mine],
+    ] as const) {
+      const result = await login(server, name, password);
+      assert.ok(!result.ok);
+      assert.equal(result.code, 'POSTERN_AUTH_FAILED');
+      assert.equal(result.message, `authentication failed for "${name}"`);
+    }
+  });
+
+  it('gives an unknown name a salt that lasts, as a known one has', () => {
+    const salts = [0, 1].map(() => {
+      const first = initial('n,,n=,r=clientnonce');
+      return /s=([^,]+)/.exec(
+        new ScramServer(directory([], []), SECRET, 'ghost').first(first, 0, first.length).toString(),
+      )?.[1];
+    });
+    assert.equal(salts[0], salts[1]);
+  });
+
+  it('refuses expired and revoked credentials and inactive principals, and tells only who proved to hold one', async () => {
+    const password = newPassword();
+    const cases: [PrincipalView, Partial<CredentialView>, string][] = [
+      [principal('batch'), { expiresAt: NOW }, 'POSTERN_CREDENTIAL_EXPIRED'],
+      [principal('batch'), { status: 'revoked' }, 'POSTERN_CREDENTIAL_EXPIRED'],
+      [principal('batch', { status: 'disabled' }), {}, 'POSTERN_PRINCIPAL_INACTIVE'],
+      [principal('batch', { status: 'suspended' }), {}, 'POSTERN_PRINCIPAL_INACTIVE'],
+      [principal('batch', { expiresAt: NOW }), {}, 'POSTERN_PRINCIPAL_INACTIVE'],
+    ];
+    for (const [who, over, code] of cases) {
+      const server = directory([who], [await credential('batch', password, over)]);
+      const right = await login(server, 'batch', password);
+      assert.ok(!right.ok);
+      assert.equal(right.code, code);
+      const wrong = await login(server, 'batch', newPassword());
+      assert.ok(!wrong.ok);
+      assert.equal(wrong.code, 'POSTERN_AUTH_FAILED');
+    }
+  });
+
+  it('refuses a final message of another exchange, a changed binding and malformed messages', async () => {
+    const password = newPassword();
+    const server = directory([principal('batch')], [await credential('batch', password)]);
+    await assert.rejects(
+      login(server, 'batch', password, (text) => text.replace('r=client', 'r=cliemt')),
+      WireError,
+    );
+    await assert.rejects(
+      login(server, 'batch', password, (text) => text.replace('c=biws', 'c=eSws')),
+      WireError,
+    );
+    await assert.rejects(
+      login(server, 'batch', password, (text) => text.slice(0, -3)),
+      WireError,
+    );
+    for (const bad of [
+      'p=tls-unique,,n=,r=clientnonce',
+      'n,a=admin,n=,r=clientnonce',
+      'n,,n=,r=short',
+      'n,,m=x,n=,r=clientnonce',
+      '',
+    ]) {
+      const first = initial(bad);
+      assert.throws(
+        () => new ScramServer(server, SECRET, 'batch').first(first, 0, first.length),
+        WireError,
+        bad,
+      );
+    }
+    const plus = initial('n,,n=,r=clientnonce', 'SCRAM-SHA-256-PLUS');
+    assert.throws(() => new ScramServer(server, SECRET, 'batch').first(plus, 0, plus.length), WireError);
+  });
+});

@@ -1,0 +1,196 @@
+import type { ErrorCode } from '../../core/errors.ts';
+import type { GrantView } from '../../core/views.ts';
+import type { Directory } from '../contract.ts';
+import type { Classified } from './classified.ts';
+import { effectivePath, type RelationCatalog, type SearchPath } from './names.ts';
+import { allowFragment, type SessionIdentity } from './records.ts';
+import type { DatabaseCatalog } from './relations.ts';
+import { type CompiledScope, compileScope, covers, type Denial, parseScope, touched } from './scope.ts';
+import type { Known } from './statements.ts';
+
+export interface Allowed {
+  readonly effect: 'allow';
+  readonly grant: GrantView;
+  /** What the intent record says of it (see `allowFragment`). */
+  readonly fragment: string;
+}
+
+export interface Denied {
+  readonly effect: 'deny';
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string | undefined;
+  readonly position: number | undefined;
+  readonly verbs: readonly string[];
+  readonly objects: readonly string[];
+}
+
+/** `names`: the names of the database must be read first. `path`: the search path must be known first. */
+export type Decision = Allowed | Denied | 'names' | 'path';
+
+const compiled = new Map<string, CompiledScope>();
+const MAX_COMPILED = 10_000;
+
+function compile(text: string): CompiledScope {
+  let scope = compiled.get(text);
+  if (scope === undefined) {
+    if (compiled.size >= MAX_COMPILED) compiled.clear();
+    scope = compileScope(parseScope(text));
+    compiled.set(text, scope);
+  }
+  return scope;
+}
+
+/** Decides for one session whether a statement is covered by one of its grants, and remembers what it decided. */
+export class Decider {
+  readonly #who: SessionIdentity;
+  readonly #directory: Directory;
+  readonly #catalog: DatabaseCatalog;
+  #pathSetting: string;
+  /** False while a change of the search path is on its way. */
+  pathKnown = true;
+  #path: SearchPath = [];
+  #madeWith: RelationCatalog | null = null;
+  #grants: readonly GrantView[] = [];
+  #decided = new Map<Known, Allowed>();
+
+  constructor(who: SessionIdentity, directory: Directory, catalog: DatabaseCatalog, pathSetting: string) {
+    this.#who = who;
+    this.#directory = directory;
+    this.#catalog = catalog;
+    this.#pathSetting = pathSetting;
+    this.grantsChanged();
+  }
+
+  /** The grants this session may stand under now, at `nowMs`. */
+  active(nowMs: number): readonly GrantView[] {
+    return this.#grants.filter((grant) => isActive(grant, nowMs));
+  }
+
+  /** All grants of the session that are known, ended ones too. */
+  get grants(): readonly GrantView[] {
+    return this.#grants;
+  }
+
+  /** To be called after every change of the snapshot. */
+  grantsChanged(): void {
+    const { principal, resource, credential } = this.#who;
+    const all = this.#directory.grantsOf(principal.id, resource.id);
+    this.#grants = credential.grantId === null ? all : all.filter((grant) => grant.id === credential.grantId);
+    this.#decided.clear();
+  }
+
+  pathChanged(setting: string): void {
+    if (setting === this.#pathSetting) return;
+    this.#pathSetting = setting;
+    this.#madeWith = null;
+    this.#decided.clear();
+  }
+
+  /**
+   * @param inner what EXECUTE or FETCH in it would run
+   */
+  decide(known: Known, inner: readonly Known[], nowMs: number): Decision {
+    const catalog = this.#catalog.current();
+    if (catalog === null) return 'names';
+    if (catalog !== this.#madeWith) {
+      this.#madeWith = catalog;
+      this.#path = effectivePath(this.#pathSetting, this.#who.resource.upstream.user, catalog);
+      this.#decided.clear();
+    }
+    if (!this.pathKnown && dependsOnPath(known, inner)) return 'path';
+    if (inner.length === 0) {
+      const before = this.#decided.get(known);
+      if (before !== undefined && isActive(before.grant, nowMs)) return before;
+    }
+    const classified = [known.classified, ...inner.map((each) => each.classified)];
+    const what = {
+      verbs: merge(classified, (each) => touched(each, this.#path, catalog).verbs),
+      objects: merge(classified, (each) => touched(each, this.#path, catalog).objects),
+      fingerprint: known.fingerprint,
+    };
+    const active = this.active(nowMs);
+    let denial: Denial | null = null;
+    for (const grant of active) {
+      const scope = compile(grant.scope);
+      const missing = firstDenial(classified, scope, this.#path, catalog);
+      if (missing === null) {
+        const allowed: Allowed = { effect: 'allow', grant, fragment: allowFragment(what, grant) };
+        if (inner.length === 0) {
+          if (this.#decided.size >= MAX_COMPILED) this.#decided.clear();
+          this.#decided.set(known, allowed);
+        }
+        return allowed;
+      }
+      denial ??= missing;
+    }
+    if (denial === null) {
+      const { principal, resource } = this.#who;
+      const message = `no grant of ${principal.name} on ${resource.name} is active`;
+      return {
+        effect: 'deny',
+        code: 'POSTERN_GRANT_MISSING',
+        message,
+        hint: undefined,
+        position: undefined,
+        ...what,
+      };
+    }
+    const position = classified.find((each) => each.denied !== null)?.denied?.position;
+    return {
+      effect: 'deny',
+      code: denial.code,
+      message: denial.reason,
+      hint: this.#hint(denial),
+      position,
+      ...what,
+    };
+  }
+
+  #hint(denial: Denial): string | undefined {
+    if (denial.scope === null) return denial.hint ?? undefined;
+    const { principal, resource } = this.#who;
+    const ask =
+      `Ask for a grant: postern grant add --principal ${principal.name} --resource ${resource.name} ` +
+      `--scope '${denial.scope.replaceAll("'", "'\\''")}' --for 1h --ticket TICKET`;
+    return denial.hint === null ? ask : `${denial.hint} ${ask}`;
+  }
+}
+
+export function isActive(grant: GrantView, nowMs: number): boolean {
+  return grant.status === 'active' && grant.start <= nowMs && nowMs < grant.end;
+}
+
+function firstDenial(
+  classified: readonly Classified[],
+  scope: CompiledScope,
+  path: SearchPath,
+  catalog: RelationCatalog,
+): Denial | null {
+  for (const each of classified) {
+    const denial = covers(scope, each, path, catalog);
+    if (denial !== null) return denial;
+  }
+  return null;
+}
+
+function merge(classified: readonly Classified[], of: (each: Classified) => readonly string[]): string[] {
+  if (classified.length === 1) return [...of(classified[0] as Classified)];
+  return [...new Set(classified.flatMap((each) => of(each)))].sort();
+}
+
+function dependsOnPath(known: Known, inner: readonly Known[]): boolean {
+  return [known, ...inner].some(({ classified }) => unqualified(classified));
+}
+
+/** Whether what a statement means depends on the search path in force. */
+export function unqualified(classified: Classified): boolean {
+  return (
+    classified.calls.length > 0 ||
+    classified.attributes.length > 0 ||
+    classified.accesses.some(
+      ({ kind, schema }) =>
+        schema === null && (kind === 'relation' || kind === 'function' || kind === 'type'),
+    )
+  );
+}

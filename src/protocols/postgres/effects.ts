@@ -1,0 +1,108 @@
+import type { NativeError } from './errors.ts';
+import type { Expected, Flow, Portal, Prepared } from './flow.ts';
+import type { Change } from './named.ts';
+import type { Known } from './statements.ts';
+
+/** What PREPARE, EXECUTE, DECLARE, FETCH and their like mean in this session. */
+export interface StatementEffects {
+  /** The statements that EXECUTE and FETCH run. */
+  readonly inner: readonly Known[];
+  /** Notes the changes of names as pending on the answer to `expected`. */
+  readonly apply: (expected: Expected) => void;
+}
+
+/**
+ * Resolves the names in a statement (SQL-level and protocol-level names are the same to the server).
+ *
+ * @returns `wait` while a name's meaning is not certain; `unknown` for a name that means nothing
+ */
+export function effectsOf(
+  known: Known,
+  flow: Flow,
+  batch: number,
+): StatementEffects | 'wait' | { readonly unknown: NativeError } {
+  const inner: Known[] = [];
+  const statements: { name: string | null; value: Prepared | null }[] = [];
+  const portals: { name: string | null; value: Portal | null }[] = [];
+  for (const effect of known.classified.effects) {
+    switch (effect.op) {
+      case 'prepare': {
+        const statement = { classified: effect.inner, fingerprint: known.fingerprint };
+        statements.push({ name: effect.name, value: { known: statement, text: EMPTY, types: [] } });
+        break;
+      }
+      case 'declare': {
+        const statement = { classified: effect.inner, fingerprint: known.fingerprint };
+        portals.push({
+          name: effect.name,
+          value: { known: statement, text: EMPTY, parameters: null, cursor: true },
+        });
+        break;
+      }
+      case 'execute': {
+        const found = latest(statements, effect.name) ?? flow.statements.resolve(effect.name, batch);
+        if (found === 'wait') return 'wait';
+        if (found === undefined || found === GONE)
+          return missing('26000', `prepared statement "${effect.name}" does not exist`);
+        inner.push(found.known);
+        break;
+      }
+      case 'fetch': {
+        const found = latest(portals, effect.name) ?? flow.portals.resolve(effect.name, batch);
+        if (found === 'wait') return 'wait';
+        if (found === undefined || found === GONE)
+          return missing('34000', `cursor "${effect.name}" does not exist`);
+        inner.push(found.known);
+        break;
+      }
+      case 'deallocate':
+        statements.push({ name: effect.name, value: null });
+        break;
+      case 'close':
+        portals.push({ name: effect.name, value: null });
+        break;
+      case 'deallocateAll':
+        statements.push({ name: null, value: null });
+        break;
+      case 'closeAll':
+        portals.push({ name: null, value: null });
+        break;
+      case 'discardAll':
+        statements.push({ name: null, value: null });
+        portals.push({ name: null, value: null });
+        break;
+    }
+  }
+  const apply = (expected: Expected): void => {
+    if (statements.length > 0) {
+      expected.statements = statements.map(
+        ({ name, value }): Change<Prepared> => flow.statements.change(name, value, batch),
+      );
+    }
+    if (portals.length > 0) {
+      expected.portals = portals.map(
+        ({ name, value }): Change<Portal> => flow.portals.change(name, value, batch),
+      );
+    }
+  };
+  return { inner, apply };
+}
+
+const EMPTY = Buffer.alloc(0);
+const GONE = Symbol('closed earlier in the same text');
+
+/** What an earlier statement of the same text made of the name. */
+function latest<T>(
+  changes: readonly { name: string | null; value: T | null }[],
+  name: string,
+): T | typeof GONE | undefined {
+  for (let i = changes.length - 1; i >= 0; i--) {
+    const change = changes[i] as { name: string | null; value: T | null };
+    if (change.name === null || change.name === name) return change.value ?? GONE;
+  }
+  return undefined;
+}
+
+function missing(sqlstate: string, message: string): { readonly unknown: NativeError } {
+  return { unknown: { severity: 'ERROR', code: 'POSTERN_STATEMENT_INVALID', sqlstate, message } };
+}

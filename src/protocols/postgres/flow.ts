@@ -1,0 +1,122 @@
+import type { NativeError } from './errors.ts';
+import type { Change, Named } from './named.ts';
+import type { Known } from './statements.ts';
+
+/** What the client named with Parse or PREPARE. */
+export interface Prepared {
+  readonly known: Known;
+  /** Text of the statement, as sent. */
+  readonly text: Buffer;
+  /** Parameter type OIDs that the client gave; 0 where it left them open. */
+  readonly types: readonly number[];
+}
+
+/** What the client named with Bind or DECLARE. */
+export interface Portal {
+  readonly known: Known;
+  readonly text: Buffer;
+  readonly parameters: Buffer | null;
+  /** An SQL cursor: may outlive its transaction. */
+  readonly cursor: boolean;
+}
+
+/** A command that has been recorded and forwarded, while its outcome gathers. */
+export class Running {
+  readonly id: string;
+  readonly startedMicros: number;
+  rows = 0;
+  bytes = 0;
+  tag = '';
+
+  constructor(id: string, startedMicros: number) {
+    this.id = id;
+    this.startedMicros = startedMicros;
+  }
+}
+
+export type ExpectedKind =
+  | 'query'
+  | 'parse'
+  | 'bind'
+  | 'describe'
+  | 'execute'
+  | 'close'
+  | 'sync'
+  | 'internal';
+
+/** The answer that the server owes for one forwarded message. */
+export class Expected {
+  readonly kind: ExpectedKind;
+  running: Running | null = null;
+  /** Set when what was forwarded is a statement that cannot but fail: the client reads this error instead. */
+  denied: NativeError | null = null;
+  statement: Change<Prepared> | null = null;
+  portal: Change<Portal> | null = null;
+  /** Name changes of PREPARE, DEALLOCATE, DECLARE ... inside a statement. */
+  statements: Change<Prepared>[] = NONE;
+  portals: Change<Portal>[] = NONE;
+  failed = false;
+  changesCatalog = false;
+
+  constructor(kind: ExpectedKind) {
+    this.kind = kind;
+  }
+}
+
+const NONE: never[] = [];
+
+/** Where a session stands between what was forwarded and what was answered. */
+export class Flow {
+  readonly expected: Expected[] = [];
+  readonly statements: Named<Prepared>;
+  readonly portals: Named<Portal>;
+  /** Messages between two Syncs; a simple query closes one too. */
+  batch = 0;
+  /** The server is discarding everything up to the next Sync. */
+  skipping = false;
+  copyIn = false;
+  /** Transaction status of the last ReadyForQuery: idle, in a transaction, in a failed one. */
+  status: 'I' | 'T' | 'E' = 'I';
+  #waiting: (() => void)[] = [];
+
+  constructor(statements: Named<Prepared>, portals: Named<Portal>) {
+    this.statements = statements;
+    this.portals = portals;
+  }
+
+  /** The server has carried `head` out. */
+  confirm(head: Expected): void {
+    if (head.statement !== null) this.statements.confirm(head.statement);
+    if (head.portal !== null) this.portals.confirm(head.portal);
+    for (const change of head.statements) this.statements.confirm(change);
+    for (const change of head.portals) this.portals.confirm(change);
+  }
+
+  /** The server skipped it or refused it as a whole. */
+  drop(head: Expected): void {
+    if (head.statement !== null) this.statements.drop(head.statement);
+    if (head.portal !== null) this.portals.drop(head.portal);
+    for (const change of head.statements) this.statements.drop(change);
+    for (const change of head.portals) this.portals.drop(change);
+  }
+
+  /** A string of statements failed somewhere: which of its name changes happened is not known. */
+  doubt(head: Expected): void {
+    for (const change of head.statements) this.statements.doubt(change);
+    for (const change of head.portals) this.portals.doubt(change);
+  }
+
+  /** Resolves when every forwarded message has been answered. */
+  drained(): Promise<void> {
+    if (this.expected.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** To be called when the queue may have become empty. */
+  settle(): void {
+    if (this.expected.length > 0 || this.#waiting.length === 0) return;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}

@@ -1,0 +1,73 @@
+import type { Socket } from 'node:net';
+import { PosternError } from '../../core/errors.ts';
+import type { ResourceView } from '../../core/views.ts';
+import type { Gateway, Protocol, TestStep } from '../contract.ts';
+import { Handshake, type Shared } from './accept.ts';
+import { CancelKeys } from './cancel-keys.ts';
+import { RelationCatalogs } from './relations.ts';
+import { simpleQuery } from './simple-query.ts';
+import { StatementCatalogue } from './statements.ts';
+import { connectUpstream } from './upstream.ts';
+
+/** PostgreSQL for a gateway worker. Resolves when statements can be examined. */
+export async function createPostgres(): Promise<(gateway: Gateway) => Protocol> {
+  const statements = await StatementCatalogue.load();
+  return (gateway) => new Postgres(gateway, statements);
+}
+
+class Postgres implements Protocol {
+  readonly #shared: Shared;
+  #handshakes = 0;
+
+  constructor(gateway: Gateway, statements: StatementCatalogue) {
+    this.#shared = {
+      gateway,
+      statements,
+      catalogs: new RelationCatalogs(gateway.limits.upstreamMs),
+      keys: new CancelKeys(gateway.worker, (worker, key) => gateway.routeCancel(worker, key)),
+    };
+  }
+
+  accept(socket: Socket): void {
+    if (this.#handshakes >= this.#shared.gateway.limits.handshakes) {
+      socket.destroy();
+      return;
+    }
+    this.#handshakes += 1;
+    void new Handshake(this.#shared, socket).run().finally(() => {
+      this.#handshakes -= 1;
+    });
+  }
+
+  cancel(key: Buffer): void {
+    this.#shared.keys.cancel(key);
+  }
+
+  async test(resource: ResourceView): Promise<readonly TestStep[]> {
+    const steps: TestStep[] = [];
+    let since = performance.now();
+    const report = (step: string, detail: string, ok = true): void => {
+      const now = performance.now();
+      steps.push({ step, ok, detail, ms: Math.round((now - since) * 10) / 10 });
+      since = now;
+    };
+    const timeoutMs = this.#shared.gateway.limits.upstreamMs;
+    const parameters = new Map([['application_name', 'postern test']]);
+    try {
+      const upstream = await connectUpstream(resource, resource.database, parameters, timeoutMs, report);
+      try {
+        const [row] = await simpleQuery(upstream, 'SELECT version()', timeoutMs);
+        report('query', row?.[0] ?? 'no answer');
+      } finally {
+        upstream.socket.destroy();
+      }
+    } catch (error) {
+      report('failed', error instanceof PosternError ? error.message : String(error), false);
+    }
+    return steps;
+  }
+
+  close(): void {
+    this.#shared.statements.close();
+  }
+}

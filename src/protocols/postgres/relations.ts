@@ -1,0 +1,100 @@
+import type { ResourceView } from '../../core/views.ts';
+import { CATALOG_QUERY, catalogFrom, type RelationCatalog } from './names.ts';
+import { simpleQuery } from './simple-query.ts';
+import { connectUpstream } from './upstream.ts';
+
+/** How long names read from a database are believed, in milliseconds. */
+const BELIEVED_MS = 30_000;
+const MAX_DATABASES = 256;
+
+/**
+ * The names of the databases behind the resources, read with the upstream user over a connection of their own and kept for
+ * half a minute, or until a statement through this worker changed them.
+ */
+export class RelationCatalogs {
+  readonly #known = new Map<string, Known>();
+  readonly #timeoutMs: number;
+
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs;
+  }
+
+  of(resource: ResourceView, database: string): DatabaseCatalog {
+    const id = JSON.stringify([resource.id, resource.host, resource.port, resource.upstream.user, database]);
+    let known = this.#known.get(id);
+    if (known === undefined) {
+      if (this.#known.size >= MAX_DATABASES) this.#known.clear();
+      known = { version: 0, catalog: null, readAt: 0, changedAt: 0, reading: null };
+      this.#known.set(id, known);
+    }
+    return new DatabaseCatalog(known, resource, database, this.#timeoutMs);
+  }
+}
+
+interface Known {
+  /** Grows with every reading, so that decisions made with an older one can be told. */
+  version: number;
+  catalog: RelationCatalog | null;
+  readAt: number;
+  changedAt: number;
+  reading: Promise<void> | null;
+}
+
+/** The names of one database. */
+export class DatabaseCatalog {
+  readonly #known: Known;
+  readonly #resource: ResourceView;
+  readonly #database: string;
+  readonly #timeoutMs: number;
+
+  constructor(known: Known, resource: ResourceView, database: string, timeoutMs: number) {
+    this.#known = known;
+    this.#resource = resource;
+    this.#database = database;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  get version(): number {
+    return this.#known.version;
+  }
+
+  /** Null when it has to be read (again) first: then {@link read} it and come back. */
+  current(): RelationCatalog | null {
+    return Date.now() - this.#known.readAt < BELIEVED_MS ? this.#known.catalog : null;
+  }
+
+  /** Reads the names; sessions that ask at the same time share one reading. Fails as `connectUpstream` does. */
+  read(): Promise<void> {
+    this.#known.reading ??= this.#read().finally(() => {
+      this.#known.reading = null;
+    });
+    return this.#known.reading;
+  }
+
+  /** A statement may have changed the names. */
+  invalidate(): void {
+    this.#known.readAt = 0;
+    this.#known.changedAt = Date.now();
+  }
+
+  async #read(): Promise<void> {
+    const known = this.#known;
+    const startedAt = Date.now();
+    const parameters = new Map([
+      ['application_name', 'postern names'],
+      ['client_encoding', 'UTF8'],
+    ]);
+    const upstream = await connectUpstream(this.#resource, this.#database, parameters, this.#timeoutMs);
+    try {
+      const rows = await simpleQuery(upstream, CATALOG_QUERY, this.#timeoutMs);
+      known.catalog = catalogFrom(
+        rows.map(([kind, schema, name]) => ({ kind: kind ?? '', schema: schema ?? '', name: name ?? '' })),
+      );
+      // What changed while it was being read may be missing in it.
+      known.readAt = known.changedAt >= startedAt ? 0 : startedAt;
+      known.version += 1;
+    } finally {
+      upstream.socket.destroy();
+    }
+  }
+}

@@ -1,0 +1,481 @@
+import { uuidv7 } from '../../core/ids.ts';
+import type { Payload } from '../../core/record.ts';
+import { nowMicros } from '../../core/time.ts';
+import { readBind } from './bind.ts';
+import { type Denied, unqualified } from './decide.ts';
+import { effectsOf, type StatementEffects } from './effects.ts';
+import type { NativeError } from './errors.ts';
+import { Expected, type ExpectedKind, type Portal, type Prepared, Running } from './flow.ts';
+import type { PgSession } from './session.ts';
+import type { Known } from './statements.ts';
+import { cstringEnd, FLUSH, FrameReader, Front, parse, query, strictUtf8, WireError } from './wire.ts';
+
+const MAX_NAMES = 10_000;
+const SMALL_MESSAGE = 64 * 1024;
+const MAX_COPY_MESSAGE = 1024 * 1024 * 1024;
+const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(Front));
+const NOTHING: StatementEffects = { inner: [], apply: () => undefined };
+
+/** Messages a client may send, and how large they may be. */
+export function requestRules(messageBytes: number) {
+  const held = (type: number): boolean => type === Front.query || type === Front.parse || type === Front.bind;
+  return {
+    limit: (type: number): number =>
+      !KNOWN_TYPES.has(type)
+        ? 0
+        : type === Front.copyData
+          ? MAX_COPY_MESSAGE
+          : held(type)
+            ? messageBytes
+            : SMALL_MESSAGE,
+    streams: (type: number): boolean => type === Front.copyData,
+    skips: held,
+  };
+}
+
+/**
+ * From the client to the resource: each message is examined, decided, recorded and then forwarded as it came. A statement that
+ * may not run is replaced by one that cannot but fail, so that the server itself aborts the transaction and skips to the next
+ * Sync, exactly as it does for a failing statement; the answer to it is replaced in `responses.ts`.
+ */
+export class Requests {
+  readonly #session: PgSession;
+  readonly #reader: FrameReader;
+  /** A message that has to be looked at again, once what it waited for is there. */
+  #again = false;
+  #suspended = false;
+
+  constructor(session: PgSession, rest: Buffer, messageBytes: number) {
+    this.#session = session;
+    this.#reader = new FrameReader(requestRules(messageBytes));
+    if (rest.length > 0) this.#reader.push(rest);
+  }
+
+  get suspended(): boolean {
+    return this.#suspended;
+  }
+
+  onData(chunk: Buffer): void {
+    this.#reader.push(chunk);
+    this.run();
+  }
+
+  run(): void {
+    const session = this.#session;
+    if (this.#suspended || session.ended) return;
+    try {
+      while (this.#again || this.#reader.next()) {
+        this.#again = false;
+        const wait = this.#message();
+        if (session.ended) return;
+        if (wait !== undefined) {
+          this.#suspend(wait);
+          break;
+        }
+      }
+      session.outbox.flush();
+    } catch (error) {
+      session.clientFault(error);
+    }
+  }
+
+  #suspend(wait: Promise<unknown>): void {
+    this.#suspended = true;
+    this.#session.updateFlowControl();
+    const go = (): void => {
+      this.#suspended = false;
+      this.#again = true;
+      this.#session.updateFlowControl();
+      this.run();
+    };
+    wait.then(go, (error: unknown) => {
+      if (!this.#session.ended) this.#session.clientFault(error);
+    });
+  }
+
+  #message(): Promise<unknown> | undefined {
+    const { type, buffer, start, end } = this.#reader;
+    const { flow, outbox } = this.#session;
+    if (flow.skipping && type !== Front.sync && type !== Front.terminate) return undefined;
+    if (flow.copyIn && !IN_COPY.has(type))
+      throw new WireError('a message other than COPY data during COPY FROM STDIN');
+    switch (type) {
+      case Front.query:
+        return this.#query();
+      case Front.parse:
+        return this.#parse();
+      case Front.bind:
+        return this.#bind();
+      case Front.execute:
+        return this.#execute();
+      case Front.describe:
+        this.#target();
+        this.#forward('describe');
+        return undefined;
+      case Front.close:
+        this.#close();
+        return undefined;
+      case Front.sync:
+        if (end - start !== 5) throw new WireError('a malformed Sync message');
+        // In COPY the server ignores it; a client sends another one when it is done.
+        if (flow.copyIn) outbox.add(buffer, start, end);
+        else this.#forward('sync');
+        flow.batch += 1;
+        return undefined;
+      case Front.flush:
+        outbox.add(buffer, start, end);
+        return undefined;
+      case Front.copyDone:
+      case Front.copyFail:
+        flow.copyIn = false;
+        outbox.add(buffer, start, end);
+        return undefined;
+      case Front.copyData:
+        outbox.add(buffer, start, end);
+        return undefined;
+      case Front.functionCall:
+        this.#refuse('query', null, this.#unsupported());
+        return undefined;
+      case Front.terminate:
+        this.#session.clientLeft();
+        return undefined;
+      default:
+        throw new WireError('an authentication message in a session');
+    }
+  }
+
+  #query(): Promise<unknown> | undefined {
+    const { buffer, start, end, oversize } = this.#reader;
+    if (oversize) return this.#refuseOversize('query');
+    const textEnd = cstringEnd(buffer, start + 5, end);
+    if (textEnd !== end - 1) throw new WireError('a malformed Query message');
+    const text = buffer.subarray(start + 5, textEnd);
+    const known = this.#session.statements.get(text);
+    if (known instanceof Promise) return known;
+    if (known.classified.statements === 0 && known.classified.denied === null) {
+      this.#forward('query');
+      this.#session.flow.batch += 1;
+      return undefined;
+    }
+    const wait = this.#command('query', known, text, null);
+    if (wait === undefined) this.#session.flow.batch += 1;
+    return wait;
+  }
+
+  #parse(): Promise<unknown> | undefined {
+    const { buffer, start, end, oversize } = this.#reader;
+    const { flow, statements, decider } = this.#session;
+    if (oversize) return this.#refuseOversize('parse');
+    const nameEnd = cstringEnd(buffer, start + 5, end);
+    const textEnd = cstringEnd(buffer, nameEnd + 1, end);
+    const types = readTypes(buffer, textEnd + 1, end);
+    const text = buffer.subarray(nameEnd + 1, textEnd);
+    const known = statements.get(text);
+    if (known instanceof Promise) return known;
+    const name = strictUtf8(buffer.subarray(start + 5, nameEnd));
+    if (flow.statements.size >= MAX_NAMES) {
+      this.#refuse('parse', text, tooMany('prepared statements'));
+      return undefined;
+    }
+    const effects = effectsOf(known, flow, flow.batch);
+    if (effects === 'wait') return this.#drain();
+    // What EXECUTE or FETCH names is settled when it runs; here it only must not be out of reach.
+    const decision =
+      'unknown' in effects
+        ? decider.decide(known, [], Date.now())
+        : decider.decide(known, effects.inner, Date.now());
+    if (decision === 'names') return this.#session.readNames();
+    if (decision === 'path') return this.#awaitPath(known, 'parse', text);
+    if (decision.effect === 'deny') {
+      this.#deny('parse', known, text, null, decision);
+      return undefined;
+    }
+    const prepared: Prepared = { known, text: Buffer.from(text), types };
+    const expected = this.#forward('parse');
+    expected.statement = flow.statements.change(name, prepared, flow.batch);
+    return undefined;
+  }
+
+  #bind(): Promise<unknown> | undefined {
+    const { buffer, start, end, oversize } = this.#reader;
+    const { flow } = this.#session;
+    if (oversize) return this.#refuseOversize('bind');
+    let prepared: Prepared | undefined | 'wait';
+    const bind = readBind(buffer, start, end, (name) => {
+      prepared = flow.statements.resolve(name, flow.batch);
+      return typeof prepared === 'object' ? prepared.types : [];
+    });
+    prepared ??= flow.statements.resolve(bind.statement, flow.batch);
+    if (prepared === 'wait') return this.#drain();
+    if (prepared === undefined) {
+      this.#refuse(
+        'bind',
+        null,
+        missingName('26000', `prepared statement "${bind.statement}" does not exist`),
+      );
+      return undefined;
+    }
+    if (flow.portals.size >= MAX_NAMES) {
+      this.#refuse('bind', null, tooMany('portals'));
+      return undefined;
+    }
+    const portal: Portal = {
+      known: prepared.known,
+      text: prepared.text,
+      parameters: bind.parameters,
+      cursor: false,
+    };
+    const expected = this.#forward('bind');
+    expected.portal = flow.portals.change(bind.portal, portal, flow.batch);
+    return undefined;
+  }
+
+  #execute(): Promise<unknown> | undefined {
+    const { buffer, start, end } = this.#reader;
+    const { flow } = this.#session;
+    const nameEnd = cstringEnd(buffer, start + 5, end);
+    if (nameEnd + 5 !== end) throw new WireError('a malformed Execute message');
+    const name = buffer.toString('utf8', start + 5, nameEnd);
+    const portal = flow.portals.resolve(name, flow.batch);
+    if (portal === 'wait') return this.#drain();
+    if (portal === undefined) {
+      this.#refuse('execute', null, missingName('34000', `portal "${name}" does not exist`));
+      return undefined;
+    }
+    if (portal.known.classified.statements === 0) {
+      this.#forward('execute');
+      return undefined;
+    }
+    return this.#command('execute', portal.known, portal.text, portal.parameters);
+  }
+
+  /** Decides, records and forwards the current message, which runs `known`. */
+  #command(
+    kind: 'query' | 'execute',
+    known: Known,
+    text: Buffer,
+    parameters: Buffer | null,
+  ): Promise<unknown> | undefined {
+    const session = this.#session;
+    const { flow, decider } = session;
+    const { classified } = known;
+    const effects = classified.effects.length === 0 ? NOTHING : effectsOf(known, flow, flow.batch);
+    if (effects === 'wait') return this.#drain();
+    if ('unknown' in effects) {
+      this.#refuse(kind, null, effects.unknown);
+      return undefined;
+    }
+    const decision = decider.decide(known, effects.inner, Date.now());
+    if (decision === 'names') return session.readNames();
+    if (decision === 'path') return this.#awaitPath(known, kind, text);
+    if (decision.effect === 'deny') {
+      this.#deny(kind, known, text, parameters, decision);
+      return undefined;
+    }
+    if (classified.touchesSearchPath && classified.statements > 1 && unqualified(classified)) {
+      this.#deny(kind, known, text, parameters, pathInDoubt());
+      return undefined;
+    }
+    const micros = nowMicros();
+    const running = new Running(uuidv7(), micros);
+    session.gateway.recorder.append(
+      session.records.intent(running.id, micros, decision.fragment),
+      payloads(text, parameters),
+    );
+    session.ran(decision.grant);
+    const expected = new Expected(kind);
+    expected.running = running;
+    expected.changesCatalog = classified.changesCatalog;
+    effects.apply(expected);
+    session.pathWatch.forwarded(classified);
+    flow.expected.push(expected);
+    const { buffer, start, end } = this.#reader;
+    session.outbox.addGuarded(buffer, start, end, () => {
+      expected.running = null;
+      expected.denied = {
+        severity: 'ERROR',
+        code: 'POSTERN_AUDIT_UNAVAILABLE',
+        message: 'the record of this statement cannot be written, so it was not forwarded',
+        hint: 'The gateway forwards again as soon as its journal can be written; its operator must look at the disk.',
+      };
+      flow.drop(expected);
+      return failing(kind, running.id);
+    });
+    return undefined;
+  }
+
+  /** The search path is on its way: wait for it, or refuse where the client has not given the server a chance to tell. */
+  #awaitPath(known: Known, kind: ExpectedKind, text: Buffer): Promise<unknown> | undefined {
+    const { flow } = this.#session;
+    const last = flow.expected.at(-1);
+    if (last !== undefined && (last.kind === 'sync' || last.kind === 'query' || last.kind === 'internal')) {
+      return this.#drain();
+    }
+    this.#deny(kind, known, text, null, pathInDoubt());
+    return undefined;
+  }
+
+  #deny(kind: ExpectedKind, known: Known, text: Buffer, parameters: Buffer | null, why: Denied): void {
+    const session = this.#session;
+    const id = uuidv7();
+    session.gateway.recorder.append(
+      session.records.denied(id, {
+        verbs: why.verbs,
+        objects: why.objects,
+        fingerprint: known.fingerprint,
+        decision: { effect: 'deny', code: why.code, reason: why.message },
+      }),
+      payloads(text, parameters),
+    );
+    session.denied();
+    this.#replace(kind, id, {
+      severity: 'ERROR',
+      code: why.code,
+      message: why.message,
+      detail: `Principal ${session.who.principal.name}, resource ${session.who.resource.name}, record ${id}.`,
+      hint: why.hint,
+      position: why.position,
+    });
+  }
+
+  /** Refuses without a statement that could be examined; recorded where there is a text. */
+  #refuse(kind: ExpectedKind, text: Buffer | null, error: NativeError): void {
+    if (error.sqlstate !== undefined && text === null) {
+      this.#replace(kind, uuidv7(), error);
+      return;
+    }
+    const session = this.#session;
+    const id = uuidv7();
+    session.gateway.recorder.append(
+      session.records.denied(id, {
+        verbs: [],
+        objects: [],
+        fingerprint: null,
+        decision: { effect: 'deny', code: error.code, reason: error.message },
+      }),
+      text === null ? undefined : payloads(text, null),
+    );
+    session.denied();
+    this.#replace(kind, id, { ...error, detail: `Record ${id}.` });
+  }
+
+  #refuseOversize(kind: ExpectedKind): undefined {
+    this.#refuse(kind, null, {
+      severity: 'ERROR',
+      code: 'POSTERN_STATEMENT_TOO_LARGE',
+      message: `a message over ${this.#session.gateway.limits.messageBytes} bytes is not forwarded`,
+      hint: 'Send large data with COPY, or in several statements.',
+    });
+    return undefined;
+  }
+
+  #unsupported(): NativeError {
+    return {
+      severity: 'ERROR',
+      code: 'POSTERN_UNSUPPORTED',
+      message: 'the function call protocol is not supported',
+      hint: 'Call the function in a SELECT.',
+    };
+  }
+
+  #replace(kind: ExpectedKind, id: string, error: NativeError): void {
+    const { flow, outbox } = this.#session;
+    const expected = new Expected(kind);
+    expected.denied = error;
+    flow.expected.push(expected);
+    outbox.add(failing(kind, id));
+    if (kind === 'query') flow.batch += 1;
+  }
+
+  #forward(kind: ExpectedKind): Expected {
+    const { buffer, start, end } = this.#reader;
+    const expected = new Expected(kind);
+    this.#session.flow.expected.push(expected);
+    this.#session.outbox.add(buffer, start, end);
+    return expected;
+  }
+
+  /** Waits until everything forwarded has been answered. */
+  #drain(): Promise<void> {
+    const { flow, outbox } = this.#session;
+    const last = flow.expected.at(-1);
+    if (last !== undefined && last.kind !== 'sync' && last.kind !== 'query') outbox.add(FLUSH);
+    return flow.drained();
+  }
+
+  #close(): void {
+    const { flow } = this.#session;
+    const { isStatement, name } = this.#target();
+    const expected = this.#forward('close');
+    if (isStatement) expected.statement = flow.statements.change(name, null, flow.batch);
+    else expected.portal = flow.portals.change(name, null, flow.batch);
+  }
+
+  /** The target of Describe or Close. */
+  #target(): { readonly isStatement: boolean; readonly name: string } {
+    const { buffer, start, end } = this.#reader;
+    const letter = buffer[start + 5];
+    if (
+      end - start < 7 ||
+      (letter !== 0x53 && letter !== 0x50) ||
+      cstringEnd(buffer, start + 6, end) !== end - 1
+    ) {
+      throw new WireError('a malformed Describe or Close message');
+    }
+    return { isStatement: letter === 0x53, name: buffer.toString('utf8', start + 6, end - 1) };
+  }
+}
+
+const IN_COPY: ReadonlySet<number> = new Set([
+  Front.copyData,
+  Front.copyDone,
+  Front.copyFail,
+  Front.flush,
+  Front.sync,
+  Front.terminate,
+]);
+
+/** What is forwarded in place of a refused message: a syntax error, which the server's own log shows with the record's id. */
+function failing(kind: ExpectedKind, id: string): Buffer {
+  const text = `postern_refused /* record ${id} */`;
+  return kind === 'query' ? query(text) : parse(text);
+}
+
+function payloads(text: Buffer, parameters: Buffer | null): Payload[] {
+  const statement: Payload = { kind: 'statement', data: text };
+  return parameters === null ? [statement] : [statement, { kind: 'parameters', data: parameters }];
+}
+
+function readTypes(buffer: Buffer, at: number, end: number): number[] {
+  if (at + 2 > end) throw new WireError('a malformed Parse message');
+  const count = buffer.readUInt16BE(at);
+  if (at + 2 + count * 4 !== end) throw new WireError('a malformed Parse message');
+  const types: number[] = [];
+  for (let i = 0; i < count; i++) types.push(buffer.readUInt32BE(at + 2 + i * 4));
+  return types;
+}
+
+/** Errors that PostgreSQL itself would give: the name is not known to the server either. */
+function missingName(sqlstate: string, text: string): NativeError {
+  return { severity: 'ERROR', code: 'POSTERN_STATEMENT_INVALID', sqlstate, message: text };
+}
+
+function tooMany(what: string): NativeError {
+  return {
+    severity: 'ERROR',
+    code: 'POSTERN_STATEMENT_TOO_LARGE',
+    message: `more than ${MAX_NAMES} ${what} in one session`,
+  };
+}
+
+function pathInDoubt(): Denied {
+  return {
+    effect: 'deny',
+    code: 'POSTERN_STATEMENT_UNSEEN',
+    message: 'a name without a schema behind a change of search_path that has not been confirmed',
+    hint: 'Write schema.name, or send the SET on its own and wait for its answer.',
+    position: undefined,
+    verbs: [],
+    objects: [],
+  };
+}

@@ -1,0 +1,324 @@
+import type { Socket } from 'node:net';
+import { PosternError } from '../../core/errors.ts';
+import { nowMicros, rfc3339 } from '../../core/time.ts';
+import type { GrantView } from '../../core/views.ts';
+import type { Gateway, LiveSession, SessionEnd, SessionInfo } from '../contract.ts';
+import { Decider, isActive } from './decide.ts';
+import { errorResponse, type NativeError } from './errors.ts';
+import { Expected, Flow, type Portal, type Prepared, type Running } from './flow.ts';
+import { Named } from './named.ts';
+import { Outbox } from './outbox.ts';
+import { PathWatch } from './path-watch.ts';
+import { type SessionIdentity, SessionRecords } from './records.ts';
+import type { DatabaseCatalog } from './relations.ts';
+import { Requests } from './requests.ts';
+import { Responses, SHOW_SEARCH_PATH } from './responses.ts';
+import type { StatementCatalogue } from './statements.ts';
+import { cancelUpstream, type Upstream } from './upstream.ts';
+import { FLUSH, TERMINATE, WireError } from './wire.ts';
+
+/** How long a closing session may take to hand its last words over, in milliseconds. */
+const GOODBYE_MS = 500;
+
+export interface SessionParts {
+  readonly gateway: Gateway;
+  readonly who: SessionIdentity;
+  readonly client: Socket;
+  /** Bytes that the client sent behind its start-up. */
+  readonly rest: Buffer;
+  readonly upstream: Upstream;
+  readonly catalog: DatabaseCatalog;
+  readonly statements: StatementCatalogue;
+  /** Value of `search_path` at the start. */
+  readonly searchPath: string;
+  readonly onEnd: () => void;
+}
+
+/** One authenticated connection: a client socket and its own upstream connection, for as long as the grants hold. */
+export class PgSession implements LiveSession {
+  readonly gateway: Gateway;
+  readonly who: SessionIdentity;
+  readonly flow: Flow;
+  readonly decider: Decider;
+  readonly records: SessionRecords;
+  readonly statements: StatementCatalogue;
+  readonly catalog: DatabaseCatalog;
+  readonly outbox: Outbox;
+  readonly pathWatch: PathWatch;
+  ended = false;
+  readonly #client: Socket;
+  readonly #upstream: Upstream;
+  readonly #requests: Requests;
+  readonly #responses: Responses;
+  readonly #onEnd: () => void;
+  readonly #startedMicros = nowMicros();
+  readonly #used = new Set<string>();
+  #lastGrant = '';
+  #commands = 0;
+  #denied = 0;
+  #leaving = false;
+
+  constructor(parts: SessionParts) {
+    const { gateway, who, client, upstream } = parts;
+    this.gateway = gateway;
+    this.who = who;
+    this.statements = parts.statements;
+    this.catalog = parts.catalog;
+    this.records = new SessionRecords(who);
+    this.flow = new Flow(new Named<Prepared>(), new Named<Portal>());
+    this.decider = new Decider(who, gateway.directory, parts.catalog, parts.searchPath);
+    this.outbox = new Outbox(upstream.socket, gateway.recorder, who.resource.durability);
+    this.pathWatch = new PathWatch(this.decider, upstream.parameters.has('search_path'), () => {
+      this.flow.expected.push(new Expected('internal'));
+      this.outbox.add(SHOW_SEARCH_PATH);
+    });
+    this.#onEnd = parts.onEnd;
+    this.#client = client;
+    this.#upstream = upstream;
+    this.#requests = new Requests(this, parts.rest, gateway.limits.messageBytes);
+    this.#responses = new Responses(this, upstream.reader);
+  }
+
+  get id(): string {
+    return this.who.session;
+  }
+
+  /** Begins to relay; the client has been told that it may. */
+  start(): void {
+    const client = this.#client;
+    const upstream = this.#upstream.socket;
+    client.on('data', (chunk: Buffer) => this.#requests.onData(chunk));
+    client.on('drain', () => upstream.resume());
+    client.on('error', () => this.clientLeft());
+    client.on('close', () => this.clientLeft());
+    upstream.on('data', (chunk: Buffer) => this.#responses.onData(chunk));
+    upstream.on('drain', () => this.updateFlowControl());
+    upstream.on('error', () => this.#upstreamLeft());
+    upstream.on('close', () => this.#upstreamLeft());
+    upstream.resume();
+    client.resume();
+    this.#responses.onData(Buffer.alloc(0));
+    this.#requests.run();
+  }
+
+  /** Stops reading from the client while a message of it waits, or while the resource does not take more. */
+  updateFlowControl(): void {
+    if (this.ended) return;
+    if (this.#requests.suspended || this.#upstream.socket.writableNeedDrain) this.#client.pause();
+    else this.#client.resume();
+  }
+
+  toClient(bytes: Buffer): void {
+    if (this.#client.destroyed || !this.#client.writable) return;
+    if (!this.#client.write(bytes)) this.#upstream.socket.pause();
+  }
+
+  /** A command is on its way under `grant`. */
+  ran(grant: GrantView): void {
+    this.#commands += 1;
+    if (grant.id === this.#lastGrant) return;
+    this.#lastGrant = grant.id;
+    this.#used.add(grant.id);
+  }
+
+  denied(): void {
+    this.#denied += 1;
+  }
+
+  outcome(
+    running: Running,
+    status: 'ok' | 'error' | 'skipped' | 'unknown',
+    code: string,
+    micros: number,
+  ): void {
+    const { id, startedMicros, rows, bytes } = running;
+    const record = this.records.outcome(id, micros, status, code, rows, bytes, micros - startedMicros);
+    this.gateway.recorder.append(record);
+  }
+
+  /** The resource reported a setting. */
+  reported(name: string, value: string): void {
+    if (name === 'search_path') this.pathWatch.isNow(value);
+    const changed =
+      (name === 'client_encoding' && value !== 'UTF8') ||
+      (name === 'standard_conforming_strings' && value !== 'on');
+    if (!changed) return;
+    // With another encoding or other string rules, the text that was examined is not the text that runs.
+    throw new WireError(`the resource set ${name} to ${value}, under which statements cannot be examined`);
+  }
+
+  /** Reads the names of the database, for a decision that needs them. */
+  readNames(): Promise<void> {
+    return this.catalog.read();
+  }
+
+  clientFault(error: unknown): void {
+    if (error instanceof WireError) {
+      this.#fail(
+        { severity: 'FATAL', code: 'POSTERN_PROTOCOL_VIOLATION', message: error.message },
+        'protocol violation',
+      );
+    } else if (error instanceof PosternError) {
+      this.#fail({ severity: 'FATAL', code: error.code, message: error.message, hint: error.hint }, 'error');
+    } else {
+      this.#unexpected(error);
+    }
+  }
+
+  upstreamFault(error: unknown): void {
+    if (!(error instanceof WireError)) {
+      this.#unexpected(error);
+      return;
+    }
+    const message = `the resource sent ${error.message}`;
+    this.#fail({ severity: 'FATAL', code: 'POSTERN_UPSTREAM_UNAVAILABLE', message }, 'upstream fault');
+  }
+
+  #unexpected(error: unknown): void {
+    console.error(`postern: session ${this.id}:`, error);
+    this.#fail({ severity: 'FATAL', code: 'POSTERN_INTERNAL', message: 'a fault of the gateway' }, 'error');
+  }
+
+  /** The client said goodbye or vanished: what it sent before still runs, as it would without a gateway. */
+  clientLeft(): void {
+    if (this.ended || this.#leaving) return;
+    this.#leaving = true;
+    this.outbox.add(TERMINATE);
+    this.outbox.flush();
+    this.#upstream.socket.resume();
+    if (this.#requests.suspended) this.#finish('client');
+  }
+
+  #upstreamLeft(): void {
+    if (this.ended) return;
+    if (!this.#leaving && !this.#responses.fatal && this.#responses.atBoundary) {
+      const message = 'the resource closed the connection';
+      this.toClient(errorResponse({ severity: 'FATAL', code: 'POSTERN_UPSTREAM_UNAVAILABLE', message }));
+    }
+    this.#finish(this.#leaving ? 'client' : 'upstream');
+  }
+
+  recheck(changed: boolean): void {
+    if (this.ended) return;
+    if (changed) this.decider.grantsChanged();
+    const why = this.#mustEnd(Date.now());
+    if (why !== null) this.end(why);
+  }
+
+  #mustEnd(nowMs: number): SessionEnd | null {
+    const { directory } = this.gateway;
+    const { principal, credential, resource } = this.who;
+    const now = directory.principal(principal.id);
+    if (now === undefined || now.status !== 'active' || (now.expiresAt !== null && now.expiresAt <= nowMs)) {
+      const status = now === undefined || now.status === 'active' ? 'past its expiry' : now.status;
+      const message = `session closed: principal ${principal.name} is ${status}`;
+      return { kind: 'principal inactive', code: 'POSTERN_PRINCIPAL_INACTIVE', message };
+    }
+    if (directory.resource(resource.id)?.status !== 'active') {
+      const message = `session closed: resource ${resource.name} is retired`;
+      return { kind: 'resource retired', code: 'POSTERN_GRANT_REVOKED', message };
+    }
+    if (directory.credential(credential.id)?.status === 'revoked') {
+      const message = `session closed: its credential was revoked`;
+      return { kind: 'credential revoked', code: 'POSTERN_GRANT_REVOKED', message };
+    }
+    const { grants } = this.decider;
+    const ended = grants.find((grant) => this.#used.has(grant.id) && !isActive(grant, nowMs));
+    if (ended !== undefined) return grantEnded(ended, resource.name);
+    if (grants.some((grant) => isActive(grant, nowMs))) return null;
+    const last = grants.at(-1);
+    if (last !== undefined) return grantEnded(last, resource.name);
+    return {
+      kind: 'grant ended',
+      code: 'POSTERN_GRANT_REVOKED',
+      message: 'session closed: no grant is left',
+    };
+  }
+
+  idle(): boolean {
+    return this.flow.status === 'I' && this.flow.expected.length === 0;
+  }
+
+  end(why: SessionEnd): void {
+    this.#fail({ severity: 'FATAL', code: why.code, message: why.message, hint: why.hint }, why.kind);
+  }
+
+  info(): SessionInfo {
+    const { principal, resource, source } = this.who;
+    return {
+      id: this.id,
+      principal: { id: principal.id, name: principal.name },
+      resource: { id: resource.id, name: resource.name },
+      source,
+      startedAt: rfc3339(this.#startedMicros),
+      commands: this.#commands,
+      denied: this.#denied,
+      grants: [...this.#used],
+    };
+  }
+
+  /** Passes a cancel request of the client on to the resource. */
+  cancel(): void {
+    const { resource } = this.who;
+    cancelUpstream(resource, this.#upstream.cancelKey, this.gateway.limits.upstreamMs).catch(
+      (error: unknown) => {
+        console.error(
+          `postern: session ${this.id}: the resource did not take the cancel request: ${String(error)}`,
+        );
+      },
+    );
+  }
+
+  #fail(error: NativeError, reason: string): void {
+    if (this.ended) return;
+    // In the middle of a message of the resource there is no place for one of Postern's: the connection is cut.
+    if (this.#responses.atBoundary) this.toClient(errorResponse(error));
+    // What runs must not go on to its commit behind a closed door.
+    if (!this.idle()) this.cancel();
+    this.#finish(reason);
+  }
+
+  #finish(reason: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.outbox.close();
+    const micros = nowMicros();
+    for (const { running } of this.flow.expected) {
+      if (running !== null) this.outcome(running, 'unknown', '', micros);
+    }
+    const durationUs = micros - this.#startedMicros;
+    this.gateway.recorder.append(
+      this.records.closed({
+        source: this.who.source,
+        reason,
+        durationUs,
+        commands: this.#commands,
+        denied: this.#denied,
+      }),
+    );
+    this.#onEnd();
+    this.gateway.closed(this);
+    for (const socket of [this.#client, this.#upstream.socket]) {
+      socket.removeAllListeners('data');
+      socket.resume();
+      socket.on('error', () => socket.destroy());
+      setTimeout(() => socket.destroy(), GOODBYE_MS).unref();
+    }
+    this.#client.end();
+    this.#upstream.socket.end(this.idle() ? TERMINATE : FLUSH);
+  }
+}
+
+function grantEnded(grant: GrantView, resource: string): SessionEnd {
+  const expired = grant.status === 'expired' || (grant.status === 'active' && grant.end <= Date.now());
+  const at = new Date(grant.end).toISOString();
+  const reason = grant.endReason === null ? '' : `: ${grant.endReason}`;
+  return {
+    kind: expired ? 'grant expired' : 'grant revoked',
+    code: expired ? 'POSTERN_GRANT_EXPIRED' : 'POSTERN_GRANT_REVOKED',
+    message: expired
+      ? `session closed: the grant on ${resource} ended at ${at}`
+      : `session closed: the grant on ${resource} was revoked${reason}`,
+    hint: `Grant ${grant.id}. Ask for a new grant to go on.`,
+  };
+}

@@ -1,0 +1,80 @@
+import type { Upstream } from './upstream.ts';
+import { Back, errorFields, query, WireError } from './wire.ts';
+
+/** Rows of text values; null is NULL. */
+export type TextRows = readonly (readonly (string | null)[])[];
+
+/**
+ * Runs one of Postern's own questions on an idle upstream connection that no client is using yet.
+ *
+ * @throws WireError on a server error, a closed connection, or when `timeoutMs` is over
+ */
+export function simpleQuery(upstream: Upstream, text: string, timeoutMs: number): Promise<TextRows> {
+  const { socket, reader } = upstream;
+  return new Promise((resolve, reject) => {
+    const rows: (string | null)[][] = [];
+    let failure: WireError | null = null;
+    const stop = (error: Error | null): void => {
+      clearTimeout(timer);
+      socket.off('data', onData);
+      socket.off('close', onClose);
+      socket.off('error', stop);
+      socket.pause();
+      if (error === null) resolve(rows);
+      else reject(error);
+    };
+    const onClose = (): void => stop(new WireError('the server closed the connection'));
+    const timer = setTimeout(() => stop(new WireError('no answer in time')), timeoutMs);
+    // Rows arrive in fragments when they span buffers: gather them.
+    let partial: Buffer[] = [];
+    const onData = (chunk: Buffer): void => {
+      try {
+        reader.push(chunk);
+        while (reader.next()) {
+          const { type, buffer, start, end } = reader;
+          if (type === Back.dataRow) {
+            partial.push(buffer.subarray(start, end));
+            if (!reader.last) continue;
+            rows.push(readDataRow(partial.length === 1 ? (partial[0] as Buffer) : Buffer.concat(partial)));
+            partial = [];
+          } else if (type === Back.errorResponse) {
+            failure = new WireError(errorFields(buffer, start, end).get('M') ?? 'the query failed');
+          } else if (type === Back.parameterStatus) {
+            const [name = '', value = ''] = buffer.toString('utf8', start + 5, end).split('\0');
+            upstream.parameters.set(name, value);
+          } else if (type === Back.readyForQuery) {
+            stop(failure);
+            return;
+          }
+        }
+      } catch (error) {
+        stop(error as Error);
+      }
+    };
+    socket.on('data', onData);
+    socket.once('close', onClose);
+    socket.once('error', stop);
+    socket.write(query(text));
+    socket.resume();
+  });
+}
+
+/** @see https://www.postgresql.org/docs/18/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-DATAROW */
+export function readDataRow(row: Buffer): (string | null)[] {
+  if (row.length < 7) throw new WireError('a malformed DataRow');
+  const values: (string | null)[] = [];
+  let at = 7;
+  for (let left = row.readUInt16BE(5); left > 0; left--) {
+    if (at + 4 > row.length) throw new WireError('a malformed DataRow');
+    const length = row.readInt32BE(at);
+    at += 4;
+    if (length === -1) {
+      values.push(null);
+      continue;
+    }
+    if (length < 0 || at + length > row.length) throw new WireError('a malformed DataRow');
+    values.push(row.toString('utf8', at, at + length));
+    at += length;
+  }
+  return values;
+}
