@@ -10,7 +10,7 @@ import { type ActivityItem, type ActivityPage, ActivityQuery, type PageOptions }
 import type { ActivitySummary } from './summary.ts';
 
 /** One record with everything that belongs to it. */
-export interface RecordDetail extends ActivityItem {
+export type RecordDetail = ActivityItem & {
   /** The leaf as it stands in the log. */
   readonly record: object;
   /** The leaf of the outcome, where there is one. */
@@ -18,7 +18,7 @@ export interface RecordDetail extends ActivityItem {
   /** Text of the statement; null where it has none or it was erased. Bytes that are no UTF-8 come as U+FFFD. */
   readonly statement: string | null;
   readonly parameters: readonly unknown[] | null;
-}
+};
 
 interface Commitments {
   readonly payloads?: {

@@ -11,7 +11,7 @@ import { DECISION, INDEX_VERSION } from './schema.ts';
 import { type ActivitySummary, summarize } from './summary.ts';
 
 /** One line of the activity. Fields that do not apply to its type are null or empty. */
-export interface ActivityItem {
+export type ActivityItem = {
   readonly id: string;
   readonly leaf: number;
   readonly time: string;
@@ -39,7 +39,7 @@ export interface ActivityItem {
   readonly outcomeLeaf: number | null;
   /** What a change record changed. */
   readonly subject: { readonly entity: string; readonly id: string; readonly name: string } | null;
-}
+};
 
 export interface ActivityPage {
   readonly items: readonly ActivityItem[];

@@ -1,0 +1,168 @@
+import { microsOf } from '../activity/times.ts';
+import type { CommandDenied, CommandIntent, CommandOutcome, Ref } from '../core/record.ts';
+import type { LeafRecord } from '../ledger/leaf.ts';
+import { csvLine } from './csv.ts';
+import type { CommandRow, Parameters, ShownCommandRow } from './format.ts';
+import type { Populations } from './populations.ts';
+
+/** A command that the log has closed, with the leaf that began it. */
+export interface Command {
+  readonly row: CommandRow;
+  readonly record: LeafRecord;
+  /** Whether the package's parameters ask for it. */
+  readonly selected: boolean;
+}
+
+interface Pending {
+  readonly record: LeafRecord;
+  readonly leaf: number;
+  readonly owner: Ref | null;
+  readonly outcome: { readonly leaf: number; readonly record: CommandOutcome } | null;
+}
+
+/** What is told of a leaf that fits nowhere. */
+export type OnProblem = (leaf: number, message: string) => void;
+
+/**
+ * Pairs intents with outcomes and gives each command its owner and authority. Commands come in the order in which the
+ * log closed them (denial or outcome); what was never closed comes at the end, in the order of the intents.
+ */
+export class Commands {
+  readonly #populations: Populations;
+  readonly #selected: (row: CommandRow) => boolean;
+  readonly #emit: (command: Command) => void;
+  readonly #problem: OnProblem;
+  /** Intents that wait for their outcome, or whose grant the log has not named yet. */
+  readonly #pending = new Map<string, Pending>();
+
+  constructor(options: {
+    readonly populations: Populations;
+    readonly parameters: Parameters;
+    readonly emit: (command: Command) => void;
+    readonly problem: OnProblem;
+  }) {
+    this.#populations = options.populations;
+    this.#selected = selection(options.parameters);
+    this.#emit = options.emit;
+    this.#problem = options.problem;
+  }
+
+  /** Takes one leaf, after the populations have taken it. */
+  take(leaf: number, record: LeafRecord): void {
+    if (record.type === 'command.intent' || record.type === 'command.denied') {
+      const owner = record.principal === undefined ? null : this.#populations.ownerOf(record.principal.id);
+      const begun: Pending = { record, leaf, owner, outcome: null };
+      if (record.type === 'command.denied') this.#close(begun);
+      else if (this.#pending.has(record.id)) this.#problem(leaf, `A second intent has the id ${record.id}.`);
+      else this.#pending.set(record.id, begun);
+    } else if (record.type === 'command.outcome') {
+      this.#takeOutcome(leaf, record as LeafRecord & CommandOutcome);
+    }
+  }
+
+  /** Gives out what is still open. */
+  end(): void {
+    for (const pending of this.#pending.values()) this.#close(pending);
+    this.#pending.clear();
+  }
+
+  #takeOutcome(leaf: number, record: LeafRecord & CommandOutcome): void {
+    const pending = this.#pending.get(record.intent);
+    if (pending === undefined || pending.outcome !== null) {
+      this.#problem(leaf, `An outcome names the intent ${record.intent}, which is not open before it.`);
+      return;
+    }
+    if (pending.record.principal?.id !== record.principal?.id || pending.record.session !== record.session) {
+      this.#problem(leaf, 'An outcome is of another principal or session than its intent.');
+    }
+    const closed = { ...pending, outcome: { leaf, record } };
+    if (this.#populations.grant(String(pending.record.grant)) === undefined) {
+      this.#pending.set(record.intent, closed);
+    } else {
+      this.#pending.delete(record.intent);
+      this.#close(closed);
+    }
+  }
+
+  #close(pending: Pending): void {
+    const row = this.#row(pending);
+    this.#emit({ row, record: pending.record, selected: this.#selected(row) });
+  }
+
+  #row({ record, leaf, owner, outcome }: Pending): CommandRow {
+    const command = record as unknown as Partial<CommandIntent | CommandDenied>;
+    const grant = typeof record.grant === 'string' ? record.grant : null;
+    const authority = grant === null ? undefined : this.#populations.grant(grant)?.state.authority;
+    const { approvers, ticket, justification } = (authority ?? {}) as Record<string, unknown>;
+    const decision = command.decision;
+    const result = outcome?.record;
+    return {
+      leaf,
+      outcomeLeaf: outcome?.leaf ?? null,
+      id: record.id,
+      time: record.time,
+      decision: record.type === 'command.intent' ? 'allow' : 'deny',
+      principal: record.principal ?? null,
+      owner:
+        owner ?? (record.principal === undefined ? null : this.#populations.ownerOf(record.principal.id)),
+      session: String(record.session),
+      resource: command.resource ?? null,
+      grant,
+      approvers: (approvers ?? []) as Ref[],
+      ticket: (ticket ?? null) as string | null,
+      justification: (justification ?? null) as string | null,
+      verbs: command.verbs ?? [],
+      objects: command.objects ?? [],
+      fingerprint: command.fingerprint ?? null,
+      why:
+        decision === undefined
+          ? ''
+          : decision.effect === 'allow'
+            ? decision.rule
+            : `${decision.code}: ${decision.reason}`,
+      status: result?.status ?? null,
+      code: result?.code ?? null,
+      rows: result?.rows ?? null,
+      bytes: result?.bytes ?? null,
+      durationUs: result?.durationUs ?? null,
+    };
+  }
+}
+
+function selection({ principal, resource, since, until }: Parameters): (row: CommandRow) => boolean {
+  const from = since === null ? Number.NEGATIVE_INFINITY : microsOf(since);
+  const to = until === null ? Number.POSITIVE_INFINITY : microsOf(until);
+  const always = since === null && until === null;
+  return (row) => {
+    if (principal !== null && row.principal?.id !== principal.id) return false;
+    if (resource !== null && row.resource?.id !== resource.id) return false;
+    if (always) return true;
+    const time = microsOf(row.time);
+    return time >= from && time < to;
+  };
+}
+
+const COLUMNS = [
+  ...(['leaf', 'outcomeLeaf', 'id', 'time', 'decision', 'principal', 'owner', 'resource', 'grant'] as const),
+  ...(['approvers', 'ticket', 'justification', 'verbs', 'objects', 'why', 'status', 'code', 'rows'] as const),
+  ...(['bytes', 'durationUs', 'session', 'fingerprint'] as const),
+] as const;
+
+export const COMMANDS_HEADER: string = csvLine([...COLUMNS, 'statement', 'parameters']);
+
+/** A command as a line of CSV. */
+export function commandLine(row: ShownCommandRow): string {
+  return csvLine([
+    ...COLUMNS.map((column) => row[column]),
+    payloadText(row, 'statement'),
+    payloadText(row, 'parameters'),
+  ]);
+}
+
+/** The text of a payload, or in brackets why there is none; null where the command has no such payload. */
+export function payloadText(row: ShownCommandRow, kind: string): string | null {
+  const shown = row.payloads[kind];
+  if (shown === undefined) return null;
+  if ('text' in shown) return shown.text;
+  return 'base64' in shown ? `[base64] ${shown.base64}` : `[${shown.absent}]`;
+}

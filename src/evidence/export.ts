@@ -1,0 +1,236 @@
+/**
+ * The evidence room: what an examiner takes away. Everything in a package follows from the leaves of the log (and the
+ * texts from the payloads they commit to); the activity index and the state tables have no part in it.
+ */
+import { hash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { microsOf } from '../activity/times.ts';
+import { PosternError } from '../core/errors.ts';
+import type { Ref } from '../core/record.ts';
+import { nowMicros, rfc3339 } from '../core/time.ts';
+import { type Checkpoint, openCheckpoint } from '../ledger/checkpoint.ts';
+import { loadSigner, parseVerifierKey, signNote } from '../ledger/note.ts';
+import { PayloadStore } from '../ledger/payloads.ts';
+import { cachingReader, consistencyProof, formatTlogProof, inclusionProof } from '../ledger/proof.ts';
+import { TileStore } from '../ledger/tiles.ts';
+import { COMMANDS_HEADER, Commands, commandLine } from './commands.ts';
+import {
+  FILES,
+  FORMAT,
+  type Manifest,
+  manifestNote,
+  type Parameters,
+  POPULATIONS,
+  RENDERER,
+} from './format.ts';
+import { HOW_TO_VERIFY } from './how-to-verify.ts';
+import { PackageWriter } from './package-writer.ts';
+import { showPayloads } from './payloads-shown.ts';
+import { Populations, populationHeader, populationLine } from './populations.ts';
+import { renderReport } from './report.ts';
+import { ReportTally } from './report-tally.ts';
+import { allLeaves, leavesOfPrincipal, type ReadLeaf, resolve } from './selection.ts';
+import { copyTiles } from './tile-files.ts';
+
+export interface ExportOptions {
+  readonly dataDir: string;
+  readonly masterKey: Buffer;
+  readonly params: {
+    /** Id or name. With it, the package shows this principal and nobody else. */
+    readonly principal?: string | undefined;
+    /** Id or name. */
+    readonly resource?: string | undefined;
+    /** RFC 3339, inclusive. */
+    readonly since?: string | undefined;
+    /** RFC 3339, exclusive. */
+    readonly until?: string | undefined;
+  };
+  readonly generatedBy: Ref;
+  /** A new or empty folder. */
+  readonly outDir: string;
+  /** A signed checkpoint that the reader holds from before: the package then proves that the log only grew since. */
+  readonly previous?: string | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Leaves between two pauses, in which the process can do its other work. */
+const PAUSE = 2048;
+/** Grants whose activation gets a proof file of its own; every other leaf is proved by the tiles as well. */
+const PROOFS = 1000;
+
+/**
+ * Writes an evidence package of the log as of its last checkpoint. Flush the ledger first to have what is newest.
+ *
+ * @throws PosternError POSTERN_NOT_FOUND for an unknown principal or resource, POSTERN_INVALID for a time or
+ * checkpoint that is none, POSTERN_CONFLICT for a folder that is not empty
+ */
+export async function exportPackage(
+  options: ExportOptions,
+): Promise<{ readonly manifest: Manifest; readonly records: Manifest['counts'] }> {
+  const { dataDir, params, generatedBy } = options;
+  const logDir = join(dataDir, 'log');
+  const vkey = readFileSync(join(logDir, 'log.vkey'), 'utf8').trim();
+  const note = readFileSync(join(logDir, 'checkpoint'), 'utf8');
+  const checkpoint = openCheckpoint(note, parseVerifierKey(vkey));
+  const { origin, size } = checkpoint;
+  const signer = loadSigner(join(logDir, 'log.key'));
+  const store = new TileStore(logDir);
+  const parameters = resolveAll(store, size, params);
+  const writer = new PackageWriter(options.outDir);
+
+  writer.put(FILES.checkpoint, note);
+  writer.put(FILES.vkey, `${vkey}\n`);
+  await copyTiles(store, size, parameters.principal === null, writer);
+  if (options.previous !== undefined) putConsistency(writer, store, options.previous, checkpoint, vkey, note);
+
+  const payloads = PayloadStore.open(join(dataDir, 'payloads.db'), options.masterKey);
+  let told: Told;
+  try {
+    told = await tell(store, size, parameters, payloads, writer, options.onProgress);
+  } finally {
+    payloads.close();
+  }
+  putProofs(writer, store, size, note, told.proved);
+  for (const population of POPULATIONS) {
+    let ndjson = '';
+    let csv = populationHeader(population);
+    for (const row of told.populations.rows(population)) {
+      ndjson += `${JSON.stringify(row)}\n`;
+      csv += populationLine(population, row);
+    }
+    writer.put(`populations/${population}.ndjson`, ndjson);
+    writer.put(`populations/${population}.csv`, csv);
+  }
+  const { allowed, denied, unanswered } = told.tally;
+  const facts = {
+    generatedAt: rfc3339(nowMicros()),
+    generatedBy: { id: generatedBy.id, name: generatedBy.name },
+    parameters,
+    log: { origin, size, root: checkpoint.root.toString('base64'), vkey },
+    coverage: parameters.principal === null ? ('log' as const) : ('principal' as const),
+    principals: told.principals,
+    counts: { leaves: told.leaves, commands: allowed + denied, allowed, denied, unanswered },
+  };
+  writer.put(
+    FILES.report,
+    renderReport({ manifest: facts, populations: told.populations, tally: told.tally }),
+  );
+  writer.put(FILES.howTo, HOW_TO_VERIFY);
+  const manifest: Manifest = { format: FORMAT, renderer: RENDERER, ...facts, files: writer.files() };
+  const text = `${JSON.stringify(manifest, null, 2)}\n`;
+  writer.put(FILES.manifest, text);
+  writer.put(FILES.signature, signNote(manifestNote(hash('sha256', text)), signer));
+  return { manifest, records: manifest.counts };
+}
+
+function resolveAll(store: TileStore, size: number, params: ExportOptions['params']): Parameters {
+  for (const time of [params.since, params.until]) if (time !== undefined) microsOf(time);
+  const { principal, resource } = params;
+  return {
+    principal: principal === undefined ? null : resolve(store, size, 'principal', principal),
+    resource: resource === undefined ? null : resolve(store, size, 'resource', resource),
+    since: params.since ?? null,
+    until: params.until ?? null,
+  };
+}
+
+interface Told {
+  readonly populations: Populations;
+  readonly tally: ReportTally;
+  readonly leaves: number;
+  readonly principals: Manifest['principals'];
+  /** Leaves that get a proof file. */
+  readonly proved: readonly number[];
+}
+
+/** Goes through the leaves of the package once and writes the activity. */
+async function tell(
+  store: TileStore,
+  size: number,
+  parameters: Parameters,
+  payloads: PayloadStore,
+  writer: PackageWriter,
+  onProgress: ExportOptions['onProgress'],
+): Promise<Told> {
+  const populations = new Populations();
+  const tally = new ReportTally();
+  const ndjson = writer.open(FILES.commands);
+  const csv = writer.open(FILES.commandsCsv);
+  const only = parameters.principal;
+  const entriesFile = only === null ? null : writer.open(FILES.leaves);
+  csv.file.write(COMMANDS_HEADER);
+  const commands = new Commands({
+    populations,
+    parameters,
+    problem: () => undefined, // what does not fit is in the leaves all the same, and verification names it
+    emit: ({ row, record, selected }) => {
+      if (!selected) return;
+      const shown = { ...row, payloads: showPayloads(record, payloads) };
+      tally.add(shown);
+      ndjson.file.write(`${JSON.stringify(shown)}\n`);
+      csv.file.write(commandLine(shown));
+    },
+  });
+  const counted = new Map<string, { id: string; name: string; records: number }>();
+  const grants: number[] = [];
+  let count = 0;
+  let first = -1;
+  let last = -1;
+  const leaves: Iterable<ReadLeaf> =
+    only === null ? allLeaves(store, size) : leavesOfPrincipal(store, size, only.id);
+  for (const { index, entry, record } of leaves) {
+    if (first < 0) first = index;
+    last = index;
+    populations.take(index, record);
+    commands.take(index, record);
+    entriesFile?.file.write(`${entry.toString('utf8')}\n`);
+    if (record.principal !== undefined) {
+      const { id, name } = record.principal;
+      counted.set(id, { id, name, records: (counted.get(id)?.records ?? 0) + 1 });
+    }
+    if (record.type === 'grant.activated' && grants.length < PROOFS) grants.push(index);
+    if (++count % PAUSE === 0) {
+      onProgress?.(index, size);
+      await new Promise((done) => setImmediate(done));
+    }
+  }
+  commands.end();
+  onProgress?.(size, size);
+  for (const part of [ndjson, csv, entriesFile]) part?.close();
+  const proved = [...new Set([first, ...grants, last])].filter((index) => index >= 0);
+  return { populations, tally, leaves: count, principals: [...counted.values()], proved };
+}
+
+function putProofs(
+  writer: PackageWriter,
+  store: TileStore,
+  size: number,
+  note: string,
+  leaves: readonly number[],
+): void {
+  const read = cachingReader(store.readTile);
+  for (const index of leaves) {
+    const proof = inclusionProof(read, index, size);
+    writer.put(`proofs/leaf-${index}.tlog-proof`, formatTlogProof({ index, proof, checkpoint: note }));
+  }
+}
+
+/** In the form in which a witness takes it: `old N`, the hashes, an empty line, the new checkpoint. */
+function putConsistency(
+  writer: PackageWriter,
+  store: TileStore,
+  previous: string,
+  checkpoint: Checkpoint,
+  vkey: string,
+  note: string,
+): void {
+  const old = openCheckpoint(previous, parseVerifierKey(vkey));
+  if (old.size > checkpoint.size) {
+    throw new PosternError('POSTERN_INVALID', 'The earlier checkpoint is of a larger log than this one.');
+  }
+  const hashes = consistencyProof(cachingReader(store.readTile), old.size, checkpoint.size);
+  const lines = [`old ${old.size}`, ...hashes.map((hash) => hash.toString('base64')), '', note];
+  writer.put(`consistency/${old.size}-${checkpoint.size}`, lines.join('\n'));
+  writer.put(`consistency/${old.size}.checkpoint`, previous);
+}

@@ -1,0 +1,116 @@
+/** The shape of an evidence package (docs/evidence.md): names, rows, manifest. */
+import type { Ref } from '../core/record.ts';
+
+export const FORMAT = 'postern-evidence/1';
+/** Raised whenever the same facts would give another `report.html`. */
+export const RENDERER = 1;
+
+export const FILES = {
+  manifest: 'manifest.json',
+  signature: 'manifest.json.sig',
+  checkpoint: 'tlog/checkpoint',
+  vkey: 'tlog/log.vkey',
+  leaves: 'activity/leaves.ndjson',
+  commands: 'activity/commands.ndjson',
+  commandsCsv: 'activity/commands.csv',
+  report: 'report.html',
+  howTo: 'VERIFY.md',
+} as const;
+
+/** What the package is about. */
+export interface Parameters {
+  readonly principal: Ref | null;
+  readonly resource: Ref | null;
+  /** RFC 3339, inclusive. */
+  readonly since: string | null;
+  /** RFC 3339, exclusive. */
+  readonly until: string | null;
+}
+
+export interface LogPosition {
+  readonly origin: string;
+  readonly size: number;
+  /** base64 */
+  readonly root: string;
+  readonly vkey: string;
+}
+
+export interface ManifestFile {
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface Manifest {
+  readonly format: typeof FORMAT;
+  readonly renderer: number;
+  readonly generatedAt: string;
+  readonly generatedBy: Ref;
+  readonly parameters: Parameters;
+  readonly log: LogPosition;
+  /** `log`: every entry of the log is in the package. `principal`: the entries of one principal and what they refer to. */
+  readonly coverage: 'log' | 'principal';
+  /** How many records the log holds of each principal in the package: the signed statement that the last one is the last. */
+  readonly principals: readonly { readonly id: string; readonly name: string; readonly records: number }[];
+  readonly counts: {
+    readonly leaves: number;
+    readonly commands: number;
+    readonly allowed: number;
+    readonly denied: number;
+    readonly unanswered: number;
+  };
+  readonly files: readonly ManifestFile[];
+}
+
+/** A payload that was opened for the package, or why it is not there. */
+export type PayloadShown =
+  | { readonly commitment: string; readonly bytes: number; readonly salt: string; readonly text: string }
+  | { readonly commitment: string; readonly bytes: number; readonly salt: string; readonly base64: string }
+  | { readonly commitment: string; readonly bytes: number; readonly absent: 'erased' | 'missing' };
+
+export type PayloadsShown = Readonly<Record<string, PayloadShown>>;
+
+/** One command: an intent with its outcome, or a denial. Everything but `payloads` follows from the leaves. */
+export interface CommandRow {
+  readonly leaf: number;
+  readonly outcomeLeaf: number | null;
+  readonly id: string;
+  readonly time: string;
+  readonly decision: 'allow' | 'deny';
+  readonly principal: Ref | null;
+  /** Who was accountable when the command was asked for. */
+  readonly owner: Ref | null;
+  readonly session: string;
+  readonly resource: Ref | null;
+  readonly grant: string | null;
+  readonly approvers: readonly Ref[];
+  readonly ticket: string | null;
+  readonly justification: string | null;
+  readonly verbs: readonly string[];
+  readonly objects: readonly string[];
+  readonly fingerprint: string | null;
+  /** Of an allowed command: the rule; of a denied one: code and reason. */
+  readonly why: string;
+  readonly status: string | null;
+  readonly code: string | null;
+  readonly rows: number | null;
+  readonly bytes: number | null;
+  readonly durationUs: number | null;
+}
+
+export type ShownCommandRow = CommandRow & { readonly payloads: PayloadsShown };
+
+export const POPULATIONS = [
+  'persons',
+  'principals',
+  'resources',
+  'grants',
+  'credentials',
+  'sessions',
+] as const;
+export type Population = (typeof POPULATIONS)[number];
+
+/** The text that is signed for a manifest. No checkpoint reads like it, so neither signature serves for the other. */
+export function manifestNote(sha256: string): string {
+  return `${FORMAT}\n${FILES.manifest} sha256 ${sha256}\n`;
+}

@@ -1,0 +1,218 @@
+import type { ChangeRecord, Ref, SessionClosed, SessionOpened, SessionRefused } from '../core/record.ts';
+import type { LeafRecord } from '../ledger/leaf.ts';
+import { csvLine } from './csv.ts';
+import type { Population } from './format.ts';
+
+type State = Readonly<Record<string, unknown>>;
+
+/** One thing with the leaves that made it and that changed it last. */
+export interface Member {
+  readonly leaf: number;
+  readonly lastLeaf: number;
+  /** Who made the last change, and when. */
+  readonly lastActor: Ref;
+  readonly lastTime: string;
+  readonly createdTime: string;
+  readonly state: State;
+}
+
+export interface SessionMember {
+  readonly leaf: number;
+  readonly closedLeaf: number | null;
+  readonly id: string;
+  readonly status: 'open' | 'closed' | 'refused';
+  readonly principal: Ref | null;
+  readonly resource: Ref | null;
+  readonly source: string;
+  readonly openedAt: string;
+  readonly closedAt: string | null;
+  readonly credential: string | null;
+  readonly grants: readonly string[];
+  readonly database: string | null;
+  readonly upstreamUser: string | null;
+  readonly client: string | null;
+  readonly tls: object | null;
+  readonly reason: string | null;
+  readonly commands: number | null;
+  readonly denied: number | null;
+}
+
+const ENTITY = {
+  person: 'persons',
+  principal: 'principals',
+  resource: 'resources',
+  grant: 'grants',
+  credential: 'credentials',
+} as const;
+
+const COLUMNS: Record<Population, readonly string[]> = {
+  persons: ['leaf', 'lastLeaf', 'id', 'name', 'email', 'roles', 'status', 'createdAt'],
+  principals: [
+    ...['leaf', 'lastLeaf', 'id', 'name', 'kind', 'status', 'owner', 'backupOwner', 'purpose', 'environment'],
+    ...['reviewIntervalDays', 'expiresAt', 'statusReason', 'createdAt'],
+  ],
+  resources: [
+    ...['leaf', 'lastLeaf', 'id', 'name', 'protocol', 'host', 'port', 'database', 'environment'],
+    ...['classification', 'durability', 'status', 'createdAt'],
+  ],
+  grants: [
+    ...['leaf', 'lastLeaf', 'id', 'principal', 'resource', 'scope', 'start', 'end', 'status', 'endReason'],
+    ...['endedAt', 'approvers', 'ticket', 'justification', 'createdAt'],
+  ],
+  credentials: [
+    ...[
+      'leaf',
+      'lastLeaf',
+      'id',
+      'principal',
+      'grant',
+      'kind',
+      'expiresAt',
+      'status',
+      'endReason',
+      'endedAt',
+    ],
+    'createdAt',
+  ],
+  sessions: [
+    ...['leaf', 'closedLeaf', 'id', 'status', 'principal', 'resource', 'source', 'openedAt', 'closedAt'],
+    ...['credential', 'grants', 'database', 'upstreamUser', 'client', 'reason', 'commands', 'denied'],
+  ],
+};
+
+/** Folds change and session records, in the order of the leaves, into what exists and who answers for it. */
+export class Populations {
+  readonly #members: Record<keyof typeof ENTITY, Map<string, Member>> = {
+    person: new Map(),
+    principal: new Map(),
+    resource: new Map(),
+    grant: new Map(),
+    credential: new Map(),
+  };
+  readonly #sessions = new Map<string, SessionMember>();
+
+  /** Takes one leaf. Records that change nothing are passed over. */
+  take(leaf: number, record: LeafRecord): void {
+    if (record.type.startsWith('session.')) this.#takeSession(leaf, record);
+    else if (isChange(record)) this.#takeChange(leaf, record);
+  }
+
+  grant(id: string): Member | undefined {
+    return this.#members.grant.get(id);
+  }
+
+  session(id: string): SessionMember | undefined {
+    return this.#sessions.get(id);
+  }
+
+  /** Who is accountable for a principal as of the last leaf taken. */
+  ownerOf(principalId: string): Ref | null {
+    const owner = this.#members.principal.get(principalId)?.state.owner;
+    return isRef(owner) ? { id: owner.id, name: owner.name } : null;
+  }
+
+  members(entity: keyof typeof ENTITY): ReadonlyMap<string, Member> {
+    return this.#members[entity];
+  }
+
+  /** Rows of one population, in the order in which the log first named them. */
+  *rows(population: Population): Generator<State> {
+    if (population === 'sessions') {
+      for (const session of this.#sessions.values()) yield { ...session };
+      return;
+    }
+    const entity = Object.entries(ENTITY).find(([, name]) => name === population)?.[0] as keyof typeof ENTITY;
+    for (const [id, { leaf, lastLeaf, state }] of this.#members[entity])
+      yield { leaf, lastLeaf, ...state, id };
+  }
+
+  #takeChange(leaf: number, record: LeafRecord & ChangeRecord): void {
+    const { entity, id, after } = record.change;
+    const members = this.#members[entity];
+    if (members === undefined) return;
+    const before = members.get(id);
+    members.set(id, {
+      leaf: before?.leaf ?? leaf,
+      lastLeaf: leaf,
+      lastActor: { id: record.actor.id, name: record.actor.name },
+      lastTime: record.time,
+      createdTime: before?.createdTime ?? record.time,
+      state: after as State,
+    });
+  }
+
+  #takeSession(leaf: number, record: LeafRecord): void {
+    const session = record as unknown as SessionOpened | SessionClosed | SessionRefused;
+    if (typeof session.session !== 'string') return;
+    if (session.type === 'session.closed') {
+      const open = this.#sessions.get(session.session);
+      if (open === undefined) return;
+      const { reason = null, commands = null, denied = null } = session;
+      const closed = {
+        status: 'closed',
+        closedLeaf: leaf,
+        closedAt: record.time,
+        reason,
+        commands,
+        denied,
+      } as const;
+      this.#sessions.set(session.session, { ...open, ...closed });
+      return;
+    }
+    const opened = session.type === 'session.opened' ? session : null;
+    this.#sessions.set(session.session, {
+      leaf,
+      closedLeaf: null,
+      id: session.session,
+      status: opened === null ? 'refused' : 'open',
+      principal: record.principal ?? null,
+      resource: session.resource ?? null,
+      source: session.source ?? '',
+      openedAt: record.time,
+      closedAt: null,
+      credential: opened?.credential ?? null,
+      grants: opened?.grants ?? [],
+      database: opened?.database ?? null,
+      upstreamUser: opened?.upstreamUser ?? null,
+      client: opened?.client ?? null,
+      tls: opened?.tls ?? null,
+      reason: session.type === 'session.refused' ? `${session.code}: ${session.reason}` : null,
+      commands: null,
+      denied: null,
+    });
+  }
+}
+
+/** First line of a population's CSV. */
+export function populationHeader(population: Population): string {
+  return csvLine(COLUMNS[population]);
+}
+
+/** A row of a population as a line of CSV. */
+export function populationLine(population: Population, row: State): string {
+  const authority = row.authority as
+    | { approvers?: unknown; ticket?: unknown; justification?: unknown }
+    | undefined;
+  const flat: State = authority === undefined ? row : { ...row, ...authority };
+  return csvLine(COLUMNS[population].map((column) => flat[column]));
+}
+
+function isChange(record: LeafRecord): record is LeafRecord & ChangeRecord {
+  const change = record.change as Partial<ChangeRecord['change']> | undefined;
+  return (
+    typeof change === 'object' &&
+    change !== null &&
+    typeof change.id === 'string' &&
+    typeof change.after === 'object' &&
+    change.after !== null
+  );
+}
+
+function isRef(value: unknown): value is Ref {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Ref).id === 'string' &&
+    typeof (value as Ref).name === 'string'
+  );
+}

@@ -1,0 +1,218 @@
+import type { Ref } from '../core/record.ts';
+import { payloadText } from './commands.ts';
+import type { LogPosition, Manifest } from './format.ts';
+import { type Html, html } from './html.ts';
+import type { Member, Populations } from './populations.ts';
+import { REPORT_STYLE } from './report-style.ts';
+import { type ReportTally, SHOWN } from './report-tally.ts';
+
+/** What the report is made from. The same facts always give the same bytes, so that verification can make it again. */
+export interface ReportFacts {
+  readonly manifest: Pick<
+    Manifest,
+    'generatedAt' | 'generatedBy' | 'parameters' | 'log' | 'coverage' | 'principals' | 'counts'
+  >;
+  readonly populations: Populations;
+  readonly tally: ReportTally;
+}
+
+/** The report for a reader in a hurry: who, on whose word, what was done, what was refused, how to check it. */
+export function renderReport(facts: ReportFacts): string {
+  const { manifest, populations, tally } = facts;
+  const about =
+    manifest.parameters.principal?.name ?? manifest.parameters.resource?.name ?? 'All machine access';
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>Evidence: ${about}</title>
+<style>${REPORT_STYLE_HTML}</style>
+</head>
+<body>
+<header>
+<p class="eyebrow">Access evidence</p>
+<h1>${about}</h1>
+<p class="soft">${period(facts)} · generated ${when(manifest.generatedAt)} by ${manifest.generatedBy.name}</p>
+</header>
+${summary(facts)}
+${accountable(facts)}
+${grants(populations, tally)}
+${deeds(tally)}
+${refusals(tally)}
+${statements(tally)}
+${sessions(populations)}
+${verification(manifest.log, manifest.coverage, facts)}
+<footer>Postern evidence package. Every figure on this page follows from the leaves of the log in this package; <code>verify</code> recomputes this page and compares it.</footer>
+</body>
+</html>
+`.text;
+}
+
+const REPORT_STYLE_HTML = trusted(REPORT_STYLE);
+
+function trusted(css: string): Html {
+  return html([css] as unknown as TemplateStringsArray);
+}
+
+function period({ manifest: { parameters }, tally }: ReportFacts): string {
+  const { since, until } = parameters;
+  if (since !== null || until !== null) {
+    return `${since === null ? 'From the beginning' : `From ${when(since)}`} ${until === null ? 'to now' : `until ${when(until)}`}`;
+  }
+  return tally.first === null || tally.last === null
+    ? 'No commands'
+    : `Commands from ${when(tally.first)} to ${when(tally.last)}`;
+}
+
+function summary({ populations, tally }: ReportFacts): Html {
+  const cards: [string, string, boolean][] = [
+    [count(tally.allowed), 'commands let through', false],
+    [count(tally.denied), 'commands refused', tally.denied > 0],
+    [count(tally.failed), 'failed at the resource', false],
+    [count(tally.unanswered), 'without an outcome', tally.unanswered > 0],
+    [count([...populations.members('grant').keys()].length), 'grants', false],
+  ];
+  return html`<div class="cards">${cards.map(
+    ([figure, label, bad]) =>
+      html`<div class="card${bad ? ' bad' : ''}"><b>${figure}</b><span>${label}</span></div>`,
+  )}</div>
+`;
+}
+
+function accountable({ populations, manifest }: ReportFacts): Html {
+  const records = new Map(manifest.principals.map((principal) => [principal.id, principal.records]));
+  const rows = [...populations.members('principal')].map(([id, { state, leaf }]) => {
+    const text = (key: string): string => (typeof state[key] === 'string' ? state[key] : '');
+    return html`<tr><td><b>${text('name')}</b><br><span class="soft">${text('kind')}</span></td><td>${refName(state.owner)}</td><td>${refName(state.backupOwner)}</td><td>${text('purpose')}</td><td>${tag(text('status'))}</td><td class="n">${count(records.get(id) ?? 0)}</td><td class="n">${leaf}</td></tr>
+`;
+  });
+  return html`<h2>Who, and who answers for them</h2>
+${table(['Principal', 'Owner', 'Backup owner', 'Purpose', 'Status', '#Records', '#Leaf'], rows)}`;
+}
+
+function grants(populations: Populations, tally: ReportTally): Html {
+  const rows = [...populations.members('grant')].map(([id, member]) => {
+    const { state } = member;
+    const authority = (state.authority ?? {}) as {
+      approvers?: Ref[];
+      ticket?: string;
+      justification?: string;
+    };
+    return html`<tr><td><b>${refName(state.principal)}</b> on ${refName(state.resource)}<br><code>${String(state.scope ?? '')}</code></td><td>${(authority.approvers ?? []).map((ref) => ref.name).join(', ')}<br><span class="soft">${authority.ticket ?? 'no ticket'}${authority.justification ? ` · ${authority.justification}` : ''}</span></td><td class="t">${when(String(state.start ?? ''))}<br>${when(String(state.end ?? ''))}</td><td>${ending(member)}</td><td class="n">${count(tally.commandsUnder(id))}</td><td class="n">${member.leaf}</td></tr>
+`;
+  });
+  return html`<h2>On whose authority</h2>
+${table(['Grant and scope', 'Approved by', 'Start and end', 'How it ended', '#Commands', '#Leaf'], rows)}`;
+}
+
+function ending({ state, lastActor, lastTime }: Member): Html {
+  if (state.status === 'active') return tag('active');
+  const at = typeof state.endedAt === 'string' ? state.endedAt : lastTime;
+  return html`${tag(String(state.status))}<br>${when(at)}<br><span class="soft">by ${lastActor.name}${
+    typeof state.endReason === 'string' ? `: ${state.endReason}` : ''
+  }</span>`;
+}
+
+function deeds(tally: ReportTally): Html {
+  const rows = tally.deeds().map(
+    (deed) =>
+      html`<tr><td>${deed.principal}</td><td><b>${deed.verb}</b></td><td><code>${deed.object || '(no object)'}</code></td><td class="n">${count(deed.allowed)}</td><td class="n">${deed.denied === 0 ? '' : count(deed.denied)}</td><td class="n">${count(deed.rows)}</td></tr>
+`,
+  );
+  return html`<h2>What was done</h2>
+${table(['Principal', 'Verb', 'Object', '#Let through', '#Refused', '#Rows'], rows)}`;
+}
+
+function refusals(tally: ReportTally): Html {
+  if (tally.denied === 0)
+    return html`<h2>What was refused</h2>
+<p>Nothing.</p>`;
+  const rows = tally.refused.map(
+    (row) =>
+      html`<tr><td class="t">${when(row.time)}</td><td>${row.principal?.name}</td><td><pre>${payloadText(row, 'statement') ?? ''}</pre></td><td>${row.why}</td><td class="n">${row.leaf}</td></tr>
+`,
+  );
+  const more = tally.denied - tally.refused.length;
+  return html`<h2>What was refused</h2>
+${table(['When', 'Principal', 'Statement', 'Why', '#Leaf'], rows)}${
+  more === 0 ? '' : html`<p class="soft">And ${count(more)} more, in activity/commands.csv.</p>`
+}`;
+}
+
+function statements(tally: ReportTally): Html {
+  const rows = tally.statements().map(
+    (s) =>
+      html`<tr><td class="n">${count(s.count)}</td><td><pre>${s.example}</pre></td><td>${s.verbs.join(', ')}</td><td class="n">${s.leaf}</td></tr>
+`,
+  );
+  if (rows.length === 0) return html``;
+  return html`<h2>Distinct statements</h2>
+<p class="soft">One example of each kind, the first of them. ${
+    tally.moreStatements === 0
+      ? ''
+      : `Only the first ${SHOWN} kinds are shown; ${count(tally.moreStatements)} more commands are in activity/commands.csv.`
+  }</p>
+${table(['#Times', 'Example', 'Verbs', '#First leaf'], rows)}`;
+}
+
+function sessions(populations: Populations): Html {
+  const all = [...populations.rows('sessions')];
+  const rows = all.slice(-SHOWN).map(
+    (s) =>
+      html`<tr><td class="t">${when(String(s.openedAt))}<br>${s.closedAt === null ? '' : when(String(s.closedAt))}</td><td>${refName(s.principal)}</td><td>${refName(s.resource)}</td><td><code>${String(s.source)}</code></td><td>${tag(String(s.status))} <span class="soft">${String(s.reason ?? '')}</span></td><td class="n">${s.commands === null ? '' : count(Number(s.commands))}</td><td class="n">${s.denied === null ? '' : count(Number(s.denied))}</td></tr>
+`,
+  );
+  if (rows.length === 0) return html``;
+  return html`<h2>Sessions</h2>
+${all.length > SHOWN ? html`<p class="soft">The last ${SHOWN} of ${count(all.length)}; all are in populations/sessions.csv.</p>` : ''}${table(
+  ['Opened and closed', 'Principal', 'Resource', 'From', 'Ended by', '#Commands', '#Refused'],
+  rows,
+)}`;
+}
+
+function verification(log: LogPosition, coverage: Manifest['coverage'], { manifest }: ReportFacts): Html {
+  const proves =
+    coverage === 'log'
+      ? 'All entries of the log are in this package, so its completeness can be recomputed: nothing was left out up to the log position below.'
+      : 'This package shows one principal and nobody else. Its records are numbered without gaps, so none between the first and the last is missing; that the last one is the last is the signed statement of the log’s operator in manifest.json.';
+  return html`<h2>How to check this</h2>
+<div class="box"><p>${proves}</p><p>Run <code>postern verify</code> on the package, offline, with the verifier key that you hold from an earlier package or a witness: <code>postern verify PACKAGE --key KEY</code>. VERIFY.md says how to do it with other tools.</p></div>
+<dl>
+<dt>Log</dt><dd>${log.origin}</dd>
+<dt>Position</dt><dd>${count(log.size)} leaves</dd>
+<dt>Root hash</dt><dd><code>${log.root}</code></dd>
+<dt>Verifier key</dt><dd><code>${log.vkey}</code></dd>
+<dt>Records in this package</dt><dd>${count(manifest.counts.leaves)}</dd>
+</dl>`;
+}
+
+/** A table; a heading that begins with # is that of a column of numbers. */
+function table(headings: readonly string[], rows: readonly Html[]): Html {
+  if (rows.length === 0) return html`<p>None.</p>`;
+  const head = headings.map((heading) =>
+    heading.startsWith('#') ? html`<th class="n">${heading.slice(1)}</th>` : html`<th>${heading}</th>`,
+  );
+  return html`<div class="wrap"><table><thead><tr>${head}</tr></thead><tbody>
+${rows}</tbody></table></div>`;
+}
+
+function tag(status: string): Html {
+  const kind = status === 'active' || status === 'open' ? 'live' : status === 'refused' ? 'bad' : 'ended';
+  return html`<span class="tag ${kind}">${status}</span>`;
+}
+
+function refName(value: unknown): string {
+  return typeof value === 'object' && value !== null && 'name' in value ? String(value.name) : '';
+}
+
+function count(n: number): string {
+  return String(n).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** A time to the second, for reading; the data files have the microseconds. */
+function when(time: string): string {
+  const match = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/.exec(time);
+  return match === null ? time : `${match[1]} ${match[2]} UTC`;
+}

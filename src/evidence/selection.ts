@@ -1,0 +1,82 @@
+import { PosternError } from '../core/errors.ts';
+import type { Ref } from '../core/record.ts';
+import type { LeafRecord } from '../ledger/leaf.ts';
+import { entries, type TileStore } from '../ledger/tiles.ts';
+
+/** A leaf as the evidence reads it. */
+export interface ReadLeaf {
+  readonly index: number;
+  readonly entry: Buffer;
+  readonly record: LeafRecord;
+}
+
+/** Every leaf of the log, in order. */
+export function* allLeaves(store: TileStore, size: number): Generator<ReadLeaf> {
+  for (const { index, entry } of entries(store, 0, size)) {
+    yield { index, entry, record: JSON.parse(entry.toString('utf8')) as LeafRecord };
+  }
+}
+
+/**
+ * The leaves of a package about one principal: every leaf that takes one of its sequence numbers, and the change records
+ * of the people and resources that those leaves refer to. Nothing of another principal.
+ */
+export function leavesOfPrincipal(store: TileStore, size: number, principalId: string): ReadLeaf[] {
+  const own = Buffer.from(JSON.stringify(principalId));
+  const change = Buffer.from('"change":{');
+  const found: ReadLeaf[] = [];
+  const context: ReadLeaf[] = [];
+  const named = new Set<string>();
+  for (const { index, entry } of entries(store, 0, size)) {
+    const mine = entry.includes(own);
+    if (!mine && !entry.includes(change)) continue;
+    const record = JSON.parse(entry.toString('utf8')) as LeafRecord;
+    // A view of the bundle would keep all of it in memory.
+    const leaf = { index, entry: Buffer.from(entry), record };
+    if (record.principal?.id === principalId) {
+      found.push(leaf);
+      nameAll(record, named);
+    } else if (record.principal === undefined && isContext(record)) context.push(leaf);
+  }
+  const used = context.filter(({ record }) => named.has((record.change as { id: string }).id));
+  return [...found, ...used].sort((a, b) => a.index - b.index);
+}
+
+/** Whether a record without principal may be shown beside another principal's: what a person or resource is. */
+export function isContext(record: LeafRecord): boolean {
+  const entity = (record.change as { entity?: unknown } | undefined)?.entity;
+  return entity === 'person' || entity === 'resource';
+}
+
+/** Collects the ids of everything a record refers to. */
+function nameAll(value: unknown, ids: Set<string>): void {
+  if (typeof value !== 'object' || value === null) return;
+  for (const [key, inner] of Object.entries(value)) {
+    if (key === 'id' && typeof inner === 'string') ids.add(inner);
+    else nameAll(inner, ids);
+  }
+}
+
+/**
+ * Resolves the names in a request against the log's own change records.
+ *
+ * @throws PosternError POSTERN_NOT_FOUND
+ */
+export function resolve(store: TileStore, size: number, entity: 'principal' | 'resource', ref: string): Ref {
+  const marker = Buffer.from(`"change":{"entity":"${entity}"`);
+  let found: Ref | null = null;
+  for (const { entry } of entries(store, 0, size)) {
+    if (!entry.includes(marker)) continue;
+    const { change } = JSON.parse(entry.toString('utf8')) as {
+      change: { id: string; after: { name?: unknown } };
+    };
+    const name = String(change.after.name ?? change.id);
+    if (change.id === ref || name === ref) found = { id: change.id, name };
+  }
+  if (found !== null) return found;
+  throw new PosternError(
+    'POSTERN_NOT_FOUND',
+    `The log knows no ${entity} ${JSON.stringify(ref.slice(0, 128))}.`,
+    'Name it by its id or its name.',
+  );
+}
