@@ -39,6 +39,8 @@ export interface Access {
    */
   readonly schema: string | null;
   readonly name: string;
+  /** The unqualified relation or type in whose schema this new name will stand (ALTER ... RENAME TO). */
+  readonly beside?: string;
 }
 
 /** A refusal that no scope can lift. */

@@ -123,12 +123,16 @@ export function effectivePath(setting: string, user: string, catalog: RelationCa
  * @returns `unsure` where the name may mean more than one thing as far as can be told.
  */
 export function resolve(
-  access: Pick<Access, 'verb' | 'kind' | 'schema' | 'name'>,
+  access: Access,
   path: SearchPath,
   catalog: RelationCatalog | null,
 ): QualifiedName | 'unsure' {
   const { schema, name, kind } = access;
   if (schema !== null || kind === 'channel' || kind === 'setting') return { schema, name };
+  if (access.beside !== undefined) {
+    const neighbour = resolve({ verb: 'alter', kind, schema, name: access.beside }, path, catalog);
+    return neighbour === 'unsure' ? neighbour : { schema: neighbour.schema, name };
+  }
   const listed = path.filter((each) => each !== 'pg_temp');
   const first = path[0];
   if (access.verb === 'create') return first === undefined ? 'unsure' : { schema: first, name };
