@@ -10,10 +10,12 @@ import { HASH_BYTES, prefixedLeafHash, TILE_WIDTH, Tree } from './tree.ts';
 /** Records of no principal share the payload keys of this name. */
 const NO_PRINCIPAL = '-';
 const NO_DAY = '0000-00-00';
+const COMMA = 0x2c;
 
-/** UTF-8 takes at most three bytes for a UTF-16 unit; behind the 0x00 of a leaf hash. */
-const scratch = Buffer.allocUnsafeSlow(1 + 3 * MAX_ENTRY_BYTES);
-scratch[0] = 0x00;
+/** Entries are written side by side into chunks of this size, each behind the 0x00 of its leaf hash. */
+const CHUNK_BYTES = 1024 * 1024;
+/** UTF-8 takes at most three bytes for a UTF-16 unit. */
+const MOST_BYTES = 1 + 3 * MAX_ENTRY_BYTES;
 
 /**
  * The log in memory: its right edge, and what changed since the last {@link takeChange}. Full tiles and bundles are
@@ -27,6 +29,9 @@ export class LogState {
   readonly #sequences: Map<string, number>;
   readonly #store: TileStore;
   readonly #payloads: PayloadStore;
+  #chunk: Buffer = Buffer.alloc(0);
+  #used = 0;
+  #written = 0;
   #savedSize: number;
   readonly #moved = new Map<string, Position>();
   readonly #counted = new Map<string, number>();
@@ -68,10 +73,12 @@ export class LogState {
     const principalSeq = principalId === undefined ? undefined : this.#count(principalId);
     const owner = principalId ?? NO_PRINCIPAL;
     const commitments = payloads.length > 0 ? this.#commit(owner, record, payloads) : undefined;
-    const leaf = this.#fits(entryHead(index, principalSeq, commitments), json)
+    const head = entryHead(index, principalSeq, commitments);
+    const leaf = this.#fits(head, json)
       ? this.#whole(index, record, principalSeq, commitments)
       : this.#shortened(index, record, json, principalSeq, owner, commitments);
-    this.tree.append(prefixedLeafHash(scratch.subarray(0, 1 + leaf.entry.length)));
+    this.tree.append(prefixedLeafHash(this.#chunk.subarray(this.#used, this.#used + 1 + leaf.entry.length)));
+    this.#used += 1 + leaf.entry.length;
     this.tail.push(leaf.entry);
     if (this.tail.length === TILE_WIDTH) {
       this.#store.writeEntries(this.tree.size / TILE_WIDTH - 1, TILE_WIDTH, encodeBundle(this.tail));
@@ -119,14 +126,26 @@ export class LogState {
     return commitments;
   }
 
-  /** Writes the entry into the scratch buffer, behind its 0x00; false where it is too large. */
+  /** Writes the entry into the chunk, behind its 0x00; false where it is too large. */
   #fits(head: string, json: string): boolean {
-    const text = head + json.slice(1);
-    if (text.length > MAX_ENTRY_BYTES) return false;
-    this.#written = scratch.write(text, 1, 'utf8');
+    if (head.length + json.length > MAX_ENTRY_BYTES) return false;
+    this.#room();
+    const at = this.#used + 1;
+    const start = at + this.#chunk.write(head, at, 'utf8') - 1;
+    const end = start + this.#chunk.write(json, start, 'utf8');
+    // The comma that ends the head lay where the record's opening brace now is.
+    this.#chunk[start] = COMMA;
+    this.#written = end - at;
     return this.#written <= MAX_ENTRY_BYTES;
   }
-  #written = 0;
+
+  #room(): void {
+    if (this.#chunk.length - this.#used < MOST_BYTES) {
+      this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+      this.#used = 0;
+    }
+    this.#chunk[this.#used] = 0x00;
+  }
 
   #whole(
     index: number,
@@ -138,7 +157,7 @@ export class LogState {
     record.leaf = index;
     if (principalSeq !== undefined) record.principalSeq = principalSeq;
     if (payloads) record.payloads = payloads;
-    const entry = Buffer.from(scratch.subarray(1, 1 + this.#written));
+    const entry = this.#chunk.subarray(this.#used + 1, this.#used + 1 + this.#written);
     return { index, entry, record: record as unknown as LeafRecord };
   }
 
@@ -153,7 +172,8 @@ export class LogState {
     const whole = this.#payloads.put(owner, dayOf(record), 'record', Buffer.from(json));
     const head = entryHead(index, principalSeq, { ...payloads, record: whole });
     const entry = Buffer.from(shortenedEntry(head, record));
-    scratch.set(entry, 1);
+    this.#room();
+    this.#chunk.set(entry, this.#used + 1);
     return { index, entry, record: JSON.parse(entry.toString()) as LeafRecord };
   }
 }
