@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, describe, it } from 'node:test';
+import { commitmentOf, PayloadStore } from './payloads.ts';
+
+const KEY = Buffer.alloc(32, 7);
+const DAY = '2026-11-21';
+const text = Buffer.from("insert into ledger.entries values (1, 'secret')");
+
+let dir = '';
+let file = '';
+let store: PayloadStore;
+beforeEach(() => {
+  dir = fs.mkdtempSync(join(tmpdir(), 'postern-payloads-'));
+  file = join(dir, 'payloads.db');
+  store = PayloadStore.open(file, KEY);
+});
+afterEach(() => {
+  store.close();
+  fs.rmSync(dir, { recursive: true });
+});
+
+function reopen(key = KEY): void {
+  store.close();
+  store = PayloadStore.open(file, key);
+}
+
+function change(sql: string): void {
+  const db = new DatabaseSync(file);
+  db.exec(sql);
+  db.close();
+}
+
+describe('payload store', () => {
+  it('gives back the payload with the salt that its commitment was made with', () => {
+    const { commitment, bytes } = store.put('p1', DAY, 'statement', text);
+    assert.equal(bytes, text.length);
+    reopen();
+    const stored = store.get(commitment);
+    assert.ok(stored && stored !== 'erased');
+    assert.deepEqual(
+      { ...stored, salt: stored.salt.length },
+      { data: text, salt: 16, kind: 'statement', principalId: 'p1', day: DAY },
+    );
+    assert.equal(commitmentOf(stored.salt, stored.data), commitment);
+    assert.equal(store.get('00'.repeat(32)), null);
+  });
+
+  it('stores equal texts of one principal and day once, and tells nobody that others sent the same', () => {
+    const first = store.put('p1', DAY, 'statement', text).commitment;
+    reopen();
+    assert.equal(store.put('p1', DAY, 'statement', text).commitment, first);
+    const others = [
+      store.put('p2', DAY, 'statement', text),
+      store.put('p1', '2026-11-22', 'statement', text),
+      store.put('p1', DAY, 'parameters', text),
+    ];
+    assert.equal(new Set([first, ...others.map(({ commitment }) => commitment)]).size, 4);
+    const db = new DatabaseSync(file, { readOnly: true });
+    assert.equal(db.prepare('SELECT count(*) AS n FROM payloads').get()?.n, 4);
+    db.close();
+  });
+
+  it('has nothing readable in its files, which are the owner’s alone', () => {
+    store.put('p1', DAY, 'statement', text);
+    for (const name of fs.readdirSync(dir)) {
+      assert.equal(fs.readFileSync(join(dir, name)).includes('secret'), false, name);
+      assert.equal(fs.statSync(join(dir, name)).mode & 0o077, 0, name);
+    }
+  });
+
+  it('takes payloads of no and of many bytes', () => {
+    for (const data of [Buffer.alloc(0), Buffer.alloc(3_000_000, 5)]) {
+      const stored = store.get(store.put('-', DAY, 'parameters', data).commitment);
+      assert.ok(stored && stored !== 'erased');
+      assert.deepEqual(stored.data, data);
+    }
+  });
+
+  it('forgets a batch that was rolled back, so that the same payload is stored again', () => {
+    store.begin();
+    const { commitment } = store.put('p1', DAY, 'statement', text);
+    store.rollback();
+    assert.equal(store.get(commitment), null);
+    store.begin();
+    const again = store.put('p1', DAY, 'statement', text).commitment;
+    store.commit();
+    reopen();
+    assert.notEqual(store.get(again), null);
+    store.rollback();
+  });
+
+  it('says erased once the data or the key of its day is destroyed, and keeps the rest', () => {
+    const one = store.put('p1', DAY, 'statement', text).commitment;
+    const two = store.put('p2', DAY, 'statement', text).commitment;
+    const kept = store.put('p3', DAY, 'statement', text).commitment;
+    store.close();
+    change(`UPDATE payloads SET sealed = NULL WHERE principal = 'p1'`);
+    change(`UPDATE data_keys SET wrapped = NULL WHERE principal = 'p2'`);
+    store = PayloadStore.open(file, KEY);
+    assert.equal(store.get(one), 'erased');
+    assert.equal(store.get(two), 'erased');
+    assert.notEqual(store.get(kept), 'erased');
+    assert.throws(() => store.put('p2', DAY, 'statement', text), { code: 'POSTERN_CONFLICT' });
+  });
+
+  it('refuses what was altered, swapped, or written with another master key', () => {
+    const one = store.put('p1', DAY, 'statement', text).commitment;
+    const two = store.put('p1', DAY, 'statement', Buffer.from('select 2')).commitment;
+    const other = store.put('p2', DAY, 'statement', Buffer.from('select 3')).commitment;
+    reopen(Buffer.alloc(32, 8));
+    assert.throws(() => store.get(one), { code: 'POSTERN_INTERNAL' });
+    store.close();
+    change(
+      `UPDATE payloads SET sealed = (SELECT sealed FROM payloads WHERE commitment = x'${two}') WHERE commitment = x'${one}'`,
+    );
+    change(
+      `UPDATE data_keys SET wrapped = (SELECT wrapped FROM data_keys WHERE principal = 'p1') WHERE principal = 'p2'`,
+    );
+    store = PayloadStore.open(file, KEY);
+    assert.throws(() => store.get(one), { code: 'POSTERN_INTERNAL' });
+    assert.throws(() => store.get(other), { code: 'POSTERN_INTERNAL' });
+    assert.notEqual(store.get(two), null);
+  });
+
+  it('wants a key of 32 bytes', () => {
+    assert.throws(() => PayloadStore.open(file, Buffer.alloc(31)), RangeError);
+  });
+});

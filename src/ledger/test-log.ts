@@ -1,0 +1,87 @@
+import * as fs from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Payload } from '../core/record.ts';
+import type { Leaf, LeafConsumer } from './leaf.ts';
+import { PayloadStore } from './payloads.ts';
+import { Sequencer } from './sequencer.ts';
+import { type Finding, type VerifySummary, verifyLog } from './verify.ts';
+
+/** What the tests of this folder share: a data directory with a log, and ways to look at it. */
+
+export const MASTER_KEY: Buffer = Buffer.alloc(32, 7);
+
+export function temporaryDirectory(): string {
+  return fs.mkdtempSync(join(tmpdir(), 'postern-log-'));
+}
+
+export interface OpenLog {
+  readonly sequencer: Sequencer;
+  readonly payloads: PayloadStore;
+  close(): void;
+}
+
+export function openLog(dir: string, consumers: readonly LeafConsumer[] = []): OpenLog {
+  const payloads = PayloadStore.open(join(dir, 'payloads.db'), MASTER_KEY);
+  try {
+    const sequencer = Sequencer.open({ dir, payloads, consumers });
+    return {
+      sequencer,
+      payloads,
+      close: () => {
+        sequencer.close();
+        payloads.close();
+      },
+    };
+  } catch (error) {
+    payloads.close();
+    throw error;
+  }
+}
+
+/** Steps until there is nothing left, and signs. */
+export function drain(sequencer: Sequencer): void {
+  while (sequencer.step() > 0);
+  sequencer.checkpointNow();
+}
+
+/** A consumer that keeps everything. */
+export class Collector implements LeafConsumer {
+  readonly leaves: Leaf[] = [];
+
+  consume(leaves: readonly Leaf[]): void {
+    this.leaves.push(...leaves);
+  }
+
+  indexedSize(): number {
+    return this.leaves.length;
+  }
+}
+
+export function commandJson(id: string, principal: string | null, time: string, more: object = {}): string {
+  return JSON.stringify({
+    id,
+    time,
+    type: 'command.intent',
+    actor: { kind: 'principal', id: principal ?? 'x', name: principal ?? 'x' },
+    ...(principal !== null && { principal: { id: principal, name: principal } }),
+    ...more,
+  });
+}
+
+export function statement(text: string): Payload {
+  return { kind: 'statement', data: Buffer.from(text) };
+}
+
+export function verified(
+  dir: string,
+  vkey: string,
+  from = 0,
+): { findings: Finding[]; summary: VerifySummary } {
+  const run = verifyLog({ dir: join(dir, 'log'), vkey, from });
+  const findings: Finding[] = [];
+  for (let next = run.next(); ; next = run.next()) {
+    if (next.done) return { findings, summary: next.value };
+    findings.push(next.value);
+  }
+}
