@@ -46,6 +46,7 @@ interface Row {
   readonly tps: number;
   readonly toRelay: number | null;
   readonly toDirect: number | null;
+  readonly relayCpuMicros: number | null;
   readonly cpuMicros: number | null;
   readonly latencyMicros: number | null;
 }
@@ -101,6 +102,7 @@ async function compare(mode: Mode, clients: number): Promise<Row[]> {
       tps: median(tps),
       toRelay: ratio(tps, tpsOf('relay')),
       toDirect: ratio(tps, tpsOf('direct')),
+      relayCpuMicros: medianOrNull(measured.map((one) => one.relayCpuMicros)),
       cpuMicros: medianOrNull(measured.map((one) => one.cpuMicros)),
       latencyMicros: medianOrNull(measured.map((one) => one.latencyMicros)),
     };
@@ -114,8 +116,8 @@ function medianOrNull(values: readonly (number | null)[]): number | null {
 
 function table(rows: readonly Row[]): string {
   const out = new Table({
-    head: ['mode', 'clients', 'leg', 'tps', '÷ relay', '÷ direct', 'CPU µs', 'p50 µs'],
-    colAligns: ['left', 'right', 'left', 'right', 'right', 'right', 'right', 'right'],
+    head: ['mode', 'clients', 'leg', 'tps', '÷ relay', '÷ direct', 'CPU µs', '… all', 'p50 µs'],
+    colAligns: ['left', 'right', 'left', 'right', 'right', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [], compact: true },
   });
   const figure = (value: number | null, digits: number): string => value?.toFixed(digits) ?? '';
@@ -127,11 +129,12 @@ function table(rows: readonly Row[]): string {
       figure(row.tps, 0),
       figure(row.toRelay, 2),
       figure(row.toDirect, 2),
+      figure(row.relayCpuMicros, 1),
       figure(row.cpuMicros, 1),
       figure(row.latencyMicros, 0),
     ]);
   }
-  return `${out.toString()}\nMedians of ${rounds} interleaved rounds of ${seconds} s. CPU: of the process in the middle, per statement.\n`;
+  return `${out.toString()}\nMedians of ${rounds} interleaved rounds of ${seconds} s. CPU per statement: of the process that relays, and of all in the middle.\n`;
 }
 
 function positive(name: string, word: string): number {

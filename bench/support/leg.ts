@@ -9,9 +9,18 @@ export interface Leg {
   readonly database: string;
   /** PEM file of the authority to verify the other side by; null for plain text. */
   readonly caFile: string | null;
-  /** The process in the middle whose processor time is measured with that of its children; null for none. */
-  pid(): number | null;
+  /** The processes in the middle whose processor time is measured; null for none. */
+  readonly middle: Middle | null;
   stop(): Promise<void>;
+}
+
+export interface Middle {
+  /** The process that relays. */
+  readonly relayPid: number;
+  /** The process that, with its children, is all of the middle. */
+  readonly pid: number;
+  /** Waits until work that was put off is done, so that it counts for this leg and does not slow the next. */
+  settle(): Promise<void>;
 }
 
 export interface BenchDatabase {

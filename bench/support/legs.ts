@@ -15,7 +15,7 @@ const straight = (bench: BenchDatabase): Omit<Leg, 'caFile'> => ({
   port: bench.postgres.port,
   ...bench.postgres.superuser,
   database: bench.database,
-  pid: () => null,
+  middle: null,
   stop: async () => undefined,
 });
 
@@ -46,7 +46,7 @@ async function relay(bench: BenchDatabase, files: readonly string[], caFile: str
     ...straight(bench),
     port,
     caFile,
-    pid: () => running.pid,
+    middle: { relayPid: running.pid, pid: running.pid, settle: async () => undefined },
     stop: async () => void (await running.stop()),
   };
 }
@@ -87,7 +87,7 @@ log_disconnections = 0
     ...straight(bench),
     port,
     caFile: null,
-    pid: () => running.pid,
+    middle: { relayPid: running.pid, pid: running.pid, settle: async () => undefined },
     stop: async () => void (await running.stop('SIGINT')),
   };
 };

@@ -1,8 +1,8 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from '../../test/support/processes.ts';
-import { cpuMicros } from './cpu.ts';
-import type { Leg } from './leg.ts';
+import { cpuMicros, cpuMicrosOfTree } from './cpu.ts';
+import type { Leg, Middle } from './leg.ts';
 import { median } from './statistics.ts';
 
 export type Mode = 'simple' | 'extended' | 'prepared';
@@ -11,7 +11,9 @@ export interface Measurement {
   readonly tps: number;
   /** Median over a sample of the statements, in microseconds; null when the sample was empty. */
   readonly latencyMicros: number | null;
-  /** Processor time of the middle per statement, in microseconds; null without a middle. */
+  /** Processor time per statement of the process that relays, in microseconds; null without a middle. */
+  readonly relayCpuMicros: number | null;
+  /** The same of all processes in the middle, until they have nothing left to do. */
   readonly cpuMicros: number | null;
 }
 
@@ -29,8 +31,7 @@ export async function measure(
   directory: string,
 ): Promise<Measurement> {
   const logs = mkdtempSync(join(directory, 'log-'));
-  const pid = leg.pid();
-  const before = pid === null ? 0 : cpuMicros(pid);
+  const before = cpu(leg.middle);
   const threads = String(Math.min(clients, 2));
   const output = await pgbench(
     leg,
@@ -40,7 +41,8 @@ export async function measure(
     ],
     seconds * 1000 + 60_000,
   );
-  const spent = pid === null ? null : cpuMicros(pid) - before;
+  await leg.middle?.settle();
+  const after = cpu(leg.middle);
   const statements = number(output, /transactions actually processed: (\d+)/);
   if (number(output, /failed transactions: (\d+)/) > 0) throw new Error(`pgbench had failures:\n${output}`);
   const latencies = readdirSync(logs)
@@ -51,8 +53,13 @@ export async function measure(
   return {
     tps: number(output, /tps = ([\d.]+)/),
     latencyMicros: latencies.length === 0 ? null : median(latencies),
-    cpuMicros: spent === null ? null : spent / statements,
+    relayCpuMicros: after && before && (after.relay - before.relay) / statements,
+    cpuMicros: after && before && (after.all - before.all) / statements,
   };
+}
+
+function cpu(middle: Middle | null): { relay: number; all: number } | null {
+  return middle && { relay: cpuMicros(middle.relayPid), all: cpuMicrosOfTree(middle.pid) };
 }
 
 async function pgbench(leg: Leg, args: readonly string[], timeoutMs: number): Promise<string> {

@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startPostern as start, type TestPostern } from '../../test/support/postern.ts';
 import type { BenchDatabase, Leg } from './leg.ts';
 
@@ -35,7 +38,7 @@ async function prepare(
     upstream: bench.postgres.superuser,
   });
   const grant = await postern.call<{ id: string }>('POST', '/v1/grants', {
-    ...{ principal, resource, scope: 'select on public.pgbench_accounts', ttlSeconds: 7200 },
+    ...{ principal, resource, scope: 'select on public.pgbench_*', ttlSeconds: 7200 },
     ...{ ticket: 'BENCH-1', justification: 'benchmark' },
   });
   const issued = await postern.call<{ username: string; password: string }>('POST', '/v1/credentials', {
@@ -48,6 +51,25 @@ async function prepare(
     password: issued.password,
     database: resource,
     caFile: withTls ? postern.caFile : null,
-    pid: () => postern.pid,
+    middle: { relayPid: workerPid(postern), pid: postern.pid, settle: () => settle(postern) },
   };
+}
+
+function workerPid(postern: TestPostern): number {
+  const { workers } = JSON.parse(readFileSync(join(postern.dataDir, 'run.json'), 'utf8')) as {
+    workers: number[];
+  };
+  const [pid] = workers;
+  if (pid === undefined || workers.length > 1)
+    throw new Error(`expected one worker, found ${workers.length}`);
+  return pid;
+}
+
+/** Until every record is in the log: its size has not changed for half a second. */
+async function settle(postern: TestPostern): Promise<void> {
+  const size = async (): Promise<number> => (await postern.call<{ size: number }>('GET', '/v1/ledger')).size;
+  for (let before = -1, now = await size(); now !== before; now = await size()) {
+    before = now;
+    await sleep(500);
+  }
 }
