@@ -5,7 +5,7 @@ import { PosternError } from '../core/errors.ts';
 import { RECORD_TYPES } from '../core/record.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { parseVerifierKey } from './note.ts';
-import { cachingReader, inclusionProof, rootFromTiles, verifyInclusion } from './proof.ts';
+import { inclusionProof, rootFromTiles, verifyInclusion } from './proof.ts';
 import { bundleWidth, entriesPath, partialTiles, TileStore, tilePath } from './tiles.ts';
 import { HASH_BYTES, prefixedLeafHash, TILE_WIDTH, Tree } from './tree.ts';
 
@@ -75,7 +75,10 @@ class Run {
   readonly #tree: Tree;
   readonly #sequences = new Map<string, number>();
   #findings: Finding[] = [];
-  #rootOfTiles: boolean | null = null;
+  /** Whether the tiles as they are give the signed root; null while nobody asked. */
+  #tilesHold: boolean | null = null;
+  /** Principals seen since entries were lost: of the others, some `principalSeq` may be among the lost. */
+  #afterLoss: Set<string> | null = null;
 
   constructor({ dir, vkey, from = 0 }: VerifyOptions) {
     const file = join(dir, 'checkpoint');
@@ -111,12 +114,7 @@ class Run {
       const index = n * TILE_WIDTH + i;
       const entry = bundle?.[i];
       const stored = tile?.toString('latin1', i * HASH_BYTES, (i + 1) * HASH_BYTES);
-      const hash = entry ? this.#entry(index, entry, entriesPath(n, width)) : undefined;
-      if (hash !== undefined && stored !== undefined && hash !== stored) {
-        this.#tree.append(this.#blame(index, n, width, hash, stored));
-      } else {
-        this.#tree.append(hash ?? stored ?? '\0'.repeat(HASH_BYTES));
-      }
+      this.#tree.append(this.#leaf(index, entry, stored, n, width));
       this.leaves += 1;
     }
   }
@@ -156,22 +154,40 @@ class Run {
     this.#error(file, 'the hashes of this tile are not those of the entries below it');
   }
 
-  /** An entry and its tile disagree: says which of them is not what was signed, and returns the hash that is. */
-  #blame(index: number, n: number, width: number, hash: string, stored: string): string {
-    this.#rootOfTiles ??= this.#tilesGiveRoot();
-    const signed = (candidate: string): boolean => {
-      const read = cachingReader(this.#store.readTile);
-      const proof = inclusionProof(read, index, this.size);
-      return verifyInclusion(Buffer.from(candidate, 'latin1'), index, this.size, proof, this.#root);
-    };
-    const file = tilePath(0, n, width);
-    const bundle = entriesPath(n, width);
-    if (this.#rootOfTiles && signed(stored)) {
-      this.#error(bundle, `the entry of leaf ${index} is not the one that was signed`, index);
-      return stored;
+  /** Checks one leaf as far as it is there, and returns the hash to build the tree with. */
+  #leaf(
+    index: number,
+    entry: Buffer | undefined,
+    stored: string | undefined,
+    n: number,
+    width: number,
+  ): string {
+    if (!entry) {
+      this.#afterLoss = new Set();
+      return stored ?? '\0'.repeat(HASH_BYTES);
     }
-    this.#error(file, `the hash of leaf ${index} is not that of its entry in ${bundle}`, index);
+    scratch.set(entry, 1);
+    const hash = prefixedLeafHash(scratch.subarray(0, 1 + entry.length));
+    const file = entriesPath(n, width);
+    if (stored !== undefined && hash !== stored) {
+      if (this.#isSigned(index, stored)) {
+        this.#error(file, `the entry of leaf ${index} is not the one that was signed`, index);
+        this.#afterLoss = new Set();
+        return stored;
+      }
+      const message = `the hash of leaf ${index} is not that of its entry in ${file}`;
+      this.#error(tilePath(0, n, width), message, index);
+    }
+    this.#entry(index, entry, file);
     return hash;
+  }
+
+  /** Whether the tiles lead from this leaf hash to the signed root. */
+  #isSigned(index: number, hash: string): boolean {
+    this.#tilesHold ??= this.#tilesGiveRoot();
+    if (!this.#tilesHold) return false;
+    const proof = inclusionProof(this.#store.readTile, index, this.size);
+    return verifyInclusion(Buffer.from(hash, 'latin1'), index, this.size, proof, this.#root);
   }
 
   #tilesGiveRoot(): boolean {
@@ -182,16 +198,10 @@ class Run {
     }
   }
 
-  /** Checks one entry and returns its leaf hash. */
-  #entry(index: number, entry: Buffer, file: string): string {
-    scratch.set(entry, 1);
+  #entry(index: number, entry: Buffer, file: string): void {
     const record = parse(entry);
-    if (!record) {
-      this.#error(file, `the entry of leaf ${index} is not a JSON object in UTF-8`, index);
-    } else {
-      this.#record(index, record, file);
-    }
-    return prefixedLeafHash(scratch.subarray(0, 1 + entry.length));
+    if (record) this.#record(index, record, file);
+    else this.#error(file, `the entry of leaf ${index} is not a JSON object in UTF-8`, index);
   }
 
   #record(index: number, record: Readonly<Record<string, unknown>>, file: string): void {
@@ -213,16 +223,24 @@ class Run {
       }
       return;
     }
-    const expected = this.#sequences.get(principal) ?? (this.firstBundle === 0 ? 1 : null);
-    if (expected !== null && record.principalSeq !== expected) {
-      const has = JSON.stringify(record.principalSeq);
+    this.#sequence(index, principal, record.principalSeq, file);
+  }
+
+  #sequence(index: number, principal: string, seq: unknown, file: string): void {
+    const expected = this.#sequences.get(principal) ?? 1;
+    const sure = this.#sequences.has(principal) || this.firstBundle === 0;
+    const mayHaveGap = this.#afterLoss !== null && !this.#afterLoss.has(principal);
+    this.#afterLoss?.add(principal);
+    const right = typeof seq === 'number' && Number.isSafeInteger(seq) && seq >= expected;
+    if (!right || (sure && !mayHaveGap && seq !== expected)) {
+      const due = `where ${expected} is due`;
       this.#error(
         file,
-        `leaf ${index} has principalSeq ${has} of ${principal}, where ${expected} is due`,
+        `leaf ${index} has principalSeq ${JSON.stringify(seq)} of ${principal}, ${due}`,
         index,
       );
     }
-    if (typeof record.principalSeq === 'number') this.#sequences.set(principal, record.principalSeq + 1);
+    if (right) this.#sequences.set(principal, seq + 1);
   }
 }
 
