@@ -167,7 +167,6 @@ class Worker implements Gateway {
   }
 
   #exit(): void {
-    this.#protocol.close();
     try {
       this.#journal.flush();
       this.#journal.close();

@@ -110,5 +110,4 @@ export interface Protocol {
   /** A cancel request received by another worker. */
   cancel(key: Buffer): void;
   test(resource: ResourceView): Promise<readonly TestStep[]>;
-  close(): void;
 }

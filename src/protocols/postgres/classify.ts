@@ -69,9 +69,10 @@ function classifyOne(statement: unknown, stored: boolean): One {
     plain = PLAIN_KINDS.has(type);
     const handler = plain ? QUERY_HANDLERS.get(type) : STATEMENT_HANDLERS.get(type);
     if (handler === undefined) {
-      const reason = REFUSED_STATEMENTS.get(type);
-      if (reason === undefined) unknown(`the statement ${type}`);
-      refuse('POSTERN_UNSUPPORTED', reason);
+      const known = REFUSED_STATEMENTS.get(type);
+      if (known === undefined) unknown(`the statement ${type}`);
+      collector.kind = known.name;
+      refuse('POSTERN_UNSUPPORTED', known.reason);
     }
     handler(collector, body, NO_CTES);
     if (isTree(body.intoClause)) {

@@ -150,10 +150,10 @@ export class Decider {
   #hint(denial: Denial): string | undefined {
     if (denial.scope === null) return denial.hint ?? undefined;
     const { principal, resource } = this.#who;
-    const ask =
+    return (
       `Ask for a grant: postern grant add --principal ${principal.name} --resource ${resource.name} ` +
-      `--scope '${denial.scope.replaceAll("'", "'\\''")}' --for 1h --ticket TICKET`;
-    return denial.hint === null ? ask : `${denial.hint} ${ask}`;
+      `--scope '${denial.scope.replaceAll("'", "'\\''")}' --for 1h --ticket TICKET`
+    );
   }
 }
 
@@ -184,7 +184,7 @@ function dependsOnPath(known: Known, inner: readonly Known[]): boolean {
 }
 
 /** Whether what a statement means depends on the search path in force. */
-export function unqualified(classified: Classified): boolean {
+function unqualified(classified: Classified): boolean {
   return (
     classified.calls.length > 0 ||
     classified.attributes.length > 0 ||

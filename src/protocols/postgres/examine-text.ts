@@ -33,7 +33,8 @@ export function examineText(engine: Engine, sql: string): Attempt {
     const fingerprint = classified.denied === TOO_DEEP ? null : engine.fingerprint(sql);
     return { examined: { classified, fingerprint }, lost: engine.worn };
   } catch (error) {
-    if (!isExhaustion(error)) throw error;
+    // A tree that is no JSON is the parser's fault, and refused as well.
+    if (!isExhaustion(error) && !(error instanceof SyntaxError)) throw error;
     return { examined: notExamined(TOO_DEEP), lost: true };
   }
 }

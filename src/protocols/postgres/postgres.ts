@@ -66,8 +66,4 @@ class Postgres implements Protocol {
     }
     return steps;
   }
-
-  close(): void {
-    this.#shared.statements.close();
-  }
 }

@@ -76,10 +76,15 @@ const REFUSED: Readonly<Record<string, readonly [name: string, why: string]>> = 
   DropSubscriptionStmt: ['DROP SUBSCRIPTION', OUTSIDE],
 };
 
-/** Node type → why it is never allowed. */
-export const REFUSED_STATEMENTS: ReadonlyMap<string, string> = new Map(
+export interface RefusedStatement {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** Node type → what it is called and why it is never allowed. */
+export const REFUSED_STATEMENTS: ReadonlyMap<string, RefusedStatement> = new Map(
   Object.entries(REFUSED).map(([type, [name, why]]) => [
     type,
-    `${name} is never allowed through Postern: it ${why}`,
+    { name, reason: `${name} is never allowed through Postern: it ${why}` },
   ]),
 );

@@ -2,7 +2,7 @@ import { uuidv7 } from '../../core/ids.ts';
 import type { Payload } from '../../core/record.ts';
 import { nowMicros } from '../../core/time.ts';
 import { readBind } from './bind.ts';
-import { type Denied, unqualified } from './decide.ts';
+import type { Denied } from './decide.ts';
 import { effectsOf, type StatementEffects } from './effects.ts';
 import type { NativeError } from './errors.ts';
 import { Expected, type ExpectedKind, type Portal, type Prepared, Running } from './flow.ts';
@@ -43,6 +43,8 @@ export class Requests {
   readonly #reader: FrameReader;
   /** A message that has to be looked at again, once what it waited for is there. */
   #again = false;
+  /** Something of this batch was refused: the server will skip the rest of it, so none of it is forwarded or recorded. */
+  #refused = false;
   #suspended = false;
 
   constructor(session: PgSession, rest: Buffer, messageBytes: number) {
@@ -96,7 +98,7 @@ export class Requests {
   #message(): Promise<unknown> | undefined {
     const { type, buffer, start, end } = this.#reader;
     const { flow, outbox } = this.#session;
-    if (flow.skipping && type !== Front.sync && type !== Front.terminate) return undefined;
+    if ((flow.skipping || this.#refused) && type !== Front.sync && type !== Front.terminate) return undefined;
     if (flow.copyIn && !IN_COPY.has(type))
       throw new WireError('a message other than COPY data during COPY FROM STDIN');
     switch (type) {
@@ -121,6 +123,7 @@ export class Requests {
         if (flow.copyIn) outbox.add(buffer, start, end);
         else this.#forward('sync');
         flow.batch += 1;
+        this.#refused = false;
         return undefined;
       case Front.flush:
         outbox.add(buffer, start, end);
@@ -272,10 +275,6 @@ export class Requests {
       this.#deny(kind, known, text, parameters, decision);
       return undefined;
     }
-    if (classified.touchesSearchPath && classified.statements > 1 && unqualified(classified)) {
-      this.#deny(kind, known, text, parameters, pathInDoubt());
-      return undefined;
-    }
     const micros = nowMicros();
     const running = new Running(uuidv7(), micros);
     session.gateway.recorder.append(
@@ -385,6 +384,7 @@ export class Requests {
     flow.expected.push(expected);
     outbox.add(failing(kind, id));
     if (kind === 'query') flow.batch += 1;
+    else this.#refused = true;
   }
 
   #forward(kind: ExpectedKind): Expected {

@@ -142,7 +142,7 @@ function coversRelation(
   const { verb, name } = access;
   const target = resolve(access, path, catalog);
   if (target === 'unsure') return unclear(access);
-  const free = verb === 'select' && isReadableCatalog(target.schema, target.name);
+  const free = (verb === 'select' || verb === 'copy') && isReadableCatalog(target.schema, target.name);
   if (!free && !scope(verb, target.schema, target.name)) return missing(verb, target.schema, target.name);
   // A temporary object of the same name would be found first, where this scope lets the session make one.
   const mayBeTemporary = access.schema === null && verb !== 'create' && scope('create', 'pg_temp', name);
