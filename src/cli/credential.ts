@@ -109,7 +109,11 @@ function list(parent: Command): void {
     .command('list')
     .description('list issued passwords (never the passwords themselves)')
     .option('--principal <principal>', 'only those of this principal')
-    .option('--status <status>', 'only these, such as active');
+    .addOption(
+      new Option('--status <status>', 'only these')
+        .choices(['active', 'expired', 'revoked', 'all'])
+        .default('active'),
+    );
   connected<ListOptions>(command, async ({ api, options }) => {
     const { principal, status } = options;
     const items = await api.all<Credential>('/v1/credentials', { principal, status });

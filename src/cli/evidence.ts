@@ -1,4 +1,4 @@
-import { createWriteStream, existsSync, renameSync, rmSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
@@ -7,6 +7,7 @@ import { connected, examples } from './support/command.ts';
 import { CliError, usageError } from './support/failure.ts';
 import { note, printJson } from './support/output.ts';
 import { shellQuote } from './support/postgres-env.ts';
+import { Progress } from './support/progress.ts';
 import { safeLine } from './support/text.ts';
 import { parseMoment } from './support/time.ts';
 
@@ -25,7 +26,7 @@ export function register(program: Command): void {
   const command = evidence
     .command('export')
     .description('write an evidence package: who could do what, what was done, and the proof that it is all')
-    .requiredOption('--out <file>', 'where to: a new file.zip')
+    .requiredOption('--out <path>', 'where to: a new file.zip, or a new folder')
     .option('--principal <principal>', 'of this principal alone; nothing of others is shown')
     .option('--resource <resource>', 'on this resource alone')
     .option('--since <time>', 'from a day, a time, or a duration ago', (text) => parseMoment(text, -1))
@@ -37,10 +38,8 @@ export function register(program: Command): void {
   );
   connected<ExportOptions>(command, async ({ api, options }) => {
     const { out, principal, resource, since, until } = options;
-    if (!out.endsWith('.zip'))
-      throw usageError(`"${out}" does not end in .zip`, 'A package is written as one zip file.');
     if (existsSync(out))
-      throw usageError(`${out} exists already`, 'Evidence is never written over: name another file.');
+      throw usageError(`${out} exists already`, 'Evidence is never written over: name another path.');
     const body = {
       ...(principal !== undefined && { principal }),
       ...(resource !== undefined && { resource }),
@@ -54,7 +53,7 @@ export function register(program: Command): void {
   });
 }
 
-/** Fetches a package into a file that appears only when it is whole, readable by its owner alone. */
+/** Fetches a package to a path where it appears only when it is whole, readable by its owner alone. */
 async function download(
   api: ApiClient,
   body: object,
@@ -81,7 +80,8 @@ async function download(
         );
       },
     );
-    renameSync(partial, out);
+    if (out.endsWith('.zip')) renameSync(partial, out);
+    else await unpack(partial, out, progress);
     const record = answer.headers['x-postern-record'];
     return { bytes, record: typeof record === 'string' ? record : null };
   } finally {
@@ -90,22 +90,19 @@ async function download(
   }
 }
 
-function megabytes(bytes: number): string {
-  return bytes < 1_000_000 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
+async function unpack(zip: string, out: string, progress: Progress): Promise<void> {
+  progress.show('unpacking');
+  const { unzipInto } = await import('../evidence/zip.ts');
+  const folder = `${out}.${process.pid}.unpacking`;
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+    await unzipInto(zip, folder);
+    renameSync(folder, out);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
-/** One line on a terminal that says how far it is; nothing elsewhere. */
-class Progress {
-  #shownAt = 0;
-
-  show(text: string): void {
-    const now = Date.now();
-    if (!process.stderr.isTTY || now - this.#shownAt < 100) return;
-    this.#shownAt = now;
-    process.stderr.write(`\r\x1b[K${text} ...`);
-  }
-
-  clear(): void {
-    if (this.#shownAt > 0) process.stderr.write('\r\x1b[K');
-  }
+function megabytes(bytes: number): string {
+  return bytes < 1_000_000 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }

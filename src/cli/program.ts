@@ -20,6 +20,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['session', 'live sessions', () => import('./session.ts')],
   ['activity', 'what was done, by whom, and on whose authority', () => import('./activity.ts')],
   ['evidence', 'write an evidence package', () => import('./evidence.ts')],
+  ['verify', 'verify an evidence package, offline', () => import('./verify.ts')],
   ['ledger', 'the append-only log', () => import('./ledger.ts')],
   ['completion', 'print completions for your shell', () => import('./completion.ts')],
   ['version', 'print the version', () => import('./version.ts')],
