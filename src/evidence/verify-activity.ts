@@ -1,0 +1,300 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { microsOf } from '../activity/times.ts';
+import type { LeafRecord } from '../ledger/leaf.ts';
+import { cachingReader } from '../ledger/proof.ts';
+import { entries, type TileReader, type TileStore } from '../ledger/tiles.ts';
+import { HASH_BYTES, leafHash, TILE_WIDTH } from '../ledger/tree.ts';
+import { authorityProblems, endedBefore } from './authority.ts';
+import { COMMANDS_HEADER, type Command, Commands, commandLine } from './commands.ts';
+import type { Check } from './findings.ts';
+import { FILES, type Manifest, POPULATIONS, type ShownCommandRow } from './format.ts';
+import { checkPayloads } from './payloads-shown.ts';
+import { Populations, populationHeader, populationLine } from './populations.ts';
+import { LineReader, TextComparer } from './readers.ts';
+import { ReportTally } from './report-tally.ts';
+import { type Row, RowMatcher } from './row-matcher.ts';
+import { isContext } from './selection.ts';
+
+export interface ActivityChecks {
+  readonly leaves: Check;
+  readonly complete: Check;
+  readonly activity: Check;
+  readonly texts: Check;
+  readonly authority: Check;
+  readonly populations: Check;
+}
+
+/** Where an unanswered command stands: after all that were answered. */
+const UNANSWERED = 2 ** 52;
+
+/** Goes through the leaves of a package once, beside its activity, and then compares the populations. */
+export class ActivityVerifier {
+  readonly tally = new ReportTally();
+  readonly populations = new Populations();
+  readonly #dir: string;
+  readonly #manifest: Manifest;
+  readonly #checks: ActivityChecks;
+  readonly #commands: Commands;
+  readonly #rows: RowMatcher | null;
+  readonly #csv: TextComparer | null;
+  readonly #sequences = new Map<string, { name: string; next: number }>();
+  readonly #lastUse = new Map<string, { at: number; leaf: number; id: string }>();
+  #csvOk = true;
+  #leaves = 0;
+
+  constructor(dir: string, manifest: Manifest, checks: ActivityChecks) {
+    this.#dir = dir;
+    this.#manifest = manifest;
+    this.#checks = checks;
+    const path = (file: string): string | null => (existsSync(join(dir, file)) ? join(dir, file) : null);
+    const ndjson = path(FILES.commands);
+    const csv = path(FILES.commandsCsv);
+    this.#rows =
+      ndjson === null ? null : new RowMatcher(ndjson, FILES.commands, checks.activity, closingLeaf);
+    this.#csv = csv === null ? null : new TextComparer(csv);
+    if (this.#csv !== null) this.#expectCsv(COMMANDS_HEADER, 'The heading');
+    this.#commands = new Commands({
+      populations: this.populations,
+      parameters: manifest.parameters,
+      emit: (command) => this.#takeCommand(command),
+      problem: (leaf, message) => checks.authority.problem(this.#leafFile(), message, { leaf }),
+    });
+  }
+
+  /** Reads all leaves. */
+  async run(store: TileStore, size: number, onLeaves: (count: number) => void): Promise<void> {
+    let since = 0;
+    for (const [index, entry] of this.#entries(store, size)) {
+      this.#takeLeaf(index, entry, size);
+      since += 1;
+      if (since === 2048) {
+        onLeaves(since);
+        since = 0;
+        await new Promise((done) => setImmediate(done));
+      }
+    }
+    this.#commands.end();
+    this.#rows?.end();
+    if (this.#csv !== null && !this.#csv.end() && this.#csvOk) {
+      this.#checks.activity.problem(FILES.commandsCsv, 'The file has more in it than the activity.');
+    }
+    this.#endedLate();
+    this.#checkCounts();
+    this.#checkPopulations();
+  }
+
+  *#entries(store: TileStore, size: number): Generator<[number | null, Buffer]> {
+    if (this.#manifest.coverage === 'log') {
+      try {
+        for (const { index, entry } of entries(store, 0, size)) yield [index, entry];
+      } catch (error) {
+        this.#checks.leaves.problem('tlog', (error as Error).message);
+      }
+      return;
+    }
+    if (!existsSync(join(this.#dir, FILES.leaves))) return;
+    const lines = new LineReader(join(this.#dir, FILES.leaves));
+    const read = cachingReader(store.readTile);
+    let before = -1;
+    for (let line = lines.next(); line !== null; line = lines.next()) {
+      const index = this.#placeOf(line, before, size, read);
+      if (index !== null) before = index;
+      yield [index, line];
+    }
+    if (lines.cut) this.#checks.leaves.problem(FILES.leaves, 'The last line is cut off.');
+    lines.close();
+  }
+
+  /** The leaf index of a line of leaves.ndjson, where its hash is in the log at that index. */
+  #placeOf(line: Buffer, before: number, size: number, read: TileReader): number | null {
+    const { leaves } = this.#checks;
+    const index = Number(
+      /^\{"v":1,"leaf":(0|[1-9]\d{0,15}),/.exec(line.subarray(0, 40).toString('latin1'))?.[1] ?? -1,
+    );
+    if (index < 0 || index >= size) {
+      leaves.problem(FILES.leaves, 'A line does not begin with a leaf index of this log.');
+      return null;
+    }
+    if (index <= before)
+      leaves.problem(FILES.leaves, `Leaf ${index} is repeated or out of order.`, { leaf: index });
+    const n = Math.floor(index / TILE_WIDTH);
+    try {
+      const tile = read(0, n, Math.min(TILE_WIDTH, size - n * TILE_WIDTH));
+      const at = (index % TILE_WIDTH) * HASH_BYTES;
+      if (!leafHash(line).equals(tile.subarray(at, at + HASH_BYTES))) {
+        leaves.problem(FILES.leaves, `The entry of leaf ${index} is not the one in the log.`, {
+          leaf: index,
+        });
+      }
+    } catch (error) {
+      leaves.problem(FILES.leaves, (error as Error).message, { leaf: index });
+    }
+    return index;
+  }
+
+  #takeLeaf(index: number | null, entry: Buffer, size: number): void {
+    const { leaves } = this.#checks;
+    leaves.looked();
+    this.#leaves += 1;
+    try {
+      const record = JSON.parse(entry.toString('utf8')) as LeafRecord;
+      if (record.v !== 1 || record.leaf !== index || index === null || index >= size) {
+        leaves.problem(this.#leafFile(), 'The entry names another leaf than its own.', { leaf: index ?? -1 });
+        return;
+      }
+      this.#countSequence(index, record);
+      this.populations.take(index, record);
+      this.#commands.take(index, record);
+    } catch (error) {
+      leaves.problem(this.#leafFile(), `The entry cannot be read as a record: ${(error as Error).message}`, {
+        leaf: index ?? -1,
+      });
+    }
+  }
+
+  #countSequence(leaf: number, record: LeafRecord): void {
+    const { complete } = this.#checks;
+    const only = this.#manifest.parameters.principal;
+    const { principal, principalSeq } = record;
+    if (principal === undefined) {
+      if (only !== null && !isContext(record)) {
+        complete.problem(this.#leafFile(), 'The record has no place in a package about one principal.', {
+          leaf,
+          record: record.id,
+        });
+      }
+      return;
+    }
+    complete.looked();
+    if (only !== null && principal.id !== only.id) {
+      complete.problem(this.#leafFile(), 'The record is of another principal.', { leaf, record: record.id });
+      return;
+    }
+    const held = this.#sequences.get(principal.id) ?? { name: principal.name, next: 1 };
+    if (principalSeq !== held.next) {
+      complete.problem(
+        this.#leafFile(),
+        `Record ${principalSeq} of ${principal.name} comes where ${held.next} must come: one is missing, repeated or out of order.`,
+        { leaf, record: record.id },
+      );
+    }
+    this.#sequences.set(principal.id, { name: principal.name, next: (principalSeq ?? held.next) + 1 });
+  }
+
+  #takeCommand({ row, record, selected }: Command): void {
+    const { activity, texts, authority } = this.#checks;
+    const where = { leaf: row.leaf, record: row.id };
+    authority.looked();
+    for (const problem of authorityProblems(row, this.populations))
+      authority.problem(FILES.commands, problem, where);
+    if (row.grant !== null) {
+      const at = microsOf(row.time);
+      const last = this.#lastUse.get(row.grant);
+      if (last === undefined || at > last.at) this.#lastUse.set(row.grant, { at, ...where, id: row.id });
+    }
+    if (!selected || this.#rows === null) return;
+    const expected = { key: closingLeaf(row as unknown as Row), ...where };
+    const given = this.#rows.match(expected);
+    if (given === null) return;
+    for (const problem of checkPayloads(record, given.row.payloads))
+      texts.problem(FILES.commands, problem, where);
+    texts.looked(Object.keys(record.payloads ?? {}).length);
+    const shown = { ...row, payloads: given.row.payloads } as ShownCommandRow;
+    if (JSON.stringify(shown) !== given.text) {
+      const before = activity.ok;
+      this.#rows.compare(given.row, shown as unknown as Row, expected);
+      if (before && activity.ok)
+        activity.problem(FILES.commands, 'The row is not written as Postern writes it.', where);
+    }
+    this.tally.add(shown);
+    this.#expectCsv(commandLine(shown), `The line of leaf ${row.leaf}`, row.leaf);
+  }
+
+  #expectCsv(text: string, what: string, leaf?: number): void {
+    if (this.#csv === null || !this.#csvOk || this.#csv.expect(text)) return;
+    this.#csvOk = false;
+    this.#checks.activity.problem(
+      FILES.commandsCsv,
+      `${what} is not what the log says.`,
+      leaf === undefined ? {} : { leaf },
+    );
+  }
+
+  /** A grant may have been ended, in the log, only after a command that ran too late was read. */
+  #endedLate(): void {
+    for (const [id, { at, leaf, id: record }] of this.#lastUse) {
+      const grant = this.populations.grant(id);
+      if (grant !== undefined && grant.lastLeaf > leaf && endedBefore(grant, at)) {
+        this.#checks.authority.problem(FILES.commands, 'The command ran after its grant had been ended.', {
+          leaf,
+          record,
+        });
+      }
+    }
+  }
+
+  #checkCounts(): void {
+    const { complete } = this.#checks;
+    const counted = [...this.#sequences].map(([id, { name, next }]) => ({ id, name, records: next - 1 }));
+    for (const { id, name, records } of counted) {
+      const stated = this.#manifest.principals.find((principal) => principal.id === id)?.records;
+      if (stated !== records) {
+        complete.problem(
+          FILES.manifest,
+          `${name} has ${records} records in the package; the manifest states ${stated ?? 'none'}.`,
+          { record: id },
+        );
+      }
+    }
+    for (const { id, name, records } of this.#manifest.principals) {
+      if (!this.#sequences.has(id)) {
+        complete.problem(FILES.manifest, `The ${records} records of ${name} are not in the package.`, {
+          record: id,
+        });
+      }
+    }
+    const { allowed, denied, unanswered } = this.tally;
+    const counts = { leaves: this.#leaves, commands: allowed + denied, allowed, denied, unanswered };
+    for (const [name, count] of Object.entries(counts)) {
+      const stated = this.#manifest.counts[name as keyof typeof counts];
+      if (stated !== count)
+        complete.problem(FILES.manifest, `The manifest states ${stated} ${name}; there are ${count}.`);
+    }
+    complete.says(
+      this.#manifest.coverage === 'log'
+        ? 'every record of the log is here'
+        : 'no gap from the first to the last record; that the last is the last is the signed statement of the manifest',
+    );
+  }
+
+  #checkPopulations(): void {
+    const { populations: check } = this.#checks;
+    for (const population of POPULATIONS) {
+      const [ndjson, csv] = [`populations/${population}.ndjson`, `populations/${population}.csv`] as const;
+      if (!existsSync(join(this.#dir, ndjson)) || !existsSync(join(this.#dir, csv))) continue;
+      const rows = new RowMatcher(join(this.#dir, ndjson), ndjson, check, (row) => Number(row.leaf));
+      const text = new TextComparer(join(this.#dir, csv));
+      text.expect(populationHeader(population));
+      for (const row of this.populations.rows(population)) {
+        const where = { key: Number(row.leaf), leaf: Number(row.leaf), record: String(row.id) };
+        const given = rows.match(where);
+        if (given !== null && given.text !== JSON.stringify(row)) rows.compare(given.row, row, where);
+        text.expect(populationLine(population, row));
+      }
+      rows.end();
+      if (!text.end()) check.problem(csv, 'The file is not what follows from the log.');
+    }
+    check.says('folded again from the change records');
+  }
+
+  #leafFile(): string {
+    return this.#manifest.coverage === 'log' ? 'tlog/tile/entries' : FILES.leaves;
+  }
+}
+
+/** Rows come in the order in which the log closed them. */
+function closingLeaf(row: Row): number {
+  if (typeof row.outcomeLeaf === 'number') return row.outcomeLeaf;
+  return Number(row.leaf) + (row.decision === 'allow' ? UNANSWERED : 0);
+}

@@ -1,0 +1,119 @@
+import { createHash, hash } from 'node:crypto';
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type NoteVerifier, openNote } from '../ledger/note.ts';
+import type { Check } from './findings.ts';
+import { FILES, FORMAT, type Manifest, manifestNote, POPULATIONS } from './format.ts';
+import { parseObject } from './row-matcher.ts';
+import { listFolder } from './zip.ts';
+
+const LARGEST_MANIFEST = 2 ** 30;
+
+/** Reads a small text file of the package, or null where it is not there or too large to be what it should be. */
+export function readText(dir: string, path: string, most = LARGEST_MANIFEST): string | null {
+  const full = join(dir, path);
+  if (!existsSync(full) || !statSync(full).isFile() || statSync(full).size > most) return null;
+  return readFileSync(full, 'utf8');
+}
+
+/** Reads the manifest and checks its form. Null where nothing can be made of it. */
+export function readManifest(dir: string, check: Check): Manifest | null {
+  const text = readText(dir, FILES.manifest);
+  const manifest = text === null ? null : parseObject(text);
+  if (manifest === null) {
+    check.problem(FILES.manifest, 'The manifest is missing or is not JSON.');
+    return null;
+  }
+  if (manifest.format !== FORMAT) {
+    check.problem(FILES.manifest, `The format is not ${FORMAT}.`);
+    return null;
+  }
+  const problem = shapeProblem(manifest);
+  if (problem !== null) {
+    check.problem(FILES.manifest, problem);
+    return null;
+  }
+  return manifest as unknown as Manifest;
+}
+
+function shapeProblem(manifest: Readonly<Record<string, unknown>>): string | null {
+  const { files, log, parameters, coverage, principals, counts, generatedBy } = manifest as Partial<Manifest>;
+  const texts = [log?.origin, log?.root, log?.vkey, manifest.generatedAt, generatedBy?.name];
+  if (texts.some((text) => typeof text !== 'string') || !Number.isSafeInteger(log?.size))
+    return 'Log position, time or author are not stated.';
+  if (typeof parameters !== 'object' || parameters === null) return 'The parameters are not stated.';
+  if (coverage !== 'log' && coverage !== 'principal') return 'The coverage is not stated.';
+  if ((coverage === 'principal') !== (typeof parameters.principal?.id === 'string')) {
+    return 'The coverage does not fit the parameters.';
+  }
+  if (typeof counts !== 'object' || counts === null || !Array.isArray(principals))
+    return 'The counts are not stated.';
+  if (principals.some((one) => typeof one?.id !== 'string')) return 'The principals are not stated.';
+  if (!Array.isArray(files) || files.some((file) => typeof file?.path !== 'string'))
+    return 'The files are not stated.';
+  return null;
+}
+
+/** Checks the signature over the manifest. */
+export function checkSignature(dir: string, verifier: NoteVerifier, check: Check): void {
+  check.looked();
+  const text = readText(dir, FILES.manifest);
+  const note = readText(dir, FILES.signature, 65_536);
+  if (text === null || note === null) {
+    check.problem(FILES.signature, 'The signature of the manifest is missing.');
+    return;
+  }
+  try {
+    const opened = openNote(note, [verifier]);
+    if (opened.text !== manifestNote(hash('sha256', readFileSync(join(dir, FILES.manifest))))) {
+      check.problem(FILES.manifest, 'The manifest is not the one that was signed.');
+    }
+  } catch (error) {
+    check.problem(FILES.signature, (error as Error).message);
+  }
+}
+
+/** Checks that the files are those of the manifest, byte for byte, and no others. */
+export async function checkFiles(
+  dir: string,
+  manifest: Manifest,
+  check: Check,
+  onFile: () => void,
+): Promise<void> {
+  const { files, odd } = listFolder(dir);
+  const present = new Set(files);
+  for (const path of odd) check.problem(path, 'This is neither a file nor a folder.');
+  const named = new Set<string>([FILES.manifest, FILES.signature]);
+  for (const { path, bytes, sha256 } of manifest.files) {
+    check.looked();
+    if (named.has(path)) check.problem(FILES.manifest, `The manifest names ${path} twice.`);
+    named.add(path);
+    if (!present.has(path)) check.problem(path, 'The file is missing.');
+    else if (statSync(join(dir, path)).size !== bytes) {
+      check.problem(
+        path,
+        `The file has ${statSync(join(dir, path)).size} bytes, the manifest says ${bytes}.`,
+      );
+    } else if ((await sha256Of(join(dir, path))) !== sha256) {
+      check.problem(path, 'The file was changed: its SHA-256 is not that of the manifest.');
+    }
+    onFile();
+  }
+  for (const path of files)
+    if (!named.has(path)) check.problem(path, 'The manifest does not name this file.');
+  const needed = [FILES.checkpoint, FILES.vkey, FILES.commands, FILES.commandsCsv, FILES.report, FILES.howTo];
+  for (const population of POPULATIONS)
+    needed.push(`populations/${population}.ndjson` as never, `populations/${population}.csv` as never);
+  if (manifest.coverage === 'principal') needed.push(FILES.leaves as never);
+  for (const path of needed) {
+    if (!named.has(path))
+      check.problem(FILES.manifest, `The manifest leaves out ${path}, which every package has.`);
+  }
+}
+
+async function sha256Of(path: string): Promise<string> {
+  if (statSync(path).size < 1 << 20) return hash('sha256', readFileSync(path));
+  const sum = createHash('sha256');
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) sum.update(chunk as Buffer);
+  return sum.digest('hex');
+}

@@ -1,0 +1,200 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Checkpoint, openCheckpoint } from '../ledger/checkpoint.ts';
+import { decodeBase64, type NoteVerifier } from '../ledger/note.ts';
+import {
+  cachingReader,
+  consistencyProof,
+  parseTlogProof,
+  verifyConsistency,
+  verifyInclusion,
+} from '../ledger/proof.ts';
+import type { TileStore } from '../ledger/tiles.ts';
+import { HASH_BYTES, prefixedLeafHash, TILE_WIDTH, Tree } from '../ledger/tree.ts';
+import type { Check } from './findings.ts';
+import { FILES, type Manifest } from './format.ts';
+import { bundlesOf, pathOf, tilesOf } from './tile-files.ts';
+import { readText } from './verify-files.ts';
+
+/** Opens the checkpoint of a package and compares it with what the manifest says. Null where it does not hold. */
+export function checkCheckpoint(
+  dir: string,
+  manifest: Manifest,
+  verifier: NoteVerifier,
+  check: Check,
+): Checkpoint | null {
+  check.looked();
+  try {
+    const checkpoint = openCheckpoint(readText(dir, FILES.checkpoint, 65_536) ?? '', verifier);
+    const { origin, size, root } = manifest.log;
+    if (
+      checkpoint.origin !== origin ||
+      checkpoint.size !== size ||
+      checkpoint.root.toString('base64') !== root
+    ) {
+      check.problem(
+        FILES.checkpoint,
+        `The checkpoint (${checkpoint.size} leaves) is not the one that the manifest states (${size} leaves).`,
+      );
+    }
+    check.says(`${checkpoint.origin}, ${checkpoint.size} leaves`);
+    return checkpoint;
+  } catch (error) {
+    check.problem(FILES.checkpoint, (error as Error).message);
+    return null;
+  }
+}
+
+/**
+ * Builds the tree again, from the entries where the package has them all and from the hashes at the bottom otherwise, and
+ * compares every tile and the root.
+ */
+export async function checkTree(
+  store: TileStore,
+  { size, root }: Checkpoint,
+  withEntries: boolean,
+  check: Check,
+  onBundle: (leaves: number) => void,
+): Promise<void> {
+  const rebuilt = new Map<string, Buffer>();
+  const tree = new Tree((level, n, hashes) => rebuilt.set(`${level}/${n}`, hashes));
+  const compare = (level: number, n: number, width: number, hashes: Buffer): void => {
+    const given = read(() => store.readTile(level, n, width), check);
+    if (given === null || given.equals(hashes)) return;
+    const at = firstDifference(given, hashes);
+    const file = `tlog/${pathOf({ level, n, width })}`;
+    if (level > 0) check.problem(file, `Hash ${at} of this tile does not follow from the tiles below it.`);
+    else {
+      const leaf = n * TILE_WIDTH + at;
+      const bundle = `tlog/${pathOf({ level: -1, n, width })}`;
+      check.problem(bundle, `The entry of leaf ${leaf} is not the one whose hash is in ${file}.`, { leaf });
+    }
+  };
+  const bottom = withEntries ? bundlesOf(size) : bottomOf(size);
+  for (const { n, width } of bottom) {
+    const hashes = withEntries ? bundleHashes(store, n, width, check) : tileHashes(store, n, width, check);
+    if (hashes === null) return;
+    for (const leaf of hashes) tree.append(leaf);
+    for (const [key, tile] of rebuilt) {
+      const [level, index] = key.split('/').map(Number) as [number, number];
+      compare(level, index, TILE_WIDTH, tile);
+    }
+    rebuilt.clear();
+    check.looked(width);
+    onBundle(width);
+    if (n % 16 === 15) await new Promise((done) => setImmediate(done));
+  }
+  for (const { level, n, width } of tilesOf(size)) {
+    if (width < TILE_WIDTH) compare(level, n, width, tree.partial(level));
+  }
+  if (!tree.root.equals(root)) {
+    check.problem(FILES.checkpoint, 'The root of the checkpoint is not that of the leaves in the package.');
+  }
+  check.says(withEntries ? 'rebuilt from every entry' : 'rebuilt from the leaf hashes');
+}
+
+function* bottomOf(size: number): Generator<{ n: number; width: number }> {
+  for (const { level, n, width } of tilesOf(size)) if (level === 0) yield { n, width };
+}
+
+function bundleHashes(store: TileStore, n: number, width: number, check: Check): string[] | null {
+  const entries = read(() => store.readEntries(n, width), check);
+  return entries?.map((entry) => prefixedLeafHash(Buffer.concat([Buffer.of(0), entry]))) ?? null;
+}
+
+function tileHashes(store: TileStore, n: number, width: number, check: Check): string[] | null {
+  const tile = read(() => store.readTile(0, n, width), check);
+  if (tile === null) return null;
+  return Array.from({ length: width }, (_, i) =>
+    tile.toString('latin1', i * HASH_BYTES, (i + 1) * HASH_BYTES),
+  );
+}
+
+function read<T>(reader: () => T, check: Check): T | null {
+  try {
+    return reader();
+  } catch (error) {
+    check.problem('tlog', (error as Error).message);
+    return null;
+  }
+}
+
+function firstDifference(a: Buffer, b: Buffer): number {
+  let at = 0;
+  while (a.subarray(at, at + HASH_BYTES).equals(b.subarray(at, at + HASH_BYTES))) at += HASH_BYTES;
+  return at / HASH_BYTES;
+}
+
+/** Checks the proof files against the checkpoint and the leaf hashes at the bottom. */
+export function checkProofs(dir: string, store: TileStore, checkpoint: Checkpoint, check: Check): void {
+  const note = readText(dir, FILES.checkpoint, 65_536);
+  for (const name of namesIn(dir, 'proofs')) {
+    const file = `proofs/${name}`;
+    check.looked();
+    try {
+      const { index, proof, checkpoint: inside } = parseTlogProof(readText(dir, file, 1 << 20) ?? '');
+      if (inside !== note)
+        check.problem(file, 'The proof is not under the checkpoint of this package.', { leaf: index });
+      if (name !== `leaf-${index}.tlog-proof`)
+        check.problem(file, `The proof is of leaf ${index}.`, { leaf: index });
+      const n = Math.floor(index / TILE_WIDTH);
+      const width = Math.min(TILE_WIDTH, checkpoint.size - n * TILE_WIDTH);
+      const at = (index % TILE_WIDTH) * HASH_BYTES;
+      const leaf = store.readTile(0, n, Math.max(width, 1)).subarray(at, at + HASH_BYTES);
+      if (!verifyInclusion(leaf, index, checkpoint.size, proof, checkpoint.root)) {
+        check.problem(file, `The proof does not lead from leaf ${index} to the root.`, { leaf: index });
+      }
+    } catch (error) {
+      check.problem(file, (error as Error).message);
+    }
+  }
+}
+
+/** Checks that the log continues the earlier checkpoints in the package and the one that the caller holds. */
+export function checkConsistency(
+  dir: string,
+  store: TileStore,
+  checkpoint: Checkpoint,
+  verifier: NoteVerifier,
+  held: string | undefined,
+  check: Check,
+): void {
+  const read = cachingReader(store.readTile);
+  const continues = (note: string, file: string, hashes: readonly Buffer[] | null): void => {
+    check.looked();
+    try {
+      const old = openCheckpoint(note, verifier);
+      const proof = hashes ?? consistencyProof(read, old.size, checkpoint.size);
+      if (!verifyConsistency(old.size, old.root, checkpoint.size, checkpoint.root, proof)) {
+        check.problem(
+          file,
+          `The log does not continue the checkpoint of ${old.size} leaves: it was rewritten.`,
+        );
+      }
+    } catch (error) {
+      check.problem(file, (error as Error).message);
+    }
+  };
+  if (held !== undefined) {
+    continues(held, FILES.checkpoint, null);
+    check.says('the log continues the checkpoint that you hold');
+  }
+  for (const name of namesIn(dir, 'consistency')) {
+    const file = `consistency/${name}`;
+    const match = /^(\d+)-(\d+)$/.exec(name);
+    if (match === null) continue;
+    const lines = (readText(dir, file, 1 << 20) ?? '').split('\n');
+    const end = lines.indexOf('');
+    const hashes = lines.slice(1, Math.max(end, 1)).map((line) => decodeBase64(line) ?? Buffer.alloc(0));
+    const old = readText(dir, `consistency/${match[1]}.checkpoint`, 65_536);
+    const note = lines.slice(end + 1).join('\n');
+    if (lines[0] !== `old ${match[1]}` || old === null || note !== readText(dir, FILES.checkpoint, 65_536)) {
+      check.problem(file, 'The proof does not fit the checkpoints of this package.');
+    } else continues(old, file, hashes);
+  }
+}
+
+function namesIn(dir: string, folder: string): string[] {
+  const full = join(dir, folder);
+  return existsSync(full) ? readdirSync(full).sort() : [];
+}
