@@ -19,10 +19,15 @@ let loading: Promise<void> | null = null;
 
 /** Resolves when `examine` can answer at once. */
 export function loadParser(): Promise<void> {
-  loading ??= Engine.create().then((created) => {
-    engine = created;
-    loading = null;
-  });
+  // In a microtask, so that it never starts on the stack that was just used up.
+  loading ??= Promise.resolve()
+    .then(() => Engine.create())
+    .then((created) => {
+      engine = created;
+    })
+    .finally(() => {
+      loading = null;
+    });
   return loading;
 }
 
@@ -48,10 +53,11 @@ export function examine(sql: string): Examined | Promise<Examined> {
   }
   if (bytes > MAX_INLINE_BYTES) return large.examine(sql);
   if (engine === null) return loadParser().then(() => examine(sql));
-  const { examined, lost } = examineText(engine, sql);
-  if (lost) {
-    engine = null;
-    void loadParser();
-  }
+  // Taken away while in use: whatever ends the call early, a damaged instance is not used again.
+  const current = engine;
+  engine = null;
+  const { examined, lost } = examineText(current, sql);
+  if (lost) void loadParser();
+  else engine = current;
   return examined;
 }

@@ -1,0 +1,330 @@
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import fc from 'fast-check';
+import { PosternError } from '../../core/errors.ts';
+import { VERBS, type Verb } from './classified.ts';
+import { type CatalogRow, catalogFrom, type RelationCatalog, type SearchPath } from './names.ts';
+import { examine, loadParser } from './parser.ts';
+import {
+  type CompiledScope,
+  compileScope,
+  covers,
+  type Denial,
+  formatScope,
+  parseScope,
+  touched,
+} from './scope.ts';
+
+before(loadParser);
+
+const scope = (text: string): CompiledScope => compileScope(parseScope(text));
+
+const rows: CatalogRow[] = [
+  ...['public', 'ledger', 'hr', 'pg_catalog', 'information_schema'].map((schema) => ({
+    kind: 's',
+    schema,
+    name: '',
+  })),
+  ...[
+    'ledger.entries',
+    'ledger.accounts',
+    'hr.salaries',
+    'public.entries',
+    'pg_catalog.pg_class',
+    'pg_catalog.pg_authid',
+  ].map((dotted) => {
+    const [schema, name] = dotted.split('.') as [string, string];
+    return { kind: 'r', schema, name };
+  }),
+  { kind: 'f', schema: 'pg_catalog', name: 'lower' },
+  { kind: 'f', schema: 'pg_catalog', name: 'pg_read_file' },
+  { kind: 'f', schema: 'pg_catalog', name: 'abs' },
+  { kind: 'f', schema: 'public', name: 'abs' },
+  { kind: 'f', schema: 'ledger', name: 'post' },
+  { kind: 'f', schema: 'public', name: 'full_name' },
+  { kind: 'a', schema: 'public', name: 'full_name' },
+];
+const catalog = catalogFrom(rows);
+
+function decide(
+  scopeText: string,
+  sql: string,
+  path: SearchPath = ['ledger'],
+  names: RelationCatalog | null = catalog,
+): Denial | null {
+  const examined = examine(sql);
+  assert.ok(!(examined instanceof Promise));
+  return covers(scope(scopeText), examined.classified, path, names);
+}
+
+function allowed(scopeText: string, sql: string, path?: SearchPath): void {
+  assert.deepEqual(decide(scopeText, sql, path), null, `${sql} under ${scopeText}`);
+}
+
+function refusedFor(scopeText: string, sql: string, missing: string | null, path?: SearchPath): void {
+  const denial = decide(scopeText, sql, path);
+  assert.notEqual(denial, null, `${sql} under ${scopeText}`);
+  assert.equal(denial?.scope, missing, sql);
+}
+
+test('a scope is read, whatever its case and spacing, and written in one form', () => {
+  const forms: readonly (readonly [string, string])[] = [
+    ['select on ledger.*', 'select on ledger.*'],
+    ['INSERT,Select\n ON Ledger.Entries ;', 'select, insert on ledger.entries'],
+    ['select on a.b, c.d; delete on a.b', 'select on a.b, c.d; delete on a.b'],
+    ['all on ledger.*', 'all on ledger.*'],
+    ['select on "My Schema"."T*"', 'select on "My Schema"."T*"'],
+    ['select on "plain".x', 'select on plain.x'],
+    ['select on "a""b".x', 'select on "a""b".x'],
+    ['listen, notify on ledger_*', 'listen, notify on ledger_*'],
+    ['select on a.**x?', 'select on a.*x?'],
+    ['select on daten.größe', 'select on daten.größe'],
+    ['select, select on a.b', 'select on a.b'],
+  ];
+  for (const [text, expected] of forms) assert.equal(formatScope(parseScope(text)), expected, text);
+});
+
+test('a scope that cannot be read names the position, the reason and, for a typo, the verbs', () => {
+  const wrong: readonly (readonly [string, RegExp])[] = [
+    ['', /empty/],
+    [' ', /empty/],
+    ['selct on a.b', /position 1: "selct" is not a verb/],
+    ['select, on a.b', /position 9: "on" is not a verb/],
+    ['select a.b', /position 8: expected "on"/],
+    ['select on', /position 10: expected an object/],
+    ['select on entries', /position 11: "entries" names no schema/],
+    ['all on *', /names no schema/],
+    ['select on a.', /expected a name after the dot/],
+    ['select on a.b.c', /expected ";"/],
+    ['select on a.b select on c.d', /expected ";"/],
+    ['select on a.b;;', /not a verb/],
+    ['select on "a.b', /not closed/],
+    ['select on "".b', /empty/],
+    ['select on a-b.c', /unexpected "-"/],
+    ['listen on a.b', /channel has no schema/],
+    ['select (id) on a.b', /unexpected "\("/],
+    ['constructor on a.b', /not a verb/],
+    [`select on ${'a'.repeat(129)}.b`, /too long/],
+    [`select on a.b${' '.repeat(20_000)}`, /longer than/],
+  ];
+  for (const [text, reason] of wrong) {
+    assert.throws(
+      () => parseScope(text),
+      (error) =>
+        error instanceof PosternError && error.code === 'POSTERN_INVALID' && reason.test(error.message),
+      text,
+    );
+  }
+  assert.throws(
+    () => parseScope('selct on a.b'),
+    (error) => error instanceof PosternError && /select, insert, update/.test(error.hint ?? ''),
+  );
+});
+
+test('writing a scope and reading it again gives the same scope', () => {
+  const part = fc.oneof(
+    fc.stringMatching(/^[a-z_*?$][a-z0-9_*?$]{0,6}$/),
+    fc
+      .string({ minLength: 1, maxLength: 6 })
+      .filter((each) => !each.includes('\0'))
+      .map((each) => `"${each.replaceAll('"', '""')}"`),
+  );
+  const verbs = fc.uniqueArray(fc.constantFrom(...(Object.keys(VERBS) as Verb[])), { minLength: 1 });
+  const rule = fc.tuple(verbs, part, part).map(([list, schema, name]) => {
+    const channels = list.every((verb) => verb === 'listen' || verb === 'notify');
+    return `${list.join(', ')} on ${channels ? name : `${schema}.${name}`}`;
+  });
+  fc.assert(
+    fc.property(fc.array(rule, { minLength: 1, maxLength: 4 }), (rules) => {
+      const text = formatScope(parseScope(rules.join('; ')));
+      assert.equal(formatScope(parseScope(text)), text);
+    }),
+  );
+});
+
+test('arbitrary text is read or refused, and never breaks the reader', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
+      try {
+        parseScope(text);
+      } catch (error) {
+        assert.ok(error instanceof PosternError);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('wildcards match as a regular expression of the same meaning would', () => {
+  const letters = fc
+    .array(fc.constantFrom('a', 'b'), { minLength: 1, maxLength: 8 })
+    .map((list) => list.join(''));
+  const glob = fc
+    .array(fc.constantFrom('a', 'b', '*', '?'), { minLength: 1, maxLength: 8 })
+    .map((list) => list.join(''));
+  fc.assert(
+    fc.property(glob, letters, (pattern, name) => {
+      const regex = new RegExp(`^${pattern.replaceAll('*', '.*').replaceAll('?', '.')}$`);
+      assert.equal(
+        scope(`select on s.${pattern}`)('select', 's', name),
+        regex.test(name),
+        `${pattern} ~ ${name}`,
+      );
+    }),
+    { numRuns: 3000 },
+  );
+});
+
+test('a hostile pattern is matched in a bounded number of steps', () => {
+  const matches = scope(`select on s.${'*a'.repeat(60)}b`);
+  assert.equal(matches('select', 's', 'a'.repeat(10_000)), false);
+});
+
+test('in quotes a wildcard is a letter like any other', () => {
+  const matches = scope('select on "s*"."t?"');
+  assert.equal(matches('select', 's*', 't?'), true);
+  assert.equal(matches('select', 'sx', 'tx'), false);
+});
+
+test('wildcards never reach a system schema: it must be spelled out', () => {
+  const everything = scope('all on *.*');
+  for (const schema of ['pg_catalog', 'pg_temp', 'pg_toast', 'pg_temp_3', 'information_schema']) {
+    assert.equal(everything('select', schema, 'x'), false, schema);
+    assert.equal(scope('all on p*.*, i*.*, ??_*.*')('select', schema, 'x'), false, schema);
+  }
+  assert.equal(scope('select on pg_catalog.pg_authid')('select', 'pg_catalog', 'pg_authid'), true);
+  assert.equal(scope('select on pg_*.*')('select', 'pg_catalog', 'x'), true);
+  assert.equal(scope('select on "pg_catalog".x')('select', 'pg_catalog', 'x'), true);
+});
+
+test('a schema as a whole is covered only by schema.*', () => {
+  allowed('create on hr.*', 'create schema hr');
+  allowed('all on *.*', 'create schema hr');
+  refusedFor('create on hr.t*', 'create schema hr', 'create on hr.*');
+  refusedFor('create on hr."*"', 'create schema hr', 'create on hr.*');
+});
+
+test('bare names are channels and never relations', () => {
+  allowed('listen on jobs_*', 'listen jobs_new');
+  refusedFor('listen on jobs_*', 'listen other', 'listen on other');
+  refusedFor('all on *.*', 'notify jobs', 'notify on jobs');
+  refusedFor('listen on *', 'select * from ledger.entries', 'select on ledger.entries');
+});
+
+test('the demo: insert and select on ledger, and nothing else', () => {
+  const demo = 'insert, select on ledger.*';
+  allowed(demo, 'select * from ledger.entries where id = 5');
+  allowed(demo, 'insert into ledger.entries values (1) returning id');
+  allowed(demo, 'select count(*), sum(amount) from entries');
+  allowed(demo, 'begin');
+  allowed(demo, "set search_path = 'ledger'");
+  refusedFor(demo, 'select * from hr.salaries', 'select on hr.salaries');
+  refusedFor(demo, 'with entries as (select 1) select * from hr.salaries', 'select on hr.salaries');
+  refusedFor(demo, 'update ledger.entries set amount = 0', 'update on ledger.entries');
+  refusedFor(demo, 'drop table ledger.entries', 'drop on ledger.entries');
+  refusedFor(demo, 'copy ledger.entries to stdout', 'copy on ledger.entries');
+  refusedFor(demo, "select pg_read_file('/etc/passwd')", 'execute on pg_catalog.pg_read_file');
+  refusedFor(demo, 'select * from ledger.entries for update', 'update on ledger.entries');
+  refusedFor(demo, "set app.user_id = '5'", 'set on app.user_id');
+  refusedFor(demo, 'drop table ledger.entries cascade', null);
+});
+
+test('what no scope can allow stays refused under all on everything', () => {
+  for (const sql of [
+    'do $$ x $$',
+    'set role postgres',
+    "copy t to program 'x'",
+    'grant all on t to x',
+    'not sql',
+  ]) {
+    assert.notEqual(decide('all on *.*, pg_*.*; listen, notify on *', sql), null, sql);
+  }
+});
+
+test('an unqualified name is the first on the search path that has it', () => {
+  allowed('select on ledger.*', 'select * from entries', ['ledger', 'public']);
+  refusedFor('select on ledger.*', 'select * from entries', 'select on public.entries', ['public', 'ledger']);
+  refusedFor('select on ledger.*', 'select * from salaries', 'select on hr.salaries', ['ledger', 'hr']);
+  refusedFor('select on ledger.*', 'select * from nowhere', 'select on public.nowhere', ['public', 'ledger']);
+});
+
+test('a new name stands in the first schema of the path, or beside what is renamed', () => {
+  refusedFor('create on ledger.*', 'create table t (a int)', 'create on public.t', ['public', 'ledger']);
+  allowed('create on ledger.*', 'create table t (a int)', ['ledger', 'public']);
+  refusedFor('alter on hr.*', 'alter table salaries rename to x', 'create on hr.x', ['ledger', 'hr']);
+  assert.equal(decide('create on ledger.*', 'create table t (a int)', [])?.code, 'POSTERN_STATEMENT_UNSEEN');
+});
+
+test('without the names of the database, a name that needs them is refused with a hint to qualify it', () => {
+  for (const [sql, path] of [
+    ['select * from entries', ['ledger', 'public']],
+    ['select * from entries', []],
+    ['select lower(x) from ledger.entries', ['ledger']],
+    ['select * from pg_class', ['ledger']],
+    ['drop type e', ['ledger', 'public']],
+  ] as const) {
+    const denial = decide('all on *.*', sql, path, null);
+    assert.equal(denial?.code, 'POSTERN_STATEMENT_UNSEEN', sql);
+    assert.match(denial?.hint ?? '', /schema\./);
+  }
+  assert.equal(decide('select on ledger.*', 'select * from entries', ['ledger'], null), null);
+});
+
+test('system names are found before the path, and only harmless ones are free', () => {
+  allowed('select on ledger.*', 'select * from pg_class');
+  allowed('select on ledger.*', 'select * from pg_catalog.pg_class');
+  allowed('select on ledger.*', 'select * from information_schema.tables');
+  allowed('select on ledger.*', 'copy (select relname from pg_class) to stdout');
+  refusedFor('select on ledger.*, *.*', 'select * from pg_authid', 'select on pg_catalog.pg_authid');
+  refusedFor('all on *.*', 'update pg_class set relname = null', 'update on pg_catalog.pg_class');
+  allowed('select on pg_catalog.pg_authid', 'select * from pg_authid');
+});
+
+test('a temporary object of the same name must be covered where the session may make one', () => {
+  allowed('select on ledger.*', 'select * from entries');
+  refusedFor('select on ledger.*; create on pg_temp.*', 'select * from entries', 'select on pg_temp.entries');
+  allowed('select on ledger.*, pg_temp.*; create on pg_temp.*', 'select * from entries');
+  allowed('select on ledger.*; create on pg_temp.*', 'select * from ledger.entries');
+  refusedFor('select on *.*', 'select * from pg_temp.x', 'select on pg_temp.x');
+  refusedFor('create on *.*', 'create temp table x (a int)', 'create on pg_temp.x');
+});
+
+test('a function that the path reaches beside the built-in one needs execute', () => {
+  allowed('select on ledger.*', 'select abs(1)', ['ledger']);
+  refusedFor('select on ledger.*', 'select abs(1)', 'execute on public.abs', ['ledger', 'public']);
+  allowed('select on ledger.*', 'select pg_catalog.abs(1)', ['ledger', 'public']);
+  allowed('execute on public.abs', 'select abs(1)', ['public']);
+});
+
+test('a function that is not known to be harmless needs execute wherever the path finds it', () => {
+  refusedFor('select on ledger.*', 'select post(1)', 'execute on ledger.post');
+  allowed('execute on ledger.*', 'select post(1)');
+  allowed('execute on ledger.post', 'call ledger.post(1)');
+  refusedFor('execute on ledger.*', 'select pg_read_file(1)', 'execute on pg_catalog.pg_read_file');
+  refusedFor('execute on *.*', "select pg_catalog.pg_read_file('x')", 'execute on pg_catalog.pg_read_file');
+});
+
+test('a function called as if it were a column needs execute', () => {
+  refusedFor(
+    'select on ledger.*',
+    'select e.full_name from ledger.entries e',
+    'execute on public.full_name',
+    ['public'],
+  );
+  refusedFor(
+    'select on ledger.*',
+    'select (e).full_name from ledger.entries e',
+    'execute on public.full_name',
+    ['public'],
+  );
+  allowed('select on ledger.*', 'select e.full_name from ledger.entries e', ['ledger']);
+});
+
+test('the record names verbs and resolved objects, sorted, once each', () => {
+  const examined = examine('insert into entries select lower(a) from hr.salaries, accounts, ledger.entries');
+  assert.ok(!(examined instanceof Promise));
+  assert.deepEqual(touched(examined.classified, ['ledger'], catalog), {
+    verbs: ['insert', 'select'],
+    objects: ['hr.salaries', 'ledger.accounts', 'ledger.entries'],
+  });
+});
