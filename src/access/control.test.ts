@@ -32,8 +32,8 @@ async function scene(t: TestControl) {
   return { principal, resource, grant };
 }
 
-test('every change leaves a record with the fields in the order of the record interface', async () => {
-  const t = await testControl();
+test('every change leaves a record with the fields in the order of the record interface', async (context) => {
+  const t = await testControl(context);
   await scene(t);
   const record = t.sink.changes().at(-1) as ChangeRecord;
   assert.deepEqual(Object.keys(record), ['id', 'time', 'type', 'actor', 'principal', 'change']);
@@ -50,11 +50,10 @@ test('every change leaves a record with the fields in the order of the record in
     'resource.created',
     'grant.activated',
   ]);
-  await t.close();
 });
 
-test('workers learn of each change in order, with the upstream password, and a snapshot agrees with the deltas', async () => {
-  const t = await testControl();
+test('workers learn of each change in order, with the upstream password, and a snapshot agrees with the deltas', async (context) => {
+  const t = await testControl(context);
   const { grant } = await scene(t);
   const issued = await t.control.credentials.issue(t.actor, { principal: PRINCIPAL.name, grant: grant.id });
   assert.deepEqual(
@@ -76,11 +75,10 @@ test('workers learn of each change in order, with the upstream password, and a s
     serverKey: Buffer.from(view?.serverKey ?? '', 'base64'),
   };
   assert.ok(proofFits(verifier, 'message', clientProof(keys, 'message')));
-  await t.close();
 });
 
-test('when the record cannot be written the change is refused, and nothing of it stays', async () => {
-  const t = await testControl();
+test('when the record cannot be written the change is refused, and nothing of it stays', async (context) => {
+  const t = await testControl(context);
   const { grant } = await scene(t);
   const before = await t.control.snapshot();
   const deltas = t.deltas.length;
@@ -96,11 +94,10 @@ test('when the record cannot be written the change is refused, and nothing of it
   assert.deepEqual(await t.control.snapshot(), before);
   assert.equal(t.deltas.length, deltas);
   await t.control.resources.create(t.actor, { ...RESOURCE, name: 'other-db' });
-  await t.close();
 });
 
-test('a change whose record was written but whose commit was lost is made up for at start-up', async () => {
-  const t = await testControl();
+test('a change whose record was written but whose commit was lost is made up for at start-up', async (context) => {
+  const t = await testControl(context);
   const { grant, resource } = await scene(t);
   await t.control.grants.revoke(t.actor, grant.id, 'over');
   const leftover = t.sink.changes();
@@ -125,12 +122,11 @@ test('a change whose record was written but whose commit was lost is made up for
   });
   assert.equal((await third.grants.get(grant.id)).status, 'revoked');
   await third.close();
-  rmSync(t.dataDir, { recursive: true, force: true });
 });
 
-test('a resource whose secret was lost is left out of the snapshot and reported; the rest goes on', async () => {
+test('a resource whose secret was lost is left out of the snapshot and reported; the rest goes on', async (context) => {
   const faults: string[] = [];
-  const t = await testControl({ onFault: (what) => faults.push(what) });
+  const t = await testControl(context, { onFault: (what) => faults.push(what) });
   await scene(t);
   const leftover = t.sink.changes();
   await t.control.close();
@@ -148,11 +144,10 @@ test('a resource whose secret was lost is left out of the snapshot and reported;
   assert.equal(snapshot.principals.length, 1);
   assert.deepEqual(faults, ['vault']);
   await again.close();
-  rmSync(t.dataDir, { recursive: true, force: true });
 });
 
-test('an expired grant and an expired principal get their record from the sweep, by Postern itself', async () => {
-  const t = await testControl();
+test('an expired grant and an expired principal get their record from the sweep, by Postern itself', async (context) => {
+  const t = await testControl(context);
   t.control.start();
   await scene(t);
   const soon = new Date(Date.now() + 1100).toISOString();
@@ -180,12 +175,11 @@ test('an expired grant and an expired principal get their record from the sweep,
   );
   await new Promise((done) => setTimeout(done, 600));
   assert.equal(ended().length, 2, 'each ends once');
-  await t.close();
 });
 
-test('the sweep goes on after a time in which nothing could be recorded', async () => {
+test('the sweep goes on after a time in which nothing could be recorded', async (context) => {
   const faults: unknown[] = [];
-  const t = await testControl({ onFault: (_what, error) => faults.push(error) });
+  const t = await testControl(context, { onFault: (_what, error) => faults.push(error) });
   await scene(t);
   await t.control.grants.create(t.actor, {
     principal: PRINCIPAL.name,
@@ -201,11 +195,10 @@ test('the sweep goes on after a time in which nothing could be recorded', async 
   assert.equal((faults[0] as { code?: string }).code, 'POSTERN_AUDIT_UNAVAILABLE');
   assert.equal(faults[1], null);
   assert.equal(t.sink.changes().at(-1)?.type, 'grant.expired');
-  await t.close();
 });
 
-test('no secret is in the records or readable in the files of the data directory', async () => {
-  const t = await testControl();
+test('no secret is in the records or readable in the files of the data directory', async (context) => {
+  const t = await testControl(context);
   const { grant } = await scene(t);
   const issued = await t.control.credentials.issue(t.actor, { principal: PRINCIPAL.name, grant: grant.id });
   const more = await t.control.tokens.issue(t.actor, t.admin.id);
@@ -216,11 +209,10 @@ test('no secret is in the records or readable in the files of the data directory
   for (const secret of [UPSTREAM_PASSWORD, issued.password, t.token, more.token]) {
     for (const place of places) assert.ok(!place.includes(secret));
   }
-  rmSync(t.dataDir, { recursive: true, force: true });
 });
 
-test('changes made at the same time come one after the other', async () => {
-  const t = await testControl();
+test('changes made at the same time come one after the other', async (context) => {
+  const t = await testControl(context);
   await scene(t);
   const names = Array.from({ length: 20 }, (_, i) => `p-${i}`);
   await Promise.all(names.map((name) => t.control.principals.create(t.actor, { ...PRINCIPAL, name })));
@@ -233,5 +225,4 @@ test('changes made at the same time come one after the other', async () => {
     versions,
     versions.map((_, i) => i + 2),
   );
-  await t.close();
 });

@@ -148,8 +148,8 @@ function checkHost(host: string, what: string): string {
   const text = host.trim().toLowerCase();
   const label = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?';
   const dns = new RegExp(`^${label}(\\.${label})*\\.?$`);
-  // Digits and dots that are no address (127.1, 0177.0.0.1) are still dialled as one by some resolvers.
-  const numeric = /^(0x[0-9a-f]*|[0-9.]+)$/.test(text);
+  // A name that ends in a number (127.1, 0x7f.1) is dialled as an address by some resolvers.
+  const numeric = /(^|\.)(0x[0-9a-f]*|[0-9]+)\.?$/.test(text);
   if (isIP(text) === 0 && (text.length > 253 || numeric || !dns.test(text))) {
     throw new PosternError('POSTERN_INVALID', `The ${what} is neither a DNS name nor an IP address.`);
   }

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { TestContext } from 'node:test';
 import type { Actor } from '../core/record.ts';
 import type { Delta } from '../core/views.ts';
 import { personActor } from '../identity/persons.ts';
@@ -18,7 +19,6 @@ export interface TestControl {
   readonly admin: Person;
   readonly actor: Actor;
   readonly token: string;
-  close(): Promise<void>;
 }
 
 export const UPSTREAM_PASSWORD = 'upstream-secret-Zq81';
@@ -35,7 +35,10 @@ export const RESOURCE: NewResource = {
   upstream: { user: 'ledger_app', password: UPSTREAM_PASSWORD },
 };
 
-export async function testControl(options: Partial<ControlOptions> = {}): Promise<TestControl> {
+export async function testControl(
+  context: TestContext,
+  options: Partial<ControlOptions> = {},
+): Promise<TestControl> {
   const dataDir = mkdtempSync(join(tmpdir(), 'postern-control-'));
   const sink = new MemorySink();
   const deltas: Delta[] = [];
@@ -46,6 +49,10 @@ export async function testControl(options: Partial<ControlOptions> = {}): Promis
       deltas.push(delta);
     },
     ...options,
+  });
+  context.after(async () => {
+    await control.close();
+    rmSync(dataDir, { recursive: true, force: true });
   });
   const setupToken = await control.setup.mint();
   const { person: admin, token } = await control.setup.complete(
@@ -61,9 +68,5 @@ export async function testControl(options: Partial<ControlOptions> = {}): Promis
     admin,
     actor: personActor(admin),
     token,
-    async close() {
-      await control.close();
-      rmSync(dataDir, { recursive: true, force: true });
-    },
   };
 }

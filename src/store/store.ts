@@ -16,7 +16,10 @@ export type StateDb = Kysely<StateTables>;
 export class Store {
   readonly db: StateDb;
 
+  readonly #database: DatabaseSync;
+
   private constructor(database: DatabaseSync) {
+    this.#database = database;
     this.db = new Kysely<StateTables>({ dialect: new SqliteDialect({ database: adapt(database) }) });
   }
 
@@ -42,10 +45,11 @@ export class Store {
     return new Store(database);
   }
 
+  /** Closing twice is closing once. */
   async close(): Promise<void> {
-    // Kysely opens its driver at the first query and closes only what it opened.
-    await this.db.selectFrom('settings').select('name').limit(1).execute();
     await this.db.destroy();
+    // Kysely closes only what it has used.
+    if (this.#database.isOpen) this.#database.close();
   }
 }
 

@@ -77,7 +77,9 @@ async function ensureCa(dir: string): Promise<Issuer> {
   }
   try {
     const certificate = new x509.X509Certificate(readFileSync(certFile, 'utf8'));
-    const der = x509.PemConverter.decodeFirst(readFileSync(keyFile, 'utf8'));
+    const keyPem = readFileSync(keyFile, 'utf8');
+    const der = x509.PemConverter.decodeFirst(keyPem);
+    if (!(await keyFits(certificate, keyPem))) throw new Error('ca.key does not belong to ca.crt');
     const key = await webcrypto.subtle.importKey('pkcs8', der, ALGORITHM, false, ['sign']);
     if (certificate.notAfter.getTime() < Date.now() + DAY) throw new Error('it has expired');
     return { certificate, key };

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RESOURCE } from '../access/test-control.ts';
+import { ROLES } from '../store/entities.ts';
+import { itemsOf, type TestApi, testApi } from './test-api.ts';
+
+const NEVER = '018f0000-0000-7000-8000-000000000000';
+const END = { reason: 'test' };
+
+/** Route by route: who is let through. `owner` is the owner of `mine`; the others own nothing. */
+const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | undefined, allowed: string][] = [
+  ['GET', '/v1/whoami', undefined, 'admin owner approver reviewer auditor'],
+  ['GET', '/v1/connection', undefined, 'admin owner approver reviewer auditor'],
+  ['POST', '/v1/persons', {}, 'admin'],
+  ['GET', '/v1/persons', undefined, 'admin approver reviewer auditor'],
+  ['GET', '/v1/persons/ada@example.org', undefined, 'admin approver reviewer auditor'],
+  ['POST', `/v1/persons/${NEVER}/disable`, END, 'admin'],
+  ['POST', '/v1/persons/ada@example.org/tokens', {}, 'admin'],
+  ['POST', '/v1/principals', {}, 'admin'],
+  ['GET', '/v1/principals', undefined, 'admin owner approver reviewer auditor'],
+  ['GET', '/v1/principals/mine', undefined, 'admin owner approver reviewer auditor'],
+  ['GET', '/v1/principals/theirs', undefined, 'admin approver reviewer auditor'],
+  ['POST', '/v1/principals/mine/disable', {}, 'admin owner'],
+  ['POST', '/v1/principals/theirs/disable', END, 'admin'],
+  ['POST', '/v1/principals/mine/suspend', {}, 'admin owner'],
+  ['POST', '/v1/principals/theirs/suspend', END, 'admin'],
+  ['POST', '/v1/principals/mine/resume', END, 'admin'],
+  ['POST', '/v1/principals/mine/retire', {}, 'admin'],
+  ['POST', '/v1/resources', {}, 'admin'],
+  ['GET', '/v1/resources', undefined, 'admin owner approver reviewer auditor'],
+  ['GET', '/v1/resources/ledger-db', undefined, 'admin owner approver reviewer auditor'],
+  ['POST', '/v1/resources/ledger-db/test', undefined, 'admin'],
+  ['POST', '/v1/resources/ledger-db/retire', {}, 'admin'],
+  ['POST', '/v1/grants', {}, 'admin approver'],
+  ['GET', '/v1/grants', undefined, 'admin owner approver reviewer auditor'],
+  ['GET', '/v1/grants/GRANT-MINE', undefined, 'admin owner approver reviewer auditor'],
+  ['GET', '/v1/grants/GRANT-THEIRS', undefined, 'admin approver reviewer auditor'],
+  ['POST', '/v1/grants/GRANT-MINE/revoke', {}, 'admin owner approver'],
+  ['POST', '/v1/grants/GRANT-THEIRS/revoke', {}, 'admin owner approver'],
+  ['POST', '/v1/credentials', { principal: 'mine' }, 'admin owner'],
+  ['POST', '/v1/credentials', { principal: 'theirs' }, 'admin'],
+  ['GET', '/v1/credentials', undefined, 'admin owner approver reviewer auditor'],
+  ['POST', `/v1/credentials/${NEVER}/revoke`, END, 'admin owner'],
+  ['GET', '/v1/sessions', undefined, 'admin owner reviewer auditor'],
+  ['GET', '/v1/activity', undefined, 'admin owner reviewer auditor'],
+  ['GET', '/v1/activity?principal=theirs', undefined, 'admin reviewer auditor'],
+  ['GET', '/v1/activity/summary?principal=theirs', undefined, 'admin reviewer auditor'],
+  ['GET', `/v1/activity/${NEVER}`, undefined, 'admin owner reviewer auditor'],
+  ['GET', '/v1/ledger', undefined, 'admin approver reviewer auditor'],
+  ['POST', '/v1/evidence', {}, 'admin reviewer auditor'],
+];
+
+async function people(api: TestApi): Promise<Map<string, string>> {
+  const tokens = new Map<string, string>();
+  for (const role of ROLES) {
+    const email = `${role}@example.org`;
+    const made = await api.call('POST', '/v1/persons', { name: `The ${role}`, email, roles: [role] });
+    assert.equal(made.status, 201, made.text);
+    const { token } = (await api.call('POST', `/v1/persons/${email}/tokens`, {})).body;
+    tokens.set(role, String(token));
+  }
+  return tokens;
+}
+
+async function principal(api: TestApi, name: string, owner: string): Promise<string> {
+  const fields = { kind: 'ci_runner', purpose: 'x', environment: 'test' };
+  const made = await api.call('POST', '/v1/principals', { ...fields, name, owner });
+  assert.equal(made.status, 201, made.text);
+  const grant = { principal: name, resource: 'ledger-db', scope: 'select on a.b', ttlSeconds: 600 };
+  return String((await api.call('POST', '/v1/grants', grant)).body.id);
+}
+
+test('each role reaches exactly the routes of the table', async (context) => {
+  const api = await testApi(context);
+  const tokens = await people(api);
+  await api.call('POST', '/v1/resources', RESOURCE);
+  const mine = await principal(api, 'mine', 'owner@example.org');
+  const theirs = await principal(api, 'theirs', 'ada@example.org');
+  for (const [method, template, body, allowed] of TABLE) {
+    const path = template.replace('GRANT-MINE', mine).replace('GRANT-THEIRS', theirs);
+    for (const [role, token] of tokens) {
+      const { status, text } = await api.call(method, path, body, token);
+      const through = status !== 403;
+      assert.equal(
+        through,
+        allowed.split(' ').includes(role),
+        `${role} ${method} ${template}: ${status} ${text}`,
+      );
+      assert.notEqual(status, 401);
+      assert.ok(status < 500 || template.includes('summary'), `${role} ${method} ${template}: ${text}`);
+    }
+  }
+});
+
+test('every route of the API is in the table', async (context) => {
+  const api = await testApi(context);
+  const { paths } = (await api.call('GET', '/openapi.json', undefined, null)).body;
+  const open = ['/healthz', '/v1/setup'];
+  for (const [path, methods] of Object.entries(paths ?? {})) {
+    for (const method of Object.keys(methods as object)) {
+      if (open.includes(path)) continue;
+      const shape = path.replace(/\{\w+\}/g, 'X');
+      const covered = TABLE.some(([m, p]) => {
+        const parts = p.replace(/\?.*/, '').split('/');
+        const same = shape.split('/').every((part, i) => part === 'X' || part === parts[i]);
+        return m.toLowerCase() === method && same && parts.length === shape.split('/').length;
+      });
+      assert.ok(covered, `${method} ${path}`);
+    }
+  }
+});
+
+test('an owner sees only their own in lists', async (context) => {
+  const api = await testApi(context);
+  const tokens = await people(api);
+  await api.call('POST', '/v1/resources', RESOURCE);
+  await principal(api, 'mine', 'owner@example.org');
+  await principal(api, 'theirs', 'ada@example.org');
+  await api.call('POST', '/v1/credentials', { principal: 'theirs' });
+  const owner = tokens.get('owner');
+  for (const query of ['', '?owner=ada@example.org', '?q=the']) {
+    const items = itemsOf(await api.call('GET', `/v1/principals${query}`, undefined, owner));
+    assert.ok(
+      items?.every((item) => String(item.name) === 'mine'),
+      query,
+    );
+  }
+  const grants = itemsOf(await api.call('GET', '/v1/grants?status=all', undefined, owner));
+  assert.deepEqual(
+    grants?.map((g) => g.principal?.name),
+    ['mine'],
+  );
+  const credentials = await api.call('GET', '/v1/credentials?principal=theirs', undefined, owner);
+  assert.deepEqual(credentials.body.items, []);
+});
+
+test('nobody approves a grant for a principal they answer for, except an administrator, who is then named', async (context) => {
+  const api = await testApi(context);
+  await api.call('POST', '/v1/resources', RESOURCE);
+  const both = { name: 'Both', email: 'both@example.org', roles: ['owner', 'approver'] };
+  await api.call('POST', '/v1/persons', both);
+  const token = String((await api.call('POST', '/v1/persons/both@example.org/tokens', {})).body.token);
+  await principal(api, 'mine', 'both@example.org');
+  const backed = { kind: 'agent', purpose: 'x', environment: 'test', name: 'backed' };
+  const owners = { owner: 'ada@example.org', backupOwner: 'both@example.org' };
+  await api.call('POST', '/v1/principals', { ...backed, ...owners });
+  await principal(api, 'theirs', 'ada@example.org');
+  const grant = (name: string) => ({
+    principal: name,
+    resource: 'ledger-db',
+    scope: 'select on a.b',
+    ttlSeconds: 60,
+  });
+  assert.equal((await api.call('POST', '/v1/grants', grant('mine'), token)).status, 403);
+  assert.equal((await api.call('POST', '/v1/grants', grant('backed'), token)).status, 403);
+  assert.equal((await api.call('POST', '/v1/grants', grant('theirs'), token)).status, 201);
+  const own = await api.call('POST', '/v1/grants', grant('theirs'));
+  assert.equal(own.body.authority?.approvers?.[0]?.name, 'Ada Admin');
+});
+
+test('nobody gives themselves a role', async (context) => {
+  const api = await testApi(context);
+  const tokens = await people(api);
+  for (const role of ROLES.filter((r) => r !== 'admin')) {
+    const token = tokens.get(role);
+    const person = { name: 'Mallory', email: `m-${role}@example.org`, roles: ['admin'] };
+    assert.equal((await api.call('POST', '/v1/persons', person, token)).status, 403);
+    const other = await api.call('POST', '/v1/persons/ada@example.org/tokens', {}, token);
+    assert.equal(other.status, 403);
+    const self = await api.call('POST', `/v1/persons/${role}@example.org/tokens`, {}, token);
+    assert.equal(self.status, 201, 'a further token for oneself carries the same roles');
+  }
+});

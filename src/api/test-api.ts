@@ -1,0 +1,114 @@
+/** For tests: the API over real HTTPS on a free port, and a client that trusts its CA. */
+
+import { request } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import type { TestContext } from 'node:test';
+import type { FastifyInstance } from 'fastify';
+import { type TestControl, testControl } from '../access/test-control.ts';
+import { ensureTls } from '../vault/ca.ts';
+import type { ApiDeps } from './deps.ts';
+import { createApi } from './server.ts';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: NodeJS.Dict<string | string[]>;
+  readonly text: string;
+  readonly body: Json;
+}
+
+/** Parsed JSON, loosely: tests look into it. */
+export interface Json {
+  readonly [key: string]: Json;
+}
+
+/** The items of a list's answer. */
+export const itemsOf = (answer: Answer): readonly Json[] => answer.body.items as unknown as readonly Json[];
+
+export interface TestApi extends TestControl {
+  readonly app: FastifyInstance;
+  readonly deps: ApiDeps;
+  readonly logged: string[];
+  /** Every answer so far, headers and body, for searching. */
+  readonly answers: string[];
+  call(method: 'GET' | 'POST', path: string, body?: unknown, token?: string | null): Promise<Answer>;
+}
+
+export async function testApi(context: TestContext, overrides: Partial<ApiDeps> = {}): Promise<TestApi> {
+  const t = await testControl(context);
+  const tls = await ensureTls(t.dataDir);
+  const logged: string[] = [];
+  const log = (fields: object, message: string): void => {
+    logged.push(JSON.stringify({ ...fields, message }));
+  };
+  let port = 0;
+  const deps: ApiDeps = {
+    control: t.control,
+    activity: {
+      query: () => ({ items: [], next: null }),
+      summary: () => {
+        throw new Error('no summary in this test');
+      },
+      record: () => null,
+    },
+    ledger: {
+      status: () => ({ origin: 'o', size: 7, root: '', checkpoint: '', vkey: '', fault: null }),
+      flush: async () => undefined,
+    },
+    exportEvidence: async () => undefined,
+    zipFolder: async (_dir, out) => {
+      out.end('zip');
+    },
+    gateway: {
+      sessions: () => [],
+      testResource: async () => ({ ok: true, steps: [] }),
+      health: () => ({ workers: 1, reasons: [] }),
+    },
+    tls,
+    addresses: () => ({ api: { host: '127.0.0.1', port }, postgres: { host: '127.0.0.1', port: 6432 } }),
+    version: '0.0.0-test',
+    logger: { warn: log, error: log },
+    ...overrides,
+  };
+  const app = await createApi(deps);
+  context.after(() => app.close());
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  port = (app.server.address() as AddressInfo).port;
+  const answers: string[] = [];
+
+  const call: TestApi['call'] = (method, path, body, token = t.token) =>
+    new Promise((resolve, reject) => {
+      const payload = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+      const headers = {
+        ...(payload !== undefined && { 'content-type': 'application/json' }),
+        ...(token !== null && { authorization: `Bearer ${token}` }),
+      };
+      const options = { host: '127.0.0.1', port, method, path, headers, ca: tls.caPem, agent: false };
+      const req = request(options, (res) => {
+        const chunks: Buffer[] = [];
+        res.on('data', (chunk: Buffer) => chunks.push(chunk));
+        res.on('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          answers.push(`${JSON.stringify(res.headers)}\n${text}`);
+          const json = String(res.headers['content-type']).includes('json');
+          resolve({
+            status: res.statusCode ?? 0,
+            headers: res.headers,
+            text,
+            body: (json ? JSON.parse(text) : null) as Json,
+          });
+        });
+        res.on('error', reject);
+      });
+      req.on('error', reject);
+      req.end(payload);
+    });
+
+  return {
+    ...t,
+    app,
+    deps,
+    logged,
+    answers,
+    call,
+  };
+}

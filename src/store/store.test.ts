@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type TestContext, test } from 'node:test';
+import type { ChangeRecord } from '../core/record.ts';
+import { applyChange, recover } from './changes.ts';
+import type { Grant, Person, Principal, Resource } from './entities.ts';
+import { Store } from './store.ts';
+
+const T0 = '2026-01-01T00:00:00.000000Z';
+const T1 = '2026-01-02T00:00:00.000000Z';
+const PERSON: Person = {
+  id: 'p1',
+  name: 'Ada',
+  email: 'ada@example.org',
+  roles: ['admin'],
+  status: 'active',
+  statusReason: null,
+  createdAt: T0,
+};
+const OWNER = { id: 'p1', name: 'Ada', email: 'ada@example.org' };
+const PRINCIPAL: Principal = {
+  id: 'n1',
+  name: 'batch',
+  kind: 'agent',
+  owner: OWNER,
+  backupOwner: null,
+  purpose: 'x',
+  environment: 'test',
+  reviewIntervalDays: 90,
+  expiresAt: null,
+  status: 'active',
+  statusReason: null,
+  createdAt: T0,
+};
+const RESOURCE: Resource = {
+  id: 'r1',
+  name: 'ledger-db',
+  protocol: 'postgres',
+  host: 'db',
+  port: 5432,
+  database: 'bank',
+  tls: { mode: 'verify-full', ca: null, serverName: null },
+  environment: 'test',
+  classification: 'internal',
+  durability: 'process',
+  upstream: { user: 'app' },
+  status: 'active',
+  statusReason: null,
+  createdAt: T0,
+};
+const GRANT: Grant = {
+  id: 'g1',
+  principal: { id: 'n1', name: 'batch' },
+  resource: { id: 'r1', name: 'ledger-db' },
+  scope: 'select on *.*',
+  start: T0,
+  end: T1,
+  status: 'active',
+  endReason: null,
+  endedAt: null,
+  authority: { kind: 'approval', approvers: [{ id: 'p1', name: 'Ada' }], ticket: null, justification: null },
+  createdAt: T0,
+};
+
+type EntityName = ChangeRecord['change']['entity'];
+
+function record(entity: EntityName, after: { readonly id: string }): ChangeRecord {
+  const actor = { kind: 'system', id: 'postern', name: 'postern' } as const;
+  return {
+    id: 'x',
+    time: T0,
+    type: 'config.changed',
+    actor,
+    change: { entity, id: after.id, before: null, after },
+  };
+}
+
+async function filled(context: TestContext): Promise<Store> {
+  const store = Store.open(':memory:');
+  context.after(() => store.close());
+  await recover(store, [
+    record('person', PERSON),
+    record('principal', PRINCIPAL),
+    record('resource', RESOURCE),
+    record('grant', GRANT),
+  ]);
+  return store;
+}
+
+test('the database itself refuses what must never be state, naming the promise that is broken', async (context) => {
+  const { db } = await filled(context);
+  const broken: [EntityName, { readonly id: string }, RegExp][] = [
+    ['grant', { ...GRANT, end: T0 } as Grant, /grant_ends_after_it_starts/],
+    ['grant', { ...GRANT, end: '2026-01-02' } as Grant, /grant_end_is_a_time/],
+    ['grant', { ...GRANT, status: 'revoked' } as Grant, /ended_grant_says_when_and_why/],
+    ['grant', { ...GRANT, endedAt: T1 } as Grant, /ended_grant_says_when_and_why/],
+    [
+      'grant',
+      { ...GRANT, authority: { ...GRANT.authority, approvers: [] } } as Grant,
+      /grant_has_an_approver/,
+    ],
+    ['grant', { ...GRANT, principal: { id: 'none', name: '' } } as Grant, /FOREIGN KEY/],
+    ['principal', { ...PRINCIPAL, id: 'n2' } as Principal, /principals\.name/],
+    ['principal', { ...PRINCIPAL, name: 'A b' } as Principal, /principal_name_is_plain/],
+    ['principal', { ...PRINCIPAL, name: '-ab' } as Principal, /principal_name_is_plain/],
+    ['principal', { ...PRINCIPAL, backupOwner: OWNER } as Principal, /backup_owner_is_someone_else/],
+    ['principal', { ...PRINCIPAL, purpose: '' } as Principal, /principal_has_a_purpose/],
+    ['resource', { ...RESOURCE, id: 'r2' } as Resource, /resources\.name/],
+    ['resource', { ...RESOURCE, port: 0 } as Resource, /port_in_bounds/],
+    ['person', { ...PERSON, id: 'p2' } as Person, /persons\.email/],
+    ['person', { ...PERSON, email: 'Ada@example.org' } as Person, /email_is_lower_case/],
+  ];
+  for (const [entity, after, message] of broken) {
+    await assert.rejects(applyChange(db, record(entity, after)), message);
+  }
+});
+
+test('an unknown entity in a record is an error, not a silent gap', async (context) => {
+  const { db } = await filled(context);
+  const odd = record('binding' as unknown as EntityName, { id: 'b' });
+  await assert.rejects(applyChange(db, odd), { code: 'POSTERN_INTERNAL' });
+});
+
+test('a recovery that fails half way changes nothing', async (context) => {
+  const store = await filled(context);
+  const bad = record('grant', { ...GRANT, end: T0 } as Grant);
+  const good = record('person', { ...PERSON, status: 'disabled' } as Person);
+  await assert.rejects(recover(store, [good, bad]));
+  const row = await store.db.selectFrom('persons').selectAll().executeTakeFirstOrThrow();
+  assert.equal(row.status, 'active');
+});
+
+test('the file is private, durable, and opens again; one of a newer version is refused', async (context) => {
+  const dir = mkdtempSync(join(tmpdir(), 'postern-store-'));
+  context.after(() => rmSync(dir, { recursive: true, force: true }));
+  const file = join(dir, 'state.db');
+  const store = Store.open(file);
+  await applyChange(store.db, record('person', PERSON));
+  for (const name of ['state.db', 'state.db-wal', 'state.db-shm']) {
+    assert.equal(statSync(join(dir, name)).mode & 0o777, 0o600, name);
+  }
+  await store.close();
+  const again = Store.open(file);
+  assert.equal((await again.db.selectFrom('persons').selectAll().execute()).length, 1);
+  await again.close();
+  const raw = new DatabaseSync(file);
+  raw.exec('PRAGMA user_version = 99');
+  raw.close();
+  assert.throws(() => Store.open(file), { code: 'POSTERN_INVALID' });
+});
