@@ -32,6 +32,7 @@ export class TextTable<T> {
 
   /** The rows as lines, each with its line end; the first call puts the head above them. */
   format(rows: readonly T[]): string {
+    if (rows.length === 0) return '';
     const cells = rows.map((row) => this.#columns.map((column) => show(column.value(row))));
     let text = '';
     if (this.#widths === null) {
