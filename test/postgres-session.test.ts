@@ -333,6 +333,36 @@ describe('a PostgreSQL session', () => {
     assert.equal(denied.statement, 'select yearly_amount from hr.salaries');
   });
 
+  it('counts each row once: changed, returned or both, in a string of statements too', async () => {
+    const counted = await bank.identity('counted', 'select, insert, create on ledger.*');
+    await bank.server.query(
+      'create table ledger.counts (n int); grant all on ledger.counts to ledger_app',
+      'bank',
+    );
+    const client = await connect(counted);
+    await client.query('insert into ledger.counts values ($1), (2), (3) returning n', [1]);
+    await client.query('select n from ledger.counts; insert into ledger.counts values (4) returning n');
+    await client.query('create table ledger.counted as select n from ledger.counts');
+    await client.query('begin');
+    await client.query('declare c cursor for select n from ledger.counts');
+    await client.query('fetch 2 from c');
+    await client.query('rollback');
+    await client.end();
+    const rows = await bank.commands('counted');
+    assert.deepEqual(
+      rows.map((row) => [row.code, row.rows]),
+      [
+        ['INSERT 0 3', 3],
+        ['SELECT 3; INSERT 0 1', 4],
+        ['SELECT 4', 4],
+        ['BEGIN', 0],
+        ['DECLARE CURSOR', 0],
+        ['FETCH 2', 2],
+        ['ROLLBACK', 0],
+      ],
+    );
+  });
+
   it('records each execution of a refused pipeline once, as refused, and nothing of what the server skipped', async () => {
     const piped = await bank.identity('piped', 'select on ledger.*');
     const client = await connect(piped);

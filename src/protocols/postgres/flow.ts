@@ -25,6 +25,8 @@ export class Running {
   readonly id: string;
   readonly startedMicros: number;
   rows = 0;
+  /** `rows` when the last command tag came: a string of statements has one tag each. */
+  rowsBefore = 0;
   bytes = 0;
   tag = '';
 

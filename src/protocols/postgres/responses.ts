@@ -252,9 +252,11 @@ export const SHOW_SEARCH_PATH = query('SHOW search_path');
 
 function note(running: Running, tag: string): void {
   running.tag = running.tag === '' ? tag : `${running.tag}; ${tag}`.slice(0, 200);
-  // `SELECT 3`, `INSERT 0 1`, `COPY 10`: the last number is the rows; of a SELECT they have been counted.
-  const rows = / (\d+)$/.exec(tag);
-  if (rows !== null && !tag.startsWith('SELECT') && !tag.startsWith('FETCH')) running.rows += Number(rows[1]);
+  // `SELECT 3`, `INSERT 0 1`, `COPY 10`: the last number is the rows. Those that also came as data are the same ones; a
+  // tag without data behind it (no RETURNING, CREATE TABLE AS) is all there is to know.
+  const told = Number(/ (\d+)$/.exec(tag)?.[1] ?? 0);
+  running.rows = Math.max(running.rows, running.rowsBefore + told);
+  running.rowsBefore = running.rows;
 }
 
 function status(letter: number | undefined): 'I' | 'T' | 'E' {
