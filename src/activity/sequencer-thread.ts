@@ -4,10 +4,14 @@
  * pauses; meanwhile the journals keep what the gateway records.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { Sequencing } from './sequencing.ts';
+import { Sequencing, STEP } from './sequencing.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-messages.ts';
 
-const IDLE_MS = 25;
+/**
+ * Pause between steps while nobody waits: every step costs a few commits of the file system's journal, and those hold up the
+ * workers' appends, so many small steps are worse than a few large ones.
+ */
+const PACE_MS = 250;
 const RETRY_MS = { first: 100, longest: 2000 };
 
 const port = parentPort;
@@ -49,8 +53,11 @@ async function run(sequencing: Sequencing): Promise<void> {
     const due = asked;
     const last = closing;
     let more = false;
+    let behind = false;
     try {
-      more = sequencing.step();
+      const taken = sequencing.step();
+      more = taken > 0;
+      behind = taken >= STEP;
       const answer = due.length > 0 && !more;
       if (answer) sequencing.checkpoint();
       if (sequencing.checkpointIfDue() || answer || fault !== null) {
@@ -66,7 +73,7 @@ async function run(sequencing: Sequencing): Promise<void> {
       for (const id of settled(due)) say({ kind: 'flush-failed', id, message });
     }
     if (last && !more) return;
-    await pause(fault !== null ? retry : more || asked.length > 0 ? 0 : IDLE_MS);
+    await pause(fault !== null ? retry : behind || closing || asked.length > 0 ? 0 : PACE_MS);
     if (fault !== null) retry = Math.min(retry * 2, RETRY_MS.longest);
   }
 }

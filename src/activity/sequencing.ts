@@ -8,7 +8,7 @@ import { removeIndex } from './schema.ts';
 import type { LedgerStatus, ThreadData } from './thread-messages.ts';
 
 /** Records taken per step: large enough to share the fsyncs, small enough to answer a flush in between. */
-const STEP = 10_000;
+export const STEP = 10_000;
 /** A checkpoint is signed at most so often, unless asked for. */
 const CHECKPOINT_MS = 1000;
 
@@ -59,9 +59,9 @@ export class Sequencing {
     return this.#signedSize;
   }
 
-  /** Takes in what the journals hold, at most one step of it. Answers whether there may be more. */
-  step(): boolean {
-    return this.#sequencer.step(STEP) > 0;
+  /** Takes in what the journals hold, at most {@link STEP} records of it; how many it were. */
+  step(): number {
+    return this.#sequencer.step(STEP);
   }
 
   /** Signs a checkpoint where the last one is a second old and leaves have come since. Answers whether it did. */

@@ -5,15 +5,22 @@ import type { Recorder } from '../protocols/contract.ts';
 /** What the recorder needs of a journal. */
 export type TurnJournal = Pick<JournalWriter, 'append' | 'flush' | 'sync'>;
 
+/** How long a record that nothing waits for (an outcome) may stay in memory, in milliseconds. */
+const LINGER_MS = 10;
+/** So many of them are written at once. */
+const LINGER_RECORDS = 512;
+
 /**
  * Gathers the records of one event-loop turn, writes them with one write when the turn's input has been handled, and then lets
- * go what was waiting for them.
+ * go what was waiting for them. Records that nothing waits for go along with the next that something does, or a moment later.
  */
 export class TurnRecorder implements Recorder {
   readonly #journal: TurnJournal;
   readonly #onFault: (error: unknown) => void;
   #waiting: { readonly power: boolean; readonly callback: (written: boolean) => void }[] = [];
   #scheduled = false;
+  #lingering = 0;
+  #timer: NodeJS.Timeout | null = null;
 
   constructor(journal: TurnJournal, onFault: (error: unknown) => void) {
     this.#journal = journal;
@@ -22,7 +29,9 @@ export class TurnRecorder implements Recorder {
 
   append(json: string, payloads?: readonly Payload[]): void {
     this.#journal.append(json, payloads);
-    this.#schedule();
+    this.#lingering += 1;
+    if (this.#lingering >= LINGER_RECORDS) this.#schedule();
+    else this.#timer ??= setTimeout(() => this.#flush(), LINGER_MS);
   }
 
   afterWrite(durability: 'process' | 'power', callback: (written: boolean) => void): void {
@@ -39,6 +48,11 @@ export class TurnRecorder implements Recorder {
 
   #flush(): void {
     this.#scheduled = false;
+    this.#lingering = 0;
+    if (this.#timer !== null) {
+      clearTimeout(this.#timer);
+      this.#timer = null;
+    }
     const waiting = this.#waiting;
     this.#waiting = [];
     let written = true;

@@ -19,6 +19,8 @@ import { FLUSH, TERMINATE, WireError } from './wire.ts';
 
 /** How long a closing session may take to hand its last words over, in milliseconds. */
 const GOODBYE_MS = 500;
+/** How much the resource may still send for a client that is gone, in bytes. */
+const MAX_UNDELIVERED = 1024 * 1024;
 
 export interface SessionParts {
   readonly gateway: Gateway;
@@ -57,6 +59,7 @@ export class PgSession implements LiveSession {
   #commands = 0;
   #denied = 0;
   #leaving = false;
+  #undelivered = 0;
 
   constructor(parts: SessionParts) {
     const { gateway, who, client, upstream } = parts;
@@ -109,7 +112,12 @@ export class PgSession implements LiveSession {
   }
 
   toClient(bytes: Buffer): void {
-    if (this.#client.destroyed || !this.#client.writable) return;
+    if (this.#client.destroyed || !this.#client.writable) {
+      // Nobody reads a long result any more: let the server notice, as it would without a gateway.
+      this.#undelivered += bytes.length;
+      if (this.#undelivered > MAX_UNDELIVERED) this.#upstream.socket.destroy();
+      return;
+    }
     if (!this.#client.write(bytes)) this.#upstream.socket.pause();
   }
 
