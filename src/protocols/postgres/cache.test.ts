@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { StatementCache } from './cache.ts';
+import { notExamined } from './examine-text.ts';
 import { type Examined, examine, loadParser } from './parser.ts';
 
 before(loadParser);
@@ -40,6 +41,14 @@ test('a shape gives the same answer and the same fingerprint as the text itself'
     const other = sql.replaceAll('1', '7').replaceAll("'a'", "'other'");
     assert.deepEqual(cache.find(other), examined(other));
   }
+});
+
+test('a refusal for size is not remembered, since it may be of the moment', () => {
+  const cache = new StatementCache();
+  cache.add('select 1', notExamined({ code: 'POSTERN_STATEMENT_TOO_LARGE', reason: 'busy' }));
+  assert.equal(cache.find('select 1'), undefined);
+  cache.add('selec 1', examined('selec 1'));
+  assert.equal(cache.find('selec 1')?.classified.denied?.code, 'POSTERN_STATEMENT_INVALID');
 });
 
 test('it holds no more than its limits, and keeps what is in use', () => {

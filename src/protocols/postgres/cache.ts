@@ -83,6 +83,8 @@ export class StatementCache {
   }
 
   add(sql: string, examined: Examined): void {
+    // Too large or too deep for the moment: a busy thread or a short stack may have had its part in it.
+    if (examined.classified.denied?.code === 'POSTERN_STATEMENT_TOO_LARGE') return;
     this.#texts.set(sql, examined);
     if (examined.classified.literalsMatter) return;
     const shape = normalizeLiterals(sql);
