@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import type { ChangeRecord } from '../core/record.ts';
 import { clientProof, proofFits, scramKeys, scramSalt } from '../core/scram.ts';
 import { SCRAM_ITERATIONS } from '../core/views.ts';
-import { MemorySink } from '../store/memory-sink.ts';
+import { MemorySink } from '../store/memory-sink.fixture.ts';
+import { RESOURCE, type TestControl, testControl, UPSTREAM_PASSWORD } from './control.fixture.ts';
 import { Control } from './control.ts';
-import { RESOURCE, type TestControl, testControl, UPSTREAM_PASSWORD } from './test-control.ts';
 
 const PRINCIPAL = {
   name: 'nightly-ledger-batch',

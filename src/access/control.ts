@@ -141,6 +141,3 @@ export class Control {
     await this.#options.publish(delta);
   }
 }
-
-/** @see Control.open */
-export const openControl = (options: ControlOptions): Promise<Control> => Control.open(options);

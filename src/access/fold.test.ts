@@ -7,10 +7,10 @@ import fc from 'fast-check';
 import { PosternError } from '../core/errors.ts';
 import { personActor } from '../identity/persons.ts';
 import { recover } from '../store/changes.ts';
-import { MemorySink } from '../store/memory-sink.ts';
+import { MemorySink } from '../store/memory-sink.fixture.ts';
 import { Store } from '../store/store.ts';
+import { RESOURCE } from './control.fixture.ts';
 import { Control } from './control.ts';
-import { RESOURCE } from './test-control.ts';
 
 const TABLES = ['persons', 'principals', 'resources', 'grants', 'credentials'] as const;
 

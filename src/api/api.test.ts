@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RESOURCE, UPSTREAM_PASSWORD } from '../access/test-control.ts';
-import { itemsOf, type TestApi, testApi } from './test-api.ts';
+import { RESOURCE, UPSTREAM_PASSWORD } from '../access/control.fixture.ts';
+import { itemsOf, type TestApi, testApi } from './api.fixture.ts';
 
 const PRINCIPAL = {
   name: 'nightly-ledger-batch',

@@ -1,8 +1,9 @@
 /** What the API needs of the rest of Postern. `serve` puts it together; tests can too. */
 import type { Writable } from 'node:stream';
 import type { Control } from '../access/control.ts';
+import type { RecordDetail } from '../activity/activity.ts';
 import type { ActivityFilter } from '../activity/filter.ts';
-import type { ActivityItem, ActivityPage, PageOptions } from '../activity/query.ts';
+import type { ActivityPage, PageOptions } from '../activity/query.ts';
 import type { ActivitySummary } from '../activity/summary.ts';
 import type { Ref } from '../core/record.ts';
 import type { ResourceView } from '../core/views.ts';
@@ -11,12 +12,9 @@ import type { TlsMaterial } from '../vault/ca.ts';
 export interface ActivityReader {
   query(filter: ActivityFilter, page?: PageOptions): ActivityPage | Promise<ActivityPage>;
   summary(filter: ActivityFilter): ActivitySummary | Promise<ActivitySummary>;
-  /** One record with its statement and parameters, or null where there is none of that id. */
-  record(id: string): RecordDetail | null | Promise<RecordDetail | null>;
+  /** One record with its statement, parameters and outcome. @throws PosternError POSTERN_NOT_FOUND */
+  record(id: string): RecordDetail | Promise<RecordDetail>;
 }
-
-/** An item with more: the leaf as stored, outcome, statement, parameters. */
-export type RecordDetail = ActivityItem & { readonly [field: string]: unknown };
 
 export interface LedgerState {
   readonly origin: string;

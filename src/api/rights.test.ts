@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { RESOURCE } from '../access/test-control.ts';
+import { RESOURCE } from '../access/control.fixture.ts';
 import { ROLES } from '../store/entities.ts';
-import { itemsOf, type TestApi, testApi } from './test-api.ts';
+import { itemsOf, type TestApi, testApi } from './api.fixture.ts';
 
 const NEVER = '018f0000-0000-7000-8000-000000000000';
 const END = { reason: 'test' };

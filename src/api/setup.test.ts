@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Control } from '../access/control.ts';
-import { MemorySink } from '../store/memory-sink.ts';
-import { testApi } from './test-api.ts';
+import { MemorySink } from '../store/memory-sink.fixture.ts';
+import { testApi } from './api.fixture.ts';
 
 async function fresh(context: TestContext) {
   const dataDir = mkdtempSync(join(tmpdir(), 'postern-setup-'));

@@ -1,7 +1,6 @@
 import { setTimeout as after } from 'node:timers/promises';
 import { Type } from 'typebox';
 import type { ActivityFilter } from '../../activity/filter.ts';
-import { PosternError } from '../../core/errors.ts';
 import type { Person } from '../../store/entities.ts';
 import type { ApiDeps } from '../deps.ts';
 import { forbidden, owns, type Reach } from '../rights.ts';
@@ -51,9 +50,6 @@ export function activityRoutes(app: Api, deps: ApiDeps): void {
     async (request) => {
       await fresh(deps);
       const record = await deps.activity.record(request.params.id);
-      if (record === null) {
-        throw new PosternError('POSTERN_NOT_FOUND', `The log has no record ${request.params.id}.`);
-      }
       if (request.reach === 'own' && !(await ownRecord(deps, personOf(request), record.principal?.id))) {
         throw forbidden('This record is not about a principal of yours.');
       }

@@ -4,7 +4,9 @@ import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance } from 'fastify';
-import { type TestControl, testControl } from '../access/test-control.ts';
+import { type TestControl, testControl } from '../access/control.fixture.ts';
+import type { ControlOptions } from '../access/control.ts';
+import { PosternError } from '../core/errors.ts';
 import { ensureTls } from '../vault/ca.ts';
 import type { ApiDeps } from './deps.ts';
 import { createApi } from './server.ts';
@@ -13,6 +15,7 @@ export interface Answer {
   readonly status: number;
   readonly headers: NodeJS.Dict<string | string[]>;
   readonly text: string;
+  readonly bytes: Buffer;
   readonly body: Json;
 }
 
@@ -33,8 +36,12 @@ export interface TestApi extends TestControl {
   call(method: 'GET' | 'POST', path: string, body?: unknown, token?: string | null): Promise<Answer>;
 }
 
-export async function testApi(context: TestContext, overrides: Partial<ApiDeps> = {}): Promise<TestApi> {
-  const t = await testControl(context);
+export async function testApi(
+  context: TestContext,
+  overrides: Partial<ApiDeps> = {},
+  controlOptions: Partial<ControlOptions> = {},
+): Promise<TestApi> {
+  const t = await testControl(context, controlOptions);
   const tls = await ensureTls(t.dataDir);
   const logged: string[] = [];
   const log = (fields: object, message: string): void => {
@@ -48,7 +55,9 @@ export async function testApi(context: TestContext, overrides: Partial<ApiDeps> 
       summary: () => {
         throw new Error('no summary in this test');
       },
-      record: () => null,
+      record: () => {
+        throw new PosternError('POSTERN_NOT_FOUND', 'No record in this test.');
+      },
     },
     ledger: {
       status: () => ({ origin: 'o', size: 7, root: '', checkpoint: '', vkey: '', fault: null }),
@@ -87,13 +96,15 @@ export async function testApi(context: TestContext, overrides: Partial<ApiDeps> 
         const chunks: Buffer[] = [];
         res.on('data', (chunk: Buffer) => chunks.push(chunk));
         res.on('end', () => {
-          const text = Buffer.concat(chunks).toString();
+          const bytes = Buffer.concat(chunks);
+          const text = bytes.toString();
           answers.push(`${JSON.stringify(res.headers)}\n${text}`);
           const json = String(res.headers['content-type']).includes('json');
           resolve({
             status: res.statusCode ?? 0,
             headers: res.headers,
             text,
+            bytes,
             body: (json ? JSON.parse(text) : null) as Json,
           });
         });

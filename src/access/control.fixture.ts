@@ -7,7 +7,7 @@ import type { Actor } from '../core/record.ts';
 import type { Delta } from '../core/views.ts';
 import { personActor } from '../identity/persons.ts';
 import type { Person } from '../store/entities.ts';
-import { MemorySink } from '../store/memory-sink.ts';
+import { MemorySink } from '../store/memory-sink.fixture.ts';
 import { Control, type ControlOptions } from './control.ts';
 import type { NewResource } from './resources.ts';
 
@@ -39,7 +39,7 @@ export async function testControl(
   context: TestContext,
   options: Partial<ControlOptions> = {},
 ): Promise<TestControl> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'postern-control-'));
+  const dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'postern-control-'));
   const sink = new MemorySink();
   const deltas: Delta[] = [];
   const control = await Control.open({

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { RESOURCE, UPSTREAM_PASSWORD } from '../access/control.fixture.ts';
+import { Activity } from '../activity/activity.ts';
+import { LedgerService } from '../activity/ledger-service.ts';
+import { exportPackage } from '../evidence/export.ts';
+import { verifyPackage } from '../evidence/verify.ts';
+import { zipFolder } from '../evidence/zip.ts';
+import { JournalWriter } from '../ledger/journal.ts';
+import { loadMasterKey } from '../vault/master-key.ts';
+import { itemsOf, type TestApi, testApi } from './api.fixture.ts';
+
+/** The API over a real journal, log, index and evidence export. */
+async function real(context: TestContext): Promise<TestApi & { outDirs: string[] }> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'postern-real-'));
+  context.after(() => rmSync(dataDir, { recursive: true, force: true }));
+  const masterKey = loadMasterKey(dataDir, '');
+  const sink = JournalWriter.create(join(dataDir, 'journal'), 'control');
+  const ledger = await LedgerService.start({ dataDir, masterKey });
+  const activity = Activity.open({ dataDir, masterKey });
+  const outDirs: string[] = [];
+  const api = await testApi(
+    context,
+    {
+      ledger,
+      activity,
+      zipFolder,
+      exportEvidence: (params, outDir, generatedBy) => {
+        outDirs.push(outDir);
+        return exportPackage({ dataDir, masterKey, params, generatedBy, outDir });
+      },
+    },
+    { dataDir, masterKey, sink },
+  );
+  context.after(async () => {
+    activity.close();
+    await ledger.close();
+    sink.close();
+  });
+  return { ...api, outDirs };
+}
+
+async function scene(api: TestApi): Promise<void> {
+  const owner = { name: 'Olaf', email: 'olaf@example.org', roles: ['owner'] };
+  await api.call('POST', '/v1/persons', owner);
+  const fields = { kind: 'ci_runner', purpose: 'Posts the day', environment: 'production' };
+  await api.call('POST', '/v1/principals', { ...fields, name: 'mine', owner: 'olaf@example.org' });
+  await api.call('POST', '/v1/principals', { ...fields, name: 'theirs', owner: 'ada@example.org' });
+  await api.call('POST', '/v1/resources', RESOURCE);
+  for (const principal of ['mine', 'theirs']) {
+    const grant = {
+      principal,
+      resource: 'ledger-db',
+      scope: 'select on a.*',
+      ttlSeconds: 60,
+      ticket: 'CHG-1',
+    };
+    const made = await api.call('POST', '/v1/grants', grant);
+    const issued = await api.call('POST', '/v1/credentials', { principal, grant: made.body.id });
+    assert.equal(issued.status, 201, issued.text);
+    await api.call('POST', `/v1/grants/${made.body.id}/revoke`, { reason: 'run ended' });
+  }
+}
+
+test('what was just changed is in the activity at once, and each record can be read as it stands in the log', async (context) => {
+  const api = await real(context);
+  await scene(api);
+  const items = itemsOf(await api.call('GET', '/v1/activity?type=change&principal=mine&order=asc'));
+  assert.deepEqual(
+    items.map((item) => String(item.type)),
+    ['principal.created', 'grant.activated', 'credential.issued', 'grant.revoked'],
+  );
+  assert.equal(String(items[1]?.owner?.name), 'Olaf');
+  const detail = await api.call('GET', `/v1/activity/${items[1]?.id}`);
+  assert.equal(detail.status, 200, detail.text);
+  assert.equal(String(detail.body.record?.type), 'grant.activated');
+  const summary = await api.call('GET', '/v1/activity/summary?principal=mine');
+  assert.equal(summary.status, 200, summary.text);
+  const size = Number((await api.call('GET', '/v1/ledger')).body.size);
+  assert.ok(size > 10);
+});
+
+test('an owner reads the activity of their own principals and of no others', async (context) => {
+  const api = await real(context);
+  await scene(api);
+  const token = String((await api.call('POST', '/v1/persons/olaf@example.org/tokens', {})).body.token);
+  const all = itemsOf(await api.call('GET', '/v1/activity?type=all', undefined, token));
+  assert.deepEqual([...new Set(all.map((item) => String(item.principal?.name)))], ['mine']);
+  const forced = itemsOf(
+    await api.call('GET', '/v1/activity?type=all&owner=ada@example.org', undefined, token),
+  );
+  assert.deepEqual([...new Set(forced.map((item) => String(item.principal?.name)))], ['mine']);
+  const theirs = itemsOf(await api.call('GET', '/v1/activity?type=change&principal=theirs'));
+  const peek = await api.call('GET', `/v1/activity/${theirs[0]?.id}`, undefined, token);
+  assert.equal(peek.status, 403, peek.text);
+  const person = itemsOf(await api.call('GET', '/v1/activity?type=change&order=asc'))[0];
+  assert.equal((await api.call('GET', `/v1/activity/${person?.id}`, undefined, token)).status, 403);
+});
+
+test('the evidence that the API hands out verifies, holds no secret, and leaves nothing behind', async (context) => {
+  const api = await real(context);
+  await scene(api);
+  const { token } = (await api.call('POST', '/v1/persons/ada@example.org/tokens', {})).body;
+  const answer = await api.call('POST', '/v1/evidence', {});
+  assert.equal(answer.status, 200, answer.text.slice(0, 500));
+  const file = join(mkdtempSync(join(tmpdir(), 'postern-zip-')), 'evidence.zip');
+  context.after(() => rmSync(join(file, '..'), { recursive: true, force: true }));
+  writeFileSync(file, answer.bytes);
+  const report = await verifyPackage(file, {});
+  assert.ok(report.ok, JSON.stringify(report.findings));
+  const place = mkdtempSync(join(tmpdir(), 'postern-look-'));
+  context.after(() => rmSync(place, { recursive: true, force: true }));
+  await api.deps.exportEvidence({}, place, { id: api.admin.id, name: api.admin.name });
+  const texts = readdirSync(place, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => readFileSync(join(entry.parentPath, entry.name), 'latin1'));
+  assert.ok(texts.length > 5);
+  const passwords = api.answers.flatMap((text) => text.match(/postern_[A-Za-z0-9_-]{43}/g) ?? []);
+  assert.equal(passwords.length, 2);
+  for (const secret of [UPSTREAM_PASSWORD, api.token, String(token), ...passwords]) {
+    assert.ok(!texts.some((text) => text.includes(secret)));
+  }
+  assert.throws(() => readdirSync(api.outDirs[0] ?? ''), { code: 'ENOENT' });
+});
