@@ -226,3 +226,25 @@ test('changes made at the same time come one after the other', async (context) =
     versions.map((_, i) => i + 2),
   );
 });
+
+test('a change that is in the log but could not be committed takes effect before the next one is decided', async (context) => {
+  const memory = new MemorySink();
+  let failing = false;
+  const sink = {
+    append: (json: string) => memory.append(json),
+    flush: () => memory.flush(),
+    sync: async () => {
+      if (failing) throw new Error('input/output error');
+    },
+  };
+  const t = await testControl(context, { sink });
+  const { grant } = await scene(t);
+  failing = true;
+  await assert.rejects(t.control.grants.revoke(t.actor, grant.id, 'over'), /input\/output error/);
+  assert.equal((await t.control.grants.get(grant.id)).status, 'active');
+  failing = false;
+  await assert.rejects(t.control.grants.revoke(t.actor, grant.id, 'again'), code('POSTERN_CONFLICT'));
+  assert.equal((await t.control.grants.get(grant.id)).endReason, 'over');
+  assert.equal(t.deltas.at(-1)?.grants?.[0]?.status, 'revoked');
+  assert.equal(memory.changes().filter((r) => r.type === 'grant.revoked').length, 1);
+});
