@@ -62,7 +62,7 @@ describe('FrameReader', () => {
           const messages = parts.map((part) => message(part.type, Buffer.from(part.body)));
           const frames = read(Buffer.concat(messages), sizes);
           assert.equal(frames.length, messages.length);
-          frames.forEach((frame, i) => assert.deepEqual(frame.bytes, messages[i]));
+          for (const [i, frame] of frames.entries()) assert.deepEqual(frame.bytes, messages[i]);
         },
       ),
     );
