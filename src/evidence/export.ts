@@ -26,7 +26,7 @@ import {
 } from './format.ts';
 import { HOW_TO_VERIFY } from './how-to-verify.ts';
 import { PackageWriter } from './package-writer.ts';
-import { showPayloads } from './payloads-shown.ts';
+import { PayloadOpener } from './payloads-shown.ts';
 import { Populations, populationHeader, populationLine } from './populations.ts';
 import { renderReport } from './report.ts';
 import { ReportTally } from './report-tally.ts';
@@ -55,7 +55,7 @@ export interface ExportOptions {
 }
 
 /** Leaves between two pauses, in which the process can do its other work. */
-const PAUSE = 2048;
+const PAUSE = 256;
 /** Grants whose activation gets a proof file of its own; every other leaf is proved by the tiles as well. */
 const PROOFS = 1000;
 
@@ -155,6 +155,7 @@ async function tell(
 ): Promise<Told> {
   const populations = new Populations();
   const tally = new ReportTally();
+  const opener = new PayloadOpener(payloads);
   const ndjson = writer.open(FILES.commands);
   const csv = writer.open(FILES.commandsCsv);
   const only = parameters.principal;
@@ -166,7 +167,7 @@ async function tell(
     problem: () => undefined, // what does not fit is in the leaves all the same, and verification names it
     emit: ({ row, record, selected }) => {
       if (!selected) return;
-      const shown = { ...row, payloads: showPayloads(record, payloads) };
+      const shown = { ...row, payloads: opener.show(record) };
       tally.add(shown);
       ndjson.file.write(`${JSON.stringify(shown)}\n`);
       csv.file.write(commandLine(shown));

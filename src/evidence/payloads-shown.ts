@@ -3,21 +3,43 @@ import type { LeafRecord } from '../ledger/leaf.ts';
 import { commitmentOf, type PayloadStore } from '../ledger/payloads.ts';
 import type { PayloadShown, PayloadsShown } from './format.ts';
 
-/** Opens the payloads that a leaf commits to, so that an examiner can read them and check the commitments. */
-export function showPayloads(record: LeafRecord, store: PayloadStore): PayloadsShown {
-  const shown: Record<string, PayloadShown> = {};
-  for (const [kind, { commitment, bytes }] of Object.entries(record.payloads ?? {})) {
-    const stored = store.get(commitment);
+/** How many opened payloads are kept, since equal texts come back often. */
+const HELD = 4096;
+
+/** Opens the payloads that leaves commit to, so that an examiner can read them and check the commitments. */
+export class PayloadOpener {
+  readonly #store: PayloadStore;
+  readonly #held = new Map<string, PayloadShown>();
+
+  constructor(store: PayloadStore) {
+    this.#store = store;
+  }
+
+  /** The payloads of one leaf, by kind. */
+  show(record: LeafRecord): PayloadsShown {
+    const shown: Record<string, PayloadShown> = {};
+    for (const [kind, { commitment, bytes }] of Object.entries(record.payloads ?? {})) {
+      let payload = this.#held.get(commitment);
+      if (payload === undefined) {
+        payload = this.#open(commitment, bytes);
+        if (this.#held.size >= HELD) this.#held.clear();
+        this.#held.set(commitment, payload);
+      }
+      shown[kind] = payload;
+    }
+    return shown;
+  }
+
+  #open(commitment: string, bytes: number): PayloadShown {
+    const stored = this.#store.get(commitment);
     if (stored === null || stored === 'erased') {
-      shown[kind] = { commitment, bytes, absent: stored === null ? 'missing' : 'erased' };
-      continue;
+      return { commitment, bytes, absent: stored === null ? 'missing' : 'erased' };
     }
     const base = { commitment, bytes, salt: stored.salt.toString('hex') };
-    shown[kind] = isUtf8(stored.data)
+    return isUtf8(stored.data)
       ? { ...base, text: stored.data.toString('utf8') }
       : { ...base, base64: stored.data.toString('base64') };
   }
-  return shown;
 }
 
 /** What is wrong with the payloads shown for a leaf; empty where each fits its commitment. */

@@ -9,6 +9,8 @@ header { border-bottom: 3px solid var(--accent); padding-bottom: 18px; margin-bo
 h1 { font-size: 28px; line-height: 1.2; margin: 4px 0 6px; letter-spacing: -.01em; }
 h2 { font-size: 17px; margin: 36px 0 10px; letter-spacing: -.005em; }
 p { margin: 0 0 10px; max-width: 74ch; }
+.lede { font-size: 17px; line-height: 1.5; max-width: 82ch; margin: 20px 0 4px; }
+header p { max-width: none; }
 .soft { color: var(--soft); }
 .cards { display: grid; grid-template-columns: repeat(5, 1fr); gap: 12px; margin: 22px 0; }
 .card { border: 1px solid var(--line); border-radius: 8px; padding: 12px 14px; }

@@ -74,10 +74,36 @@ function summary({ populations, tally }: ReportFacts): Html {
     [count(tally.unanswered), 'without an outcome', tally.unanswered > 0],
     [count([...populations.members('grant').keys()].length), 'grants', false],
   ];
-  return html`<div class="cards">${cards.map(
+  return html`${lede(populations, tally)}<div class="cards">${cards.map(
     ([figure, label, bad]) =>
       html`<div class="card${bad ? ' bad' : ''}"><b>${figure}</b><span>${label}</span></div>`,
   )}</div>
+`;
+}
+
+/** The answer in one sentence, where the package is about one principal. */
+function lede(populations: Populations, tally: ReportTally): Html {
+  const [principal, ...others] = populations.members('principal').values();
+  if (principal === undefined || others.length > 0) return html``;
+  const all = [...populations.members('grant').values()];
+  const used = [...populations.members('grant')]
+    .filter(([id]) => tally.commandsUnder(id) > 0)
+    .map(([, grant]) => grant);
+  const authorities = used.map(
+    (grant) => (grant.state.authority ?? {}) as { approvers?: Ref[]; ticket?: string },
+  );
+  const unique = (names: readonly (string | undefined)[]): string =>
+    [...new Set(names.filter((name) => name !== undefined && name !== null))].join(', ') || 'nobody named';
+  const live = all.filter(({ state }) => state.status === 'active').length;
+  return html`<p class="lede"><b>${String(principal.state.name)}</b>, for which <b>${refName(principal.state.owner)}</b> answers, ran <b>${count(tally.allowed)}</b> commands${used.length === 0 ? '' : html` on ${unique(used.map(({ state }) => refName(state.resource)))}`}${
+    used.length === 0
+      ? ''
+      : html`, under ${used.length === 1 ? 'one grant' : html`${count(used.length)} grants`} approved by <b>${unique(authorities.flatMap(({ approvers = [] }) => approvers.map(({ name }) => name)))}</b> (${unique(authorities.map(({ ticket }) => ticket))})`
+  }. ${tally.denied === 0 ? 'Nothing was refused.' : html`<b>${count(tally.denied)}</b> were refused.`} ${
+    live === 0
+      ? 'No grant of it is open any more.'
+      : html`${count(live)} of its grants ${live === 1 ? 'was' : 'were'} still open at this log position.`
+  }</p>
 `;
 }
 

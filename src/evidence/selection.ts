@@ -21,25 +21,33 @@ export function* allLeaves(store: TileStore, size: number): Generator<ReadLeaf> 
  * The leaves of a package about one principal: every leaf that takes one of its sequence numbers, and the change records
  * of the people and resources that those leaves refer to. Nothing of another principal.
  */
-export function leavesOfPrincipal(store: TileStore, size: number, principalId: string): ReadLeaf[] {
+export function* leavesOfPrincipal(store: TileStore, size: number, principalId: string): Generator<ReadLeaf> {
   const own = Buffer.from(JSON.stringify(principalId));
-  const change = Buffer.from('"change":{');
-  const found: ReadLeaf[] = [];
-  const context: ReadLeaf[] = [];
+  const context = contextOf(store, size, principalId);
+  for (const { index, entry } of entries(store, 0, size)) {
+    if (!context.has(index) && !entry.includes(own)) continue;
+    const record = JSON.parse(entry.toString('utf8')) as LeafRecord;
+    if (context.has(index) || record.principal?.id === principalId) yield { index, entry, record };
+  }
+}
+
+/**
+ * Leaves of the people and resources that a principal's records refer to. Its change and session records are enough to
+ * find them: a command runs in a session on the session's resource.
+ */
+function contextOf(store: TileStore, size: number, principalId: string): ReadonlySet<number> {
+  const markers = [Buffer.from('"change":{'), Buffer.from('"type":"session.')];
+  const candidates: { readonly index: number; readonly id: string }[] = [];
   const named = new Set<string>();
   for (const { index, entry } of entries(store, 0, size)) {
-    const mine = entry.includes(own);
-    if (!mine && !entry.includes(change)) continue;
+    if (!markers.some((marker) => entry.includes(marker))) continue;
     const record = JSON.parse(entry.toString('utf8')) as LeafRecord;
-    // A view of the bundle would keep all of it in memory.
-    const leaf = { index, entry: Buffer.from(entry), record };
-    if (record.principal?.id === principalId) {
-      found.push(leaf);
-      nameAll(record, named);
-    } else if (record.principal === undefined && isContext(record)) context.push(leaf);
+    if (record.principal?.id === principalId) nameAll(record, named);
+    else if (record.principal === undefined && isContext(record)) {
+      candidates.push({ index, id: (record.change as { id: string }).id });
+    }
   }
-  const used = context.filter(({ record }) => named.has((record.change as { id: string }).id));
-  return [...found, ...used].sort((a, b) => a.index - b.index);
+  return new Set(candidates.filter(({ id }) => named.has(id)).map(({ index }) => index));
 }
 
 /** Whether a record without principal may be shown beside another principal's: what a person or resource is. */
