@@ -1,0 +1,186 @@
+import { readFileSync } from 'node:fs';
+import pg from 'pg';
+import type { TestPostgres } from '../test/support/postgres.ts';
+import { until } from '../test/support/processes.ts';
+import { PRINCIPAL, RESOURCE } from './set-up.ts';
+import { expect, good, output, say, step } from './stage.ts';
+import type { World } from './world.ts';
+
+/** What lives on under a grant that is about to end. */
+export interface Live {
+  readonly grant: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly client: pg.Client;
+  /** Why the server ended the client's connection. */
+  readonly lost: Promise<Error>;
+}
+
+const IN_TRANSACTION = `begin;
+select count(*) from ledger.entries;
+drop table ledger.entries;
+select 'the transaction is aborted, as with any error';
+rollback;
+select count(*) as "still there, still connected" from ledger.entries;
+`;
+
+/** Statements outside the grant, in and out of a transaction, with psql and node-postgres. */
+export async function refusals(world: World, postgres: TestPostgres): Promise<Live> {
+  step('What the grant does not say does not happen');
+  say(
+    `The database would let this role read salaries and empty tables. A second grant for the same job, for ten minutes this
+    time; its password goes into the shell's environment, and an unmodified psql tries its luck.`,
+  );
+  const grant = await makeGrant(world, 'CHG-1043', '10m', 'a look at a failed posting');
+  const env = await login(world, grant);
+
+  const salaries = await world.type(
+    'psql',
+    ['-X', '-v', 'VERBOSITY=verbose', '-c', 'select * from hr.salaries'],
+    {
+      env,
+      code: 1,
+    },
+  );
+  expect(salaries.stdout === '', 'rows of hr.salaries came through', salaries.stdout);
+  const record = refused(salaries.stderr);
+  good('refused with a native error, a hint and the id of its record; nothing reached the table');
+
+  const script = await world.type('psql', ['-X', '-e', '-f', '-'], { env, input: IN_TRANSACTION });
+  refused(script.stderr);
+  expect(/current transaction is aborted/.test(script.stderr), 'the transaction went on', script.stderr);
+  expect(
+    /still there, still connected[\s\S]*\(1 row\)/.test(script.stdout),
+    'the connection was lost',
+    script.stdout,
+  );
+  const [table] = await postgres.query<{ there: boolean }>(
+    `select to_regclass('ledger.entries') is not null as there`,
+    'bank',
+  );
+  expect(table?.there === true, 'the table ledger.entries is gone');
+  good(
+    'refused inside a transaction, which ended as after any error; the table is there, the connection too',
+  );
+
+  const { client, lost } = await connect(env);
+  const error = await client
+    .query('select * from hr.salaries where employee_id = $1', [1])
+    .catch((e: unknown) => e);
+  expect(error instanceof pg.DatabaseError && error.code === '42501', 'node-postgres read a salary');
+  const { rows } = await client.query('select count(*)::int as n from ledger.accounts where id < $1', [100]);
+  expect(rows[0]?.n === 99, 'the connection is not usable after a refusal');
+  good('the same with node-postgres, parameters and all, and its next query was answered');
+
+  say('A developer who is told "refused" asks with the id:');
+  const shown = await world.postern(['activity', 'show', record], { shown: withoutLeaf });
+  expect(
+    shown.stdout.includes('select * from hr.salaries'),
+    'the record does not hold the statement',
+    shown.stdout,
+  );
+  return { grant, env, client, lost };
+}
+
+/** The leaf itself is long. */
+function withoutLeaf(text: string): string {
+  return text.replace(/\n[^\n]*Leaf[^\n]*\n[\s\S]*/, '\n... and the leaf, as the log has it');
+}
+
+/** Makes a grant for the job. Returns its id. */
+export async function makeGrant(world: World, ticket: string, time: string, reason: string): Promise<string> {
+  const { stdout } = await world.postern([
+    ...[
+      'grant',
+      'add',
+      '--principal',
+      PRINCIPAL,
+      '--resource',
+      RESOURCE,
+      '--scope',
+      'insert, select on ledger.*',
+    ],
+    ...['--for', time, '--ticket', ticket, '--reason', reason],
+  ]);
+  const id = stdout.match(/^grant\s+(\S+)/m)?.[1];
+  expect(id !== undefined, 'the grant has no id', stdout);
+  return id;
+}
+
+/** The environment of a shell that did `eval "$(postern credential issue ...)"`. */
+async function login(world: World, grant: string): Promise<NodeJS.ProcessEnv> {
+  const issued = await world.postern(['credential', 'issue', '--principal', PRINCIPAL, '--grant', grant], {
+    shown: () => 'export PGHOST=... PGPORT=... PGUSER=... PGPASSWORD=(not shown here) ...',
+  });
+  return { ...world.environment(), PGGSSENCMODE: 'disable', ...exportsOf(issued.stdout) };
+}
+
+/** Reads what `postern credential issue` prints for a shell: none of its values needs quoting. */
+export function exportsOf(text: string): Record<string, string> {
+  return Object.fromEntries(
+    [...text.matchAll(/^export (\w+)='?(.*?)'?$/gm)].map(([, name, value]) => [name, value]),
+  );
+}
+
+/** Checks that psql was refused in the form that is promised. Returns the record's id. */
+function refused(stderr: string): string {
+  expect(/ERROR: {2}(42501: )?postern: /.test(stderr), 'no native error', stderr);
+  expect(/HINT: {2}/.test(stderr), 'no hint', stderr);
+  const record = stderr.match(/record ([0-9a-f-]{36})/)?.[1];
+  expect(record !== undefined, 'no record id', stderr);
+  return record;
+}
+
+async function connect(env: NodeJS.ProcessEnv): Promise<Pick<Live, 'client' | 'lost'>> {
+  const client = new pg.Client({
+    host: env.PGHOST,
+    port: Number(env.PGPORT),
+    user: env.PGUSER,
+    password: env.PGPASSWORD,
+    database: env.PGDATABASE,
+    ssl: { ca: readFileSync(env.PGSSLROOTCERT ?? '', 'utf8') },
+  });
+  const lost = new Promise<Error>((resolve) => client.once('error', resolve));
+  await client.connect();
+  // A server that ends a connection ends the socket after its last words, which is an event of its own.
+  client.on('error', () => undefined);
+  return { client, lost };
+}
+
+/** The grant ends under two live sessions. */
+export async function endOfGrant(world: World, { grant, env, client, lost }: Live): Promise<void> {
+  step('When the grant ends, its sessions end');
+  say('Two sessions are open under it: a psql at its prompt, and node-postgres from before.');
+  const psql = await world.start('psql', ['-X'], { env, keepStdin: true });
+  psql.child.stdin?.write('select 1 as ready;\n');
+  await psql.waitFor(/ready/);
+  await world.postern(['session', 'list']);
+  const asked = performance.now();
+  await world.postern(['grant', 'revoke', grant, '--reason', 'posting repaired']);
+  const why = await withTimeout(lost, 5000);
+  const seconds = ((performance.now() - asked) / 1000).toFixed(1);
+  output(`\nnode-postgres, ${seconds} s after the command line above was started:\n  ${why.message}`);
+  expect(
+    /session closed: the grant on ledger-db was revoked/.test(why.message),
+    'no clear message',
+    why.message,
+  );
+  await client.end();
+
+  psql.child.stdin?.end('select count(*) from ledger.entries;\n');
+  await until(() => psql.ended, 'psql ends', 10_000);
+  output(`\npsql, at its next statement:\n${psql.stderr.trim().replace(/^/gm, '  ')}`);
+  expect(/FATAL: .*was revoked/.test(psql.stderr), 'psql was not told', psql.stderr);
+  good('both sessions were closed with the reason');
+
+  const late = await world.type('psql', ['-X', '-c', 'select 1'], { env, code: 2 });
+  expect(/FATAL: .*postern: /.test(late.stderr), 'no clear refusal of a new session', late.stderr);
+  good('and a new one is refused');
+}
+
+async function withTimeout<T>(promise: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`nothing happened within ${ms} ms`)), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
