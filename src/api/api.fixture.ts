@@ -67,6 +67,7 @@ export async function testApi(
     zipFolder: async (_dir, out) => {
       out.end('zip');
     },
+    workDir: t.dataDir,
     gateway: {
       sessions: () => [],
       testResource: async () => ({ ok: true, steps: [] }),

@@ -79,6 +79,8 @@ export interface ApiDeps {
     /** Resolves when everything journalled before the call is in the log, the index and under a checkpoint. */
     flush(): Promise<unknown>;
   };
+  /** Private directory for packages while they are handed over; emptied at every start. */
+  readonly workDir: string;
   /** Writes the package into `outDir`, which exists and is empty. */
   exportEvidence(params: EvidenceParams, outDir: string, generatedBy: Ref): Promise<unknown>;
   zipFolder(dir: string, out: Writable): Promise<unknown>;

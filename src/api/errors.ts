@@ -16,17 +16,18 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   POSTERN_GRANT_EXPIRED: 409,
   POSTERN_GRANT_REVOKED: 409,
   POSTERN_UPSTREAM_UNAVAILABLE: 502,
+  POSTERN_TOO_MANY_REQUESTS: 429,
   POSTERN_AUDIT_UNAVAILABLE: 503,
   POSTERN_SHUTTING_DOWN: 503,
   POSTERN_TIMEOUT: 504,
 };
 
-/** A caller that comes too often. The catalogue has no code of its own for it; the status says it. */
+/** A caller that comes too often. The rate limiter asks for the status on the error itself. */
 export class TooMany extends PosternError {
   readonly statusCode = 429;
 
   constructor() {
-    super('POSTERN_FORBIDDEN', 'Too many requests.', 'Wait a minute.');
+    super('POSTERN_TOO_MANY_REQUESTS', 'Too many requests.', 'Wait a minute.');
   }
 }
 
@@ -34,7 +35,7 @@ export class TooMany extends PosternError {
 export function errorHandler(logger: ApiLogger | undefined) {
   return (error: FastifyError | PosternError, request: FastifyRequest, reply: FastifyReply): void => {
     const refusal = asRefusal(error);
-    const status = error instanceof TooMany ? error.statusCode : httpStatus(error, refusal);
+    const status = httpStatus(error, refusal);
     if (status >= 500) {
       const fields = { route: request.routeOptions.url, code: refusal.code, error: error.message };
       logger?.error(fields, 'a request failed');

@@ -29,6 +29,7 @@ export const ERROR_CODES = {
   POSTERN_INVALID: 'The input is not valid.',
   POSTERN_UNAUTHORIZED: 'The API call carries no valid token.',
   POSTERN_FORBIDDEN: 'The person may not do this.',
+  POSTERN_TOO_MANY_REQUESTS: 'The caller comes too often.',
   POSTERN_INTERNAL: 'A fault of Postern itself.',
 } as const;
 

@@ -1,5 +1,4 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished, PassThrough } from 'node:stream';
 import type { ApiDeps, EvidenceParams } from '../deps.ts';
@@ -33,7 +32,7 @@ export function evidenceRoutes(app: Api, deps: ApiDeps): void {
       const actor = actorOf(request);
       const record = await control.recordExport(actor, params, principal);
       const { id, name } = actor;
-      const dir = await mkdtemp(join(tmpdir(), 'postern-evidence-'));
+      const dir = await mkdtemp(join(deps.workDir, 'evidence-'));
       const remove = (): Promise<void> => rm(dir, { recursive: true, force: true });
       try {
         await inTurn(async () => {

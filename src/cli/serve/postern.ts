@@ -10,7 +10,7 @@ import { exportPackage } from '../../evidence/export.ts';
 import { zipFolder } from '../../evidence/zip.ts';
 import { Supervisor } from '../../gateway/supervisor.ts';
 import { JournalWriter, listJournals, readJournal } from '../../ledger/journal.ts';
-import { writePrivate } from '../../store/files.ts';
+import { ensureDirectory, writePrivate } from '../../store/files.ts';
 import { DataLock } from '../../store/lock.ts';
 import { ensureTls } from '../../vault/ca.ts';
 import { loadMasterKey } from '../../vault/master-key.ts';
@@ -97,6 +97,11 @@ async function start(
   const gateway = supervisor;
   undo.push(() => gateway.close(config.graceSeconds * 1000));
 
+  // What a process that was killed left behind may hold decrypted statements.
+  const workDir = join(dataDir, 'work');
+  rmSync(workDir, { recursive: true, force: true });
+  ensureDirectory(workDir);
+
   const addresses = { api: { ...config.api }, postgres: { host: config.postgres.host, port: gateway.port } };
   const app = await createApi({
     control,
@@ -105,6 +110,7 @@ async function start(
     exportEvidence: (params, outDir, generatedBy) =>
       exportPackage({ dataDir, masterKey, params, generatedBy, outDir }),
     zipFolder,
+    workDir,
     gateway,
     tls,
     addresses: () => addresses,
