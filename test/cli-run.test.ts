@@ -119,6 +119,20 @@ describe('run', () => {
     });
   }
 
+  it('on a terminal, Ctrl-C reaches the command once, and the grant ends', async () => {
+    const trap = 'trap "echo interrupted; n=1$n" INT; echo is up; sleep 60; sleep 1; exit 7$n';
+    const command = [...RUN, '--', 'sh', '-c', trap];
+    // `script` gives it a terminal of its own, whose keys come from our end of the pipe.
+    const running = await shell.beginOnTerminal(command, { env: { TMPDIR: shell.home } });
+    await running.waitFor(/is up/);
+    running.child.stdin?.write('\x03');
+    const { code } = await running.exited;
+    assert.equal(code, 71, running.stdout);
+    assert.equal(running.stdout.match(/interrupted/g)?.length, 1);
+    assert.match(running.stdout, /ended \(run ended: exit 71\)/);
+    await assertNothingLeft();
+  });
+
   it('uses a grant named or found, and leaves that as it is', async () => {
     const grant = await shell.json<Grant>([
       ...[

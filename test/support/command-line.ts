@@ -100,6 +100,17 @@ export class CommandLine {
     return start(process.execPath, [LAUNCHER, ...args], this.#options(options));
   }
 
+  /** Starts `postern` on a terminal; what is written to its standard input is typed there. */
+  beginOnTerminal(args: readonly string[], options: CliOptions = {}): Promise<Running> {
+    const line = [process.execPath, LAUNCHER, ...args]
+      .map((word) => `'${word.replaceAll("'", "'\\''")}'`)
+      .join(' ');
+    return start('script', ['-qefc', `exec ${line}`, '/dev/null'], {
+      ...this.#options(options),
+      keepStdin: true,
+    });
+  }
+
   /** An administrator with the principal `batch` and the resource `ledger-db`. */
   async prepare(): Promise<void> {
     await this.ok(

@@ -43,18 +43,16 @@ export function activityWriter(format: Format, width: number): ActivityWriter {
       end: (next) => `\n],"next":${safeJson(next)}}\n`,
     };
   }
-  const table = new TextTable(width >= ROOM_FOR_IDS ? [...COLUMNS, RECORD] : COLUMNS, width);
+  const columns = COLUMNS.filter((column) => width >= (column.from ?? 0));
+  const table = new TextTable(columns, width);
   return { begin: nothing, page: (items) => table.format(items), end: nothing };
 }
 
-/** The id of a record is of use only whole; on a narrow terminal what happened matters more. */
-const ROOM_FOR_IDS = 130;
-const RECORD: Column<ActivityItem> = { title: 'record', value: (row) => row.id };
-
-const COLUMNS: readonly Column<ActivityItem>[] = [
+/** Columns, and the width of the terminal from which there is room for them. */
+const COLUMNS: readonly (Column<ActivityItem> & { readonly from?: number })[] = [
   { title: 'time', value: (row) => formatTime(row.time) },
-  { title: 'principal', value: (row) => row.principal?.name, shrinkTo: 8 },
-  { title: 'resource', value: (row) => row.resource?.name, shrinkTo: 6 },
+  { title: 'principal', value: (row) => row.principal?.name, shrinkTo: 9 },
+  { title: 'resource', value: (row) => row.resource?.name, shrinkTo: 8 },
   { title: 'what', value: what, shrinkTo: 14 },
   {
     title: 'result',
@@ -62,13 +60,16 @@ const COLUMNS: readonly Column<ActivityItem>[] = [
     shrinkTo: 8,
     paint: (text, row) => (row.decision === 'deny' ? pc.red(text) : text),
   },
-  { title: 'rows', value: (row) => row.rows, align: 'right' },
+  { title: 'rows', value: (row) => row.rows, align: 'right', from: 100 },
   {
     title: 'took',
     value: (row) => (row.durationUs === null ? null : formatMicros(row.durationUs)),
     align: 'right',
+    from: 100,
   },
-  { title: 'authority', value: (row) => authorityOf(row.authority), shrinkTo: 8 },
+  { title: 'authority', value: (row) => authorityOf(row.authority), shrinkTo: 9 },
+  // An id is of use only whole.
+  { title: 'record', value: (row) => row.id, from: 130 },
 ];
 
 /** What an item is about, in one line. */
@@ -152,7 +153,7 @@ function whatWasDone(summary: ActivitySummary, width: number): string {
   );
   return (
     `${pc.bold('What was done')}, ${formatTime(summary.firstAt)} to ${formatTime(summary.lastAt)}\n` +
-    `  ${count(summary.commands, 'command')} in ${count(summary.sessions, 'session')}, ${refused}\n\n` +
+    `  ${count(summary.commands, 'command')} let through in ${count(summary.sessions, 'session')}, ${refused}\n\n` +
     indent(table.format(summary.byVerbObject))
   );
 }
