@@ -1,6 +1,6 @@
 /** The demo is the first thing that people run. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -72,6 +72,14 @@ test('the demo tells the story to its end and leaves gateway and database runnin
   assert.match(outside.stderr, /postern: no active grant covers select on hr\.salaries/);
   const asked = await visitor('postern activity --decision deny');
   assert.match(asked.stdout, /nightly-ledger-batch .*select hr\.salaries/);
+});
+
+test('nothing that a running Postern keeps can be read by others', () => {
+  const data = file('data');
+  for (const name of ['.', ...readdirSync(data, { recursive: true, encoding: 'utf8' })]) {
+    const mode = statSync(join(data, name), { throwIfNoEntry: false })?.mode ?? 0;
+    assert.equal(mode & 0o077, 0, name);
+  }
 });
 
 test('a second run ends the gateway of the first, ends with 0 when told to, and leaves no process behind', async () => {

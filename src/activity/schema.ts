@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { touchPrivate } from '../store/files.ts';
 
 /** Raised with every change of the tables below; an index of another version is thrown away and rebuilt from the log. */
 export const INDEX_VERSION = 1;
@@ -68,7 +69,7 @@ CREATE TABLE owners (
  * in it comes from the log and is put back by replaying the leaves.
  */
 export function openIndex(file: string): DatabaseSync {
-  let db = new DatabaseSync(file);
+  let db = openPrivate(file);
   let version: unknown;
   try {
     version = db.prepare('PRAGMA user_version').get()?.user_version;
@@ -81,7 +82,7 @@ export function openIndex(file: string): DatabaseSync {
   if (version !== INDEX_VERSION && version !== 0) {
     db.close();
     removeIndex(file);
-    db = new DatabaseSync(file);
+    db = openPrivate(file);
     version = 0;
   }
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 5000;');
@@ -90,6 +91,11 @@ export function openIndex(file: string): DatabaseSync {
     db.exec(`BEGIN IMMEDIATE;${SCHEMA}PRAGMA user_version = ${INDEX_VERSION};COMMIT;`);
   }
   return db;
+}
+
+function openPrivate(file: string): DatabaseSync {
+  touchPrivate(file);
+  return new DatabaseSync(file);
 }
 
 /** Removes an index with its write-ahead files. */
