@@ -5,7 +5,7 @@ import { connect as connectTls } from 'node:tls';
 import pg from 'pg';
 import { createLedgerDatabase, type LedgerDatabase } from '../../demo/database.ts';
 import { type PosternOptions, startPostern, type TestPostern } from './postern.ts';
-import { startPostgres, type TestPostgres } from './postgres.ts';
+import { type PostgresOptions, startPostgres, type TestPostgres } from './postgres.ts';
 
 export interface Credential {
   readonly username: string;
@@ -39,8 +39,8 @@ export class Bank {
     this.postern = postern;
   }
 
-  static async start(options: PosternOptions = {}): Promise<Bank> {
-    const server = await startPostgres();
+  static async start(options: PosternOptions = {}, postgres: PostgresOptions = {}): Promise<Bank> {
+    const server = await startPostgres(postgres);
     try {
       const ledger = await createLedgerDatabase(server);
       const postern = await startPostern(options);

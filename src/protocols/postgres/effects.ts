@@ -14,28 +14,31 @@ export interface StatementEffects {
 /**
  * Resolves the names in a statement (SQL-level and protocol-level names are the same to the server).
  *
+ * @param text the statement as sent: what the server shows as the text of whatever it prepares or declares
  * @returns `wait` while a name's meaning is not certain; `unknown` for a name that means nothing
  */
 export function effectsOf(
   known: Known,
+  text: Buffer,
   flow: Flow,
   batch: number,
 ): StatementEffects | 'wait' | { readonly unknown: NativeError } {
   const inner: Known[] = [];
   const statements: { name: string | null; value: Prepared | null }[] = [];
   const portals: { name: string | null; value: Portal | null }[] = [];
+  const source = Buffer.from(text);
   for (const effect of known.classified.effects) {
     switch (effect.op) {
       case 'prepare': {
         const statement = { classified: effect.inner, fingerprint: known.fingerprint };
-        statements.push({ name: effect.name, value: { known: statement, text: EMPTY, types: [] } });
+        statements.push({ name: effect.name, value: { known: statement, text: source, types: [] } });
         break;
       }
       case 'declare': {
         const statement = { classified: effect.inner, fingerprint: known.fingerprint };
         portals.push({
           name: effect.name,
-          value: { known: statement, text: EMPTY, parameters: null, cursor: true },
+          value: { known: statement, text: source, parameters: null, cursor: true },
         });
         break;
       }
@@ -73,7 +76,9 @@ export function effectsOf(
         break;
     }
   }
+  const single = known.classified.statements === 1;
   const apply = (expected: Expected): void => {
+    expected.single = single;
     if (statements.length > 0) {
       expected.statements = statements.map(
         ({ name, value }): Change<Prepared> => flow.statements.change(name, value, batch),
@@ -88,7 +93,6 @@ export function effectsOf(
   return { inner, apply };
 }
 
-const EMPTY = Buffer.alloc(0);
 const GONE = Symbol('closed earlier in the same text');
 
 /** What an earlier statement of the same text made of the name. */

@@ -57,6 +57,8 @@ export class Expected {
   /** Name changes of PREPARE, DEALLOCATE, DECLARE ... inside a statement. */
   statements: Change<Prepared>[] = NONE;
   portals: Change<Portal>[] = NONE;
+  /** The name changes are those of one statement, which happens or does not. */
+  single = false;
   failed = false;
   changesCatalog = false;
 
@@ -102,8 +104,12 @@ export class Flow {
     for (const change of head.portals) this.portals.drop(change);
   }
 
-  /** A string of statements failed somewhere: which of its name changes happened is not known. */
-  doubt(head: Expected): void {
+  /** What `head` runs failed: of a string of statements it is not known which name changes happened before. */
+  failed(head: Expected): void {
+    if (head.single) {
+      this.drop(head);
+      return;
+    }
     for (const change of head.statements) this.statements.doubt(change);
     for (const change of head.portals) this.portals.doubt(change);
   }

@@ -11,6 +11,12 @@
 export class Named<T> {
   readonly #confirmed = new Map<string, T>();
   readonly #pending: Change<T>[] = [];
+  readonly #lasting: string | null;
+
+  /** @param lasting a name that a change of all names leaves alone */
+  constructor(lasting: string | null = null) {
+    this.#lasting = lasting;
+  }
 
   /** A change that has been forwarded. `name` null means all names; `value` null means the name goes away. */
   change(name: string | null, value: T | null, batch: number): Change<T> {
@@ -22,7 +28,7 @@ export class Named<T> {
   resolve(name: string, batch: number): T | undefined | 'wait' {
     for (let i = this.#pending.length - 1; i >= 0; i--) {
       const change = this.#pending[i] as Change<T>;
-      if (change.name !== null && change.name !== name) continue;
+      if (change.name === null ? name === this.#lasting : name !== change.name) continue;
       if (change.batch !== batch) return 'wait';
       return change.value ?? undefined;
     }
@@ -31,7 +37,7 @@ export class Named<T> {
 
   confirm(change: Change<T>): void {
     this.#settle(change);
-    if (change.name === null) this.#confirmed.clear();
+    if (change.name === null) this.#clear();
     else if (change.value === null) this.#confirmed.delete(change.name);
     else this.#confirmed.set(change.name, change.value);
   }
@@ -44,7 +50,7 @@ export class Named<T> {
   /** Whether it was carried out is not known: the name means nothing until it is given anew. */
   doubt(change: Change<T>): void {
     this.#settle(change);
-    if (change.name === null) this.#confirmed.clear();
+    if (change.name === null) this.#clear();
     else this.#confirmed.delete(change.name);
   }
 
@@ -55,6 +61,10 @@ export class Named<T> {
 
   get size(): number {
     return this.#confirmed.size + this.#pending.length;
+  }
+
+  #clear(): void {
+    for (const name of this.#confirmed.keys()) if (name !== this.#lasting) this.#confirmed.delete(name);
   }
 
   #settle(change: Change<T>): void {

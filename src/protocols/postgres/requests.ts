@@ -123,6 +123,7 @@ export class Requests {
         if (flow.copyIn) outbox.add(buffer, start, end);
         else this.#forward('sync');
         flow.batch += 1;
+        flow.skipping = false;
         this.#refused = false;
         return undefined;
       case Front.flush:
@@ -180,7 +181,7 @@ export class Requests {
       this.#refuse('parse', text, tooMany('prepared statements'));
       return undefined;
     }
-    const effects = effectsOf(known, flow, flow.batch);
+    const effects = effectsOf(known, text, flow, flow.batch);
     if (effects === 'wait') return this.#drain();
     // What EXECUTE or FETCH names is settled when it runs; here it only must not be out of reach.
     const decision =
@@ -262,7 +263,7 @@ export class Requests {
     const session = this.#session;
     const { flow, decider } = session;
     const { classified } = known;
-    const effects = classified.effects.length === 0 ? NOTHING : effectsOf(known, flow, flow.batch);
+    const effects = classified.effects.length === 0 ? NOTHING : effectsOf(known, text, flow, flow.batch);
     if (effects === 'wait') return this.#drain();
     if ('unknown' in effects) {
       this.#refuse(kind, null, effects.unknown);
@@ -435,10 +436,13 @@ const IN_COPY: ReadonlySet<number> = new Set([
   Front.terminate,
 ]);
 
-/** What is forwarded in place of a refused message: a syntax error, which the server's own log shows with the record's id. */
+/**
+ * What is forwarded in place of a refused message: a syntax error, which the server's own log shows with the record's id. The
+ * Parse has a name since even a failing one without takes the unnamed statement away.
+ */
 function failing(kind: ExpectedKind, id: string): Buffer {
   const text = `postern_refused /* record ${id} */`;
-  return kind === 'query' ? query(text) : parse(text);
+  return kind === 'query' ? query(text) : parse('postern_refused', text);
 }
 
 function payloads(text: Buffer, parameters: Buffer | null): Payload[] {

@@ -181,7 +181,7 @@ export class Responses {
     }
     head.failed = true;
     this.#finish(head, 'error', fields.get('C') ?? '');
-    flow.doubt(head);
+    flow.failed(head);
     if (head.kind !== 'query') {
       flow.drop(head);
       flow.expected.shift();

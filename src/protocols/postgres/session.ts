@@ -68,7 +68,8 @@ export class PgSession implements LiveSession {
     this.statements = parts.statements;
     this.catalog = parts.catalog;
     this.records = new SessionRecords(who);
-    this.flow = new Flow(new Named<Prepared>(), new Named<Portal>());
+    // DEALLOCATE ALL and DISCARD ALL leave the unnamed statement.
+    this.flow = new Flow(new Named<Prepared>(''), new Named<Portal>());
     this.decider = new Decider(who, gateway.directory, parts.catalog, parts.searchPath);
     this.outbox = new Outbox(upstream.socket, gateway.recorder, who.resource.durability);
     this.pathWatch = new PathWatch(this.decider, upstream.parameters.has('search_path'), () => {

@@ -248,9 +248,9 @@ export function query(text: string): Buffer {
   return message(Front.query, cstring(text));
 }
 
-/** Parse of an unnamed statement. */
-export function parse(text: string): Buffer {
-  return message(Front.parse, cstring(''), cstring(text), int16(0));
+/** Parse of a statement without parameter types. */
+export function parse(name: string, text: string): Buffer {
+  return message(Front.parse, cstring(name), cstring(text), int16(0));
 }
 
 export const FLUSH = message(Front.flush);

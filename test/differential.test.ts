@@ -1,0 +1,158 @@
+/**
+ * Random clients, the same against PostgreSQL and through Postern: they must hear the same, and what PostgreSQL says it ran must
+ * be what Postern recorded. `DIFFERENTIAL_SEED` repeats a run, `DIFFERENTIAL_SECONDS` makes it longer.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Bank, type Credential } from './support/bank.ts';
+import { randomScript, type Step } from './support/random-script.ts';
+import { contradiction, sessionsOf } from './support/recorded.ts';
+import { LOG_EVERYTHING, statementsOf } from './support/server-log.ts';
+import { brief, type Door, type Heard, WireClient } from './support/wire-client.ts';
+
+const SEED = Number(process.env.DIFFERENTIAL_SEED ?? Date.now() % 1_000_000);
+const SECONDS = Number(process.env.DIFFERENTIAL_SECONDS ?? 10);
+/** No answer of a server at hand takes longer to follow the one before. */
+const QUIET_MS = 12;
+
+describe('random clients, directly and through Postern', () => {
+  let bank: Bank;
+  let everything: Credential;
+  let little: Credential;
+  before(async () => {
+    bank = await Bank.start({}, { settings: LOG_EVERYTHING });
+    for (const database of ['here', 'there']) {
+      await bank.server.query(`create database ${database}`);
+      await bank.server.query(
+        `create schema fuzz; create table fuzz.t (n int); insert into fuzz.t values (1), (2), (3);
+         create table fuzz.secret (n int); insert into fuzz.secret values (42);
+         grant usage, create on schema fuzz to ledger_app; grant all on all tables in schema fuzz to ledger_app`,
+        database,
+      );
+    }
+    everything = await bank.identity(
+      'everything',
+      'select, insert, copy on fuzz.*; listen, notify on jobs; select on pg_catalog.*',
+    );
+    little = await bank.identity('little', 'select, insert, copy on fuzz.t');
+  });
+  after(() => bank?.stop());
+
+  const gateway = (): Door => ({ ...bank.postern.postgres, ca: bank.postern.caPem });
+  const direct = (): Door => ({ host: bank.server.host, port: bank.server.port, ca: bank.server.caPem });
+  const upstream = () => ({ username: bank.ledger.user, password: bank.ledger.password });
+
+  it('hear the same, message for message, and nothing runs that was not recorded with its text before', async (t) => {
+    t.diagnostic(`seed ${SEED}`);
+    const until = Date.now() + SECONDS * 1000;
+    let scripts = 0;
+    for (; Date.now() < until; scripts++) {
+      const seed = SEED + scripts;
+      const script = randomScript(seed, { refused: false });
+      const application = `fuzz-${seed}`;
+      const parameters = [['application_name', application]] as const;
+      const plain = await WireClient.login(direct(), upstream(), 'here', parameters);
+      const counts = await playAndCount(plain, script);
+      const through = await WireClient.login(gateway(), everything, 'ledger-db/there', parameters);
+      const late = await play(through, script, counts);
+      const [theirs, ours] = [comparable(plain.heard), comparable(through.heard)];
+      const at = theirs.findIndex((words, index) => words !== ours[index]);
+      assert.ok(
+        at === -1 && theirs.length === ours.length,
+        `seed ${seed}${late}, message ${at}: ${script.map((step) => step.words + (step.pause ? ' .' : '')).join('\n')}\n` +
+          `PostgreSQL: ${theirs.slice(0, at + 5).join(', ')}\nPostern: ${ours.slice(0, at + 5).join(', ')}`,
+      );
+      await Promise.all([plain.end(), through.end()]);
+    }
+    t.diagnostic(`${scripts} clients`);
+    await everyStatementRecorded('everything', 'there');
+  });
+
+  it('however they are refused, nothing runs that was not recorded with its text before', async (t) => {
+    t.diagnostic(`seed ${SEED}`);
+    const until = Date.now() + SECONDS * 500;
+    let scripts = 0;
+    for (; Date.now() < until; scripts++) {
+      const seed = SEED + scripts;
+      const client = await WireClient.login(gateway(), little, 'ledger-db/there', [
+        ['application_name', `refused-${seed}`],
+      ]);
+      await playAndCount(client, randomScript(seed, { refused: true }));
+      const secrets = client.heard.filter(({ bytes }) => bytes.includes('42') && bytes[0] === 0x44);
+      assert.deepEqual(secrets.map(brief), [], `seed ${seed}: rows of a table out of scope`);
+      await client.end();
+    }
+    t.diagnostic(`${scripts} clients`);
+    await everyStatementRecorded('little', 'there');
+    assert.doesNotMatch(bank.postern.running.stderr, /a fault of the gateway|postern: session/);
+  });
+
+  async function everyStatementRecorded(principal: string, what: string): Promise<void> {
+    await sleep(300);
+    const logged = Map.groupBy(statementsOf(bank.server), ({ application }) => application);
+    const sessions = await sessionsOf(bank.postern, principal);
+    assert.ok(sessions.length > 0);
+    for (const { application, commands } of sessions) {
+      // Both legs of the comparison call themselves the same; they differ in the process that served them.
+      const ran = Map.groupBy(logged.get(application) ?? [], ({ pid }) => pid);
+      const own = principal === 'everything' ? [...ran.values()].slice(1).flat() : [...ran.values()].flat();
+      assert.equal(contradiction(own, commands), null, `${application} on ${what}`);
+    }
+  }
+});
+
+/** Says everything, with a pause where the script has one; gives how many messages had come at each pause. */
+async function playAndCount(client: WireClient, script: readonly Step[]): Promise<number[]> {
+  const counts: number[] = [];
+  for (const step of script) {
+    if (client.closed) break;
+    client.send(...step.messages);
+    if (!step.pause) continue;
+    let seen = -1;
+    while (seen !== client.heard.length) {
+      seen = client.heard.length;
+      await sleep(QUIET_MS);
+    }
+    counts.push(seen);
+  }
+  return counts;
+}
+
+/** Says everything in pieces of its own, waiting at each pause for as many messages as came before. */
+async function play(client: WireClient, script: readonly Step[], counts: readonly number[]): Promise<string> {
+  let pause = 0;
+  for (const step of script) {
+    const bytes = Buffer.concat(step.messages);
+    const cut = step.cut % (bytes.length + 1);
+    client.send(bytes.subarray(0, cut));
+    if (step.cut % 3 === 0) await sleep(1);
+    client.send(bytes.subarray(cut));
+    if (!step.pause) continue;
+    const count = counts[pause++] ?? 0;
+    try {
+      await client.until((heard) => heard.length >= count, 5000);
+    } catch {
+      return `, silent at pause ${pause}`;
+    }
+  }
+  await sleep(QUIET_MS);
+  return '';
+}
+
+/** Errors that Postern gives before the server can: for it they are all reasons not to run a statement in a failed transaction. */
+const BEFORE = new Set(['E 25P02', 'E 26000', 'E 34000', 'E 42501']);
+
+/** Notices, notifications and settings come when they come. */
+function comparable(heard: readonly Heard[]): string[] {
+  let failed = false;
+  return heard
+    .filter(({ type }) => !'NAS'.includes(type))
+    .map((each) => {
+      const words = brief(each);
+      if (each.type === 'Z') failed = words === 'Z E';
+      if (failed && BEFORE.has(words)) return 'E in a failed transaction';
+      // A name that does not resolve may not be looked at.
+      return words === 'E 42501' ? 'E 42P01' : words;
+    });
+}

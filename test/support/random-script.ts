@@ -1,0 +1,162 @@
+/** Scripts of random clients: pipelines over a small alphabet, in which names collide as often as possible. */
+import { say } from './wire-client.ts';
+
+export interface Step {
+  readonly messages: readonly Buffer[];
+  /** The messages, for people. */
+  readonly words: string;
+  /** Wait for what the server has to say. */
+  readonly pause: boolean;
+  /** Any number: where the bytes may be cut in two. */
+  readonly cut: number;
+}
+
+const STATEMENTS = ['', 'a', 'b', 'c'];
+const PORTALS = ['', 'p', 'q'];
+
+const TEXTS = [
+  'select 1 as one',
+  'select 2 as two',
+  'select $1::int + 1',
+  'select n from fuzz.t order by n limit 3',
+  'select n from fuzz.t where n = $1',
+  'insert into fuzz.t values (1)',
+  'insert into fuzz.t values ($1)',
+  'select 1/0',
+  'select nothing from fuzz.t',
+  'selec',
+  '',
+  '/* a */ ;',
+  'select 1; select 2',
+  'insert into fuzz.t values (2); select 1/0',
+  'begin; select 3',
+  'begin',
+  'begin',
+  'commit',
+  'rollback',
+  'rollback and chain',
+  'savepoint s',
+  'rollback to s',
+  'release s',
+  'prepare a as select 11',
+  'prepare a as select n from fuzz.t',
+  'prepare b as select 22',
+  'prepare b(int) as select $1',
+  'prepare c as select 33',
+  'execute a',
+  'execute b',
+  'execute b(7)',
+  'execute c',
+  'deallocate a',
+  'deallocate b',
+  'deallocate all',
+  'discard all',
+  'discard plans',
+  'declare p cursor for select n from fuzz.t',
+  'declare p cursor with hold for select 5',
+  'declare q cursor for select 6',
+  'fetch 1 from p',
+  'fetch all from q',
+  'move 1 in p',
+  'close p',
+  'close all',
+  'set search_path = fuzz',
+  'set local search_path = fuzz',
+  'reset search_path',
+  'reset all',
+  'select n from t limit 1',
+  'show search_path',
+  'listen jobs',
+  `notify jobs, 'x'`,
+  'copy fuzz.t to stdout',
+  'set transaction isolation level serializable',
+];
+/** What is out of scope, and strings after which Postern cannot know what a name means, so that it refuses it. */
+const REFUSED = [
+  'prepare c as select 33; select 1/0',
+  'deallocate a; select 1/0',
+  'select n from fuzz.secret',
+  'insert into fuzz.t select n from fuzz.secret',
+  'prepare a as select n from fuzz.secret',
+  'declare p cursor for select n from fuzz.secret',
+  'select n from secret',
+  'set search_path = fuzz; select n from secret',
+  'copy fuzz.secret to stdout',
+  'drop table fuzz.t',
+  'begin; select n from fuzz.secret',
+];
+
+/** A script that is the same for the same seed. */
+export function randomScript(seed: number, { refused }: { readonly refused: boolean }): Step[] {
+  const random = generator(seed);
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+  const texts = refused ? [...TEXTS, ...REFUSED, ...REFUSED] : TEXTS;
+  const extended = (): [Buffer, string] => {
+    const name = pick(STATEMENTS);
+    const portal = pick(PORTALS);
+    const values = pick([[], [], [], ['7'], [null], ['x'], ['1', '2']]);
+    switch (pick('PPPBBBBEEEEDdCcH'.split(''))) {
+      case 'P': {
+        const text = pick(texts);
+        return [say.parse(name, text), `P ${name}=${text}`];
+      }
+      case 'B':
+        return [say.bind(portal, name, values), `B ${portal}<${name}(${values})`];
+      case 'E': {
+        const rows = pick([0, 0, 1]);
+        return [say.execute(portal, rows), `E ${portal} ${rows}`];
+      }
+      case 'D':
+        return [say.describe('S', name), `D S ${name}`];
+      case 'd':
+        // What is left of an unnamed portal in a failed transaction depends on where its statement failed.
+        return [say.describe('P', portal || 'p'), `D P ${portal || 'p'}`];
+      case 'C':
+        return [say.close('S', name), `C S ${name}`];
+      case 'c':
+        return [say.close('P', portal), `C P ${portal}`];
+      default:
+        return [say.flush(), 'H'];
+    }
+  };
+  /** What drivers say: one statement from Parse to Execute. */
+  const whole = (): [Buffer, string] => {
+    const [name, portal, text] = [pick(STATEMENTS), pick(PORTALS), pick(texts)];
+    const values = text.includes('$1') ? ['7'] : [];
+    const parts = [say.parse(name, text), say.bind(portal, name, values), say.execute(portal)];
+    return [Buffer.concat(parts), `PBE ${portal}<${name}=${text}`];
+  };
+  const step = (): Step => {
+    const said: [Buffer, string][] = [];
+    const kind = random();
+    if (kind < 0.3) {
+      for (let n = 1 + Math.floor(random() * 3); n > 0; n--) {
+        const text = pick(texts);
+        said.push([say.query(text), `Q ${text}`]);
+      }
+    } else {
+      for (let n = 1 + Math.floor(random() * 5); n > 0; n--) said.push(kind < 0.6 ? whole() : extended());
+      if (random() < 0.8) said.push([say.sync(), 'S']);
+      else if (random() < 0.5) said.push([say.flush(), 'H']);
+    }
+    return {
+      messages: said.map(([bytes]) => bytes),
+      words: said.map(([, words]) => words).join(' | '),
+      pause: random() < 0.3,
+      cut: Math.floor(random() * 1000),
+    };
+  };
+  const steps = Array.from({ length: 25 }, step);
+  return [...steps, { messages: [say.sync()], words: 'S', pause: true, cut: 0 }];
+}
+
+/** Mulberry32: small, fast, good enough, and the same everywhere. */
+function generator(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
