@@ -45,10 +45,19 @@ export function parseCheckpoint(text: string): Checkpoint {
   return { origin, size, root };
 }
 
-/** Opens a signed checkpoint of one log. @throws PosternError `POSTERN_INVALID` where it is not of this log and key */
-export function openCheckpoint(note: string | Uint8Array, verifier: NoteVerifier): Checkpoint {
-  const checkpoint = parseCheckpoint(openNote(note, [verifier]).text);
-  if (checkpoint.origin !== verifier.name) {
+/**
+ * Opens a signed checkpoint of one log, with its key, or with its keys while one takes over from another: the signature of
+ * one is enough, and none may be wrong.
+ *
+ * @throws PosternError `POSTERN_INVALID` where it is not of this log and key
+ */
+export function openCheckpoint(
+  note: string | Uint8Array,
+  keys: NoteVerifier | readonly NoteVerifier[],
+): Checkpoint {
+  const { text, verified } = openNote(note, [keys].flat());
+  const checkpoint = parseCheckpoint(text);
+  if (!verified.some(({ name }) => name === checkpoint.origin)) {
     throw new PosternError('POSTERN_INVALID', `The checkpoint is of the log ${checkpoint.origin}.`);
   }
   return checkpoint;
