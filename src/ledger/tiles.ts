@@ -91,16 +91,18 @@ function damaged(path: string, what: string): PosternError {
   return new PosternError('POSTERN_INTERNAL', `${path}: ${what}`, 'Run a verification of the log.');
 }
 
-/**
- * The tiles and bundles under one folder (a log, or the `tlog` folder of an evidence package). A partial file
- * that is gone because the full one has come is read from the full one.
- */
-export class TileStore {
-  readonly dir: string;
-  #pending: PendingFile[] = [];
+/** The bytes of a file under a log's folder, or null where there is none. Throws where it has more than `maxBytes`. */
+export type FileReader = (path: string, maxBytes: number) => Buffer | null;
 
-  constructor(dir: string) {
-    this.dir = dir;
+/**
+ * The tiles and bundles of a log, wherever its files are. A partial file that is gone because the full one has come is
+ * read from the full one.
+ */
+export class TileFiles {
+  readonly #readFile: FileReader;
+
+  constructor(readFile: FileReader) {
+    this.#readFile = readFile;
   }
 
   /** {@link TileReader}; bound, so that it can be passed on. */
@@ -119,6 +121,30 @@ export class TileStore {
     const entries = decodeBundle(data, width);
     if (!entries) throw damaged(path, 'is not a well-formed entry bundle');
     return entries;
+  }
+
+  #read(
+    pathOf: (width: number) => string,
+    width: number,
+    maxBytes: number,
+  ): { readonly path: string; readonly data: Buffer } {
+    const path = pathOf(width);
+    const data = this.#readFile(path, maxBytes);
+    if (data) return { path, data };
+    const full = width < TILE_WIDTH ? this.#readFile(pathOf(TILE_WIDTH), maxBytes) : null;
+    if (full) return { path: pathOf(TILE_WIDTH), data: full };
+    throw damaged(path, 'is missing');
+  }
+}
+
+/** The tiles and bundles of a log in a folder. */
+export class TileStore extends TileFiles {
+  readonly dir: string;
+  #pending: PendingFile[] = [];
+
+  constructor(dir: string) {
+    super((path, maxBytes) => readBounded(join(dir, path), maxBytes));
+    this.dir = dir;
   }
 
   /** Stages a tile; {@link commit} makes it durable. */
@@ -155,19 +181,6 @@ export class TileStore {
   #stage(path: string, data: Uint8Array): void {
     this.#pending.push({ path: join(this.dir, path), data });
   }
-
-  #read(
-    pathOf: (width: number) => string,
-    width: number,
-    maxBytes: number,
-  ): { readonly path: string; readonly data: Buffer } {
-    const path = pathOf(width);
-    const data = readBounded(join(this.dir, path), maxBytes);
-    if (data) return { path, data };
-    const full = width < TILE_WIDTH ? readBounded(join(this.dir, pathOf(TILE_WIDTH)), maxBytes) : null;
-    if (full) return { path: pathOf(TILE_WIDTH), data: full };
-    throw damaged(path, 'is missing');
-  }
 }
 
 /** The file's bytes, or null where there is none. */
@@ -196,7 +209,7 @@ function readBounded(path: string, maxBytes: number): Buffer | null {
 }
 
 /** Entry of one leaf in a tree of `size`. */
-export function readEntry(store: TileStore, leaf: number, size: number): Buffer {
+export function readEntry(store: TileFiles, leaf: number, size: number): Buffer {
   if (leaf < 0 || leaf >= size) {
     throw new PosternError('POSTERN_NOT_FOUND', `The log has no leaf ${leaf} at size ${size}.`);
   }
@@ -211,7 +224,7 @@ export interface IndexedEntry {
 }
 
 /** Entries `[from, to)` of a tree that has at least `to` leaves, one bundle in memory at a time. */
-export function* entries(store: TileStore, from: number, to: number): Generator<IndexedEntry, void> {
+export function* entries(store: TileFiles, from: number, to: number): Generator<IndexedEntry, void> {
   for (let index = from; index < to; ) {
     const n = Math.floor(index / TILE_WIDTH);
     const bundle = store.readEntries(n, bundleWidth(n, to));
