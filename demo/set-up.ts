@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 import type { TestPostgres } from '../test/support/postgres.ts';
 import type { LedgerDatabase } from './database.ts';
 import { commandLine, expect, good, output, say, step } from './stage.ts';
@@ -116,5 +117,8 @@ async function resource(world: World, postgres: TestPostgres, ledger: LedgerData
 
 /** Without what a first look need not see. */
 function briefly(text: string): string {
-  return text.replace(/^(backup|review|since|id|durability) .*\n/gm, '');
+  const lines = text.split('\n');
+  return lines
+    .filter((line) => !/^(backup|review|since|id|durability) /.test(stripVTControlCharacters(line)))
+    .join('\n');
 }

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import pc from 'picocolors';
 import { startPostgres, type TestPostgres } from '../test/support/postgres.ts';
 import { type Finished, Running, type StartOptions, start } from '../test/support/processes.ts';
@@ -19,6 +20,8 @@ interface CallOptions {
   /** The exit code that is right. Default 0. */
   readonly code?: number;
   readonly env?: NodeJS.ProcessEnv;
+  /** Standard error into standard output, as on a terminal: their order matters to the reader. */
+  readonly merged?: boolean;
   /** Shown in place of what it prints: for a password, or for what would be too long here. */
   readonly shown?: (output: string) => string;
   /** Show neither the command line nor what it prints. */
@@ -110,7 +113,9 @@ export class World {
 
   /** Types `COMMAND ARGS`. @throws Unexpected as above */
   type(command: string, args: readonly string[], options: CallOptions = {}): Promise<Finished> {
-    return this.#type([command, ...args], command, args, options);
+    const words = [command, ...args];
+    if (!options.merged) return this.#type(words, command, args, options);
+    return this.#type(words, 'sh', ['-c', 'exec "$@" 2>&1', 'sh', ...words], options);
   }
 
   async #type(
@@ -130,7 +135,9 @@ export class World {
     const exit = await running.exited;
     if (!silent && shown) live.write(shown(running.stdout));
     live.end();
-    const { stdout, stderr } = running;
+    // What is looked at has no colours, whatever the terminal can do.
+    const stdout = stripVTControlCharacters(running.stdout);
+    const stderr = stripVTControlCharacters(running.stderr);
     const code = options.code ?? 0;
     expect(
       exit.code === code,

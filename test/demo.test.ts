@@ -21,8 +21,9 @@ after(async () => {
   rmSync(base, { recursive: true, force: true });
 });
 
-async function play(...options: string[]): Promise<Running> {
-  const env = { ...process.env, NO_COLOR: '1' };
+async function play(colours: 'NO_COLOR' | 'FORCE_COLOR', ...options: string[]): Promise<Running> {
+  const { NO_COLOR: _, FORCE_COLOR: __, ...clean } = process.env;
+  const env = { ...clean, [colours]: '1' };
   const demo = await start('sh', [BOOTSTRAP, 'demo/main.ts', '--in', base, ...options], { env });
   started.push(demo);
   return demo;
@@ -32,7 +33,7 @@ const file = (name: string): string => join(base, '.postern-demo', name);
 const alive = (pid: number): boolean => existsSync(`/proc/${pid}`);
 
 test('the demo tells the story to its end and leaves gateway and database running for its visitor', async () => {
-  const demo = await play();
+  const demo = await play('NO_COLOR');
   await demo.waitFor(/Ctrl-C ends everything/, 80_000);
   let last = -1;
   for (const landmark of [
@@ -88,7 +89,7 @@ test('a second run ends the gateway of the first, ends with 0 when told to, and 
     pid: number;
     workers: number[];
   };
-  const second = await play('--exit');
+  const second = await play('FORCE_COLOR', '--exit');
   assert.deepEqual(await second.exited, { code: 0, signal: null }, second.stderr);
   assert.doesNotMatch(second.stdout, /Ctrl-C/);
   assert.equal((await first?.exited)?.code, 1);
@@ -98,7 +99,7 @@ test('a second run ends the gateway of the first, ends with 0 when told to, and 
 });
 
 test('Ctrl-C in the middle ends everything that the demo started', async () => {
-  const demo = await play();
+  const demo = await play('NO_COLOR');
   await demo.waitFor(/interest accounts before/, 60_000);
   const { pid, workers } = JSON.parse(readFileSync(file('data/run.json'), 'utf8')) as {
     pid: number;
