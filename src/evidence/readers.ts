@@ -1,5 +1,5 @@
-import { closeSync, openSync, readSync } from 'node:fs';
 import { PosternError } from '../core/errors.ts';
+import type { ByteSource } from './package-files.ts';
 
 const CHUNK = 1 << 18;
 /** Longer than any line that Postern writes: a statement and its parameters, twice over. */
@@ -7,14 +7,15 @@ const LONGEST_LINE = 256 * 1024 * 1024;
 
 /** Reads a file line by line. A last line without its newline is a line too, and `cut` then says so. */
 export class LineReader {
-  readonly #fd: number;
+  readonly #source: ByteSource;
   #held: Buffer = Buffer.alloc(0);
   #at = 0;
   #ended = false;
   cut = false;
 
-  constructor(path: string) {
-    this.#fd = openSync(path, 'r');
+  /** Closes the source at the end. */
+  constructor(source: ByteSource) {
+    this.#source = source;
   }
 
   /** The next line without its newline; null at the end. */
@@ -34,14 +35,14 @@ export class LineReader {
   }
 
   close(): void {
-    closeSync(this.#fd);
+    this.#source.close();
   }
 
   #fill(): void {
     const kept = this.#held.length - this.#at;
     if (kept > LONGEST_LINE) throw new PosternError('POSTERN_INVALID', 'A line is too long to be read.');
     const chunk = Buffer.allocUnsafe(Math.max(CHUNK, kept));
-    const read = readSync(this.#fd, chunk, 0, chunk.length, null);
+    const read = this.#source.read(chunk);
     this.#ended = read === 0;
     this.#held = Buffer.concat([this.#held.subarray(this.#at), chunk.subarray(0, read)]);
     this.#at = 0;
@@ -58,12 +59,13 @@ export class LineReader {
 
 /** Compares a file, from its beginning on, with text that is produced piece by piece. */
 export class TextComparer {
-  readonly #fd: number;
+  readonly #source: ByteSource;
   #held: Buffer = Buffer.alloc(0);
   #equal = true;
 
-  constructor(path: string) {
-    this.#fd = openSync(path, 'r');
+  /** Closes the source at the end. */
+  constructor(source: ByteSource) {
+    this.#source = source;
   }
 
   /** False from the first piece on that is not what the file has there. */
@@ -72,7 +74,7 @@ export class TextComparer {
     const wanted = Buffer.from(text, 'utf8');
     while (this.#held.length < wanted.length) {
       const chunk = Buffer.allocUnsafe(Math.max(CHUNK, wanted.length));
-      const read = readSync(this.#fd, chunk, 0, chunk.length, null);
+      const read = this.#source.read(chunk);
       if (read === 0) break;
       this.#held = Buffer.concat([this.#held, chunk.subarray(0, read)]);
     }
@@ -83,8 +85,8 @@ export class TextComparer {
 
   /** Whether everything was as expected and nothing is left over. Closes the file. */
   end(): boolean {
-    const more = this.#held.length > 0 || readSync(this.#fd, Buffer.alloc(1), 0, 1, null) > 0;
-    closeSync(this.#fd);
+    const more = this.#held.length > 0 || this.#source.read(Buffer.alloc(1)) > 0;
+    this.#source.close();
     return this.#equal && !more;
   }
 }

@@ -1,4 +1,5 @@
 import type { Check } from './findings.ts';
+import type { ByteSource } from './package-files.ts';
 import { LineReader } from './readers.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -24,8 +25,8 @@ export class RowMatcher {
   #number = 0;
 
   /** @param file path inside the package, for the findings */
-  constructor(path: string, file: string, check: Check, keyOf: (row: Row) => number) {
-    this.#lines = new LineReader(path);
+  constructor(source: ByteSource, file: string, check: Check, keyOf: (row: Row) => number) {
+    this.#lines = new LineReader(source);
     this.#file = file;
     this.#check = check;
     this.#keyOf = keyOf;

@@ -1,14 +1,13 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { microsOf } from '../activity/times.ts';
 import type { LeafRecord } from '../ledger/leaf.ts';
 import { cachingReader } from '../ledger/proof.ts';
-import { entries, type TileReader, type TileStore } from '../ledger/tiles.ts';
+import { entries, type TileFiles, type TileReader } from '../ledger/tiles.ts';
 import { HASH_BYTES, leafHash, TILE_WIDTH } from '../ledger/tree.ts';
 import { authorityProblems, endedBefore } from './authority.ts';
 import { COMMANDS_HEADER, type Command, Commands, commandLine } from './commands.ts';
 import type { Check } from './findings.ts';
 import { FILES, type Manifest, POPULATIONS, type ShownCommandRow } from './format.ts';
+import type { PackageFiles, VerifyHost } from './package-files.ts';
 import { checkPayloads } from './payloads-shown.ts';
 import { Populations, populationHeader, populationLine } from './populations.ts';
 import { LineReader, TextComparer } from './readers.ts';
@@ -32,7 +31,8 @@ const UNANSWERED = 2 ** 52;
 export class ActivityVerifier {
   readonly tally = new ReportTally();
   readonly populations = new Populations();
-  readonly #dir: string;
+  readonly #files: PackageFiles;
+  readonly #pause: VerifyHost['pause'];
   readonly #manifest: Manifest;
   readonly #checks: ActivityChecks;
   readonly #commands: Commands;
@@ -43,16 +43,16 @@ export class ActivityVerifier {
   #csvOk = true;
   #leaves = 0;
 
-  constructor(dir: string, manifest: Manifest, checks: ActivityChecks) {
-    this.#dir = dir;
+  constructor({ files, pause }: VerifyHost, manifest: Manifest, checks: ActivityChecks) {
+    this.#files = files;
+    this.#pause = pause;
     this.#manifest = manifest;
     this.#checks = checks;
-    const path = (file: string): string | null => (existsSync(join(dir, file)) ? join(dir, file) : null);
-    const ndjson = path(FILES.commands);
-    const csv = path(FILES.commandsCsv);
-    this.#rows =
-      ndjson === null ? null : new RowMatcher(ndjson, FILES.commands, checks.activity, closingLeaf);
-    this.#csv = csv === null ? null : new TextComparer(csv);
+    const [ndjson, csv] = [FILES.commands, FILES.commandsCsv];
+    this.#rows = this.#has(ndjson)
+      ? new RowMatcher(files.open(ndjson), ndjson, checks.activity, closingLeaf)
+      : null;
+    this.#csv = this.#has(csv) ? new TextComparer(files.open(csv)) : null;
     if (this.#csv !== null) this.#expectCsv(COMMANDS_HEADER, 'The heading');
     this.#commands = new Commands({
       populations: this.populations,
@@ -63,7 +63,7 @@ export class ActivityVerifier {
   }
 
   /** Reads all leaves. */
-  async run(store: TileStore, size: number, onLeaves: (count: number) => void): Promise<void> {
+  async run(store: TileFiles, size: number, onLeaves: (count: number) => void): Promise<void> {
     let since = 0;
     for (const [index, entry] of this.#entries(store, size)) {
       this.#takeLeaf(index, entry, size);
@@ -71,7 +71,7 @@ export class ActivityVerifier {
       if (since === 2048) {
         onLeaves(since);
         since = 0;
-        await new Promise((done) => setImmediate(done));
+        await this.#pause();
       }
     }
     this.#commands.end();
@@ -84,7 +84,7 @@ export class ActivityVerifier {
     this.#checkPopulations();
   }
 
-  *#entries(store: TileStore, size: number): Generator<[number | null, Buffer]> {
+  *#entries(store: TileFiles, size: number): Generator<[number | null, Buffer]> {
     if (this.#manifest.coverage === 'log') {
       try {
         for (const { index, entry } of entries(store, 0, size)) yield [index, entry];
@@ -93,8 +93,8 @@ export class ActivityVerifier {
       }
       return;
     }
-    if (!existsSync(join(this.#dir, FILES.leaves))) return;
-    const lines = new LineReader(join(this.#dir, FILES.leaves));
+    if (!this.#has(FILES.leaves)) return;
+    const lines = new LineReader(this.#files.open(FILES.leaves));
     const read = cachingReader(store.readTile);
     let before = -1;
     for (let line = lines.next(); line !== null; line = lines.next()) {
@@ -272,9 +272,9 @@ export class ActivityVerifier {
     const { populations: check } = this.#checks;
     for (const population of POPULATIONS) {
       const [ndjson, csv] = [`populations/${population}.ndjson`, `populations/${population}.csv`] as const;
-      if (!existsSync(join(this.#dir, ndjson)) || !existsSync(join(this.#dir, csv))) continue;
-      const rows = new RowMatcher(join(this.#dir, ndjson), ndjson, check, (row) => Number(row.leaf));
-      const text = new TextComparer(join(this.#dir, csv));
+      if (!this.#has(ndjson) || !this.#has(csv)) continue;
+      const rows = new RowMatcher(this.#files.open(ndjson), ndjson, check, (row) => Number(row.leaf));
+      const text = new TextComparer(this.#files.open(csv));
       text.expect(populationHeader(population));
       for (const row of this.populations.rows(population)) {
         const where = { key: Number(row.leaf), leaf: Number(row.leaf), record: String(row.id) };
@@ -286,6 +286,10 @@ export class ActivityVerifier {
       if (!text.end()) check.problem(csv, 'The file is not what follows from the log.');
     }
     check.says('folded again from the change records');
+  }
+
+  #has(path: string): boolean {
+    return this.#files.size(path) !== null;
   }
 
   #leafFile(): string {

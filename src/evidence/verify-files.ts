@@ -1,24 +1,13 @@
-import { createHash, hash } from 'node:crypto';
-import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { hash } from 'node:crypto';
 import { type NoteVerifier, openNote } from '../ledger/note.ts';
 import type { Check } from './findings.ts';
 import { FILES, FORMAT, type Manifest, manifestNote, POPULATIONS } from './format.ts';
+import { type PackageFiles, readText, type VerifyHost } from './package-files.ts';
 import { parseObject } from './row-matcher.ts';
-import { listFolder } from './zip.ts';
-
-const LARGEST_MANIFEST = 2 ** 30;
-
-/** Reads a small text file of the package, or null where it is not there or too large to be what it should be. */
-export function readText(dir: string, path: string, most = LARGEST_MANIFEST): string | null {
-  const full = join(dir, path);
-  if (!existsSync(full) || !statSync(full).isFile() || statSync(full).size > most) return null;
-  return readFileSync(full, 'utf8');
-}
 
 /** Reads the manifest and checks its form. Null where nothing can be made of it. */
-export function readManifest(dir: string, check: Check): Manifest | null {
-  const text = readText(dir, FILES.manifest);
+export function readManifest(files: PackageFiles, check: Check): Manifest | null {
+  const text = readText(files, FILES.manifest);
   const manifest = text === null ? null : parseObject(text);
   if (manifest === null) {
     check.problem(FILES.manifest, 'The manifest is missing or is not JSON.');
@@ -55,17 +44,20 @@ function shapeProblem(manifest: Readonly<Record<string, unknown>>): string | nul
 }
 
 /** Checks the signature over the manifest. */
-export function checkSignature(dir: string, verifier: NoteVerifier, check: Check): void {
+export async function checkSignature(
+  { files, settled }: VerifyHost,
+  verifier: NoteVerifier,
+  check: Check,
+): Promise<void> {
   check.looked();
-  const text = readText(dir, FILES.manifest);
-  const note = readText(dir, FILES.signature, 65_536);
-  if (text === null || note === null) {
+  const note = readText(files, FILES.signature, 65_536);
+  if (note === null || files.size(FILES.manifest) === null) {
     check.problem(FILES.signature, 'The signature of the manifest is missing.');
     return;
   }
   try {
-    const opened = openNote(note, [verifier]);
-    if (opened.text !== manifestNote(hash('sha256', readFileSync(join(dir, FILES.manifest))))) {
+    const opened = await settled(() => openNote(note, [verifier]));
+    if (opened.text !== manifestNote(hash('sha256', files.read(FILES.manifest)))) {
       check.problem(FILES.manifest, 'The manifest is not the one that was signed.');
     }
   } catch (error) {
@@ -75,12 +67,12 @@ export function checkSignature(dir: string, verifier: NoteVerifier, check: Check
 
 /** Checks that the files are those of the manifest, byte for byte, and no others. */
 export async function checkFiles(
-  dir: string,
+  given: PackageFiles,
   manifest: Manifest,
   check: Check,
   onFile: () => void,
 ): Promise<void> {
-  const { files, odd } = listFolder(dir);
+  const { files, odd } = given.list();
   const present = new Set(files);
   for (const path of odd) check.problem(path, 'This is neither a file nor a folder.');
   const named = new Set<string>([FILES.manifest, FILES.signature]);
@@ -89,12 +81,9 @@ export async function checkFiles(
     if (named.has(path)) check.problem(FILES.manifest, `The manifest names ${path} twice.`);
     named.add(path);
     if (!present.has(path)) check.problem(path, 'The file is missing.');
-    else if (statSync(join(dir, path)).size !== bytes) {
-      check.problem(
-        path,
-        `The file has ${statSync(join(dir, path)).size} bytes, the manifest says ${bytes}.`,
-      );
-    } else if ((await sha256Of(join(dir, path))) !== sha256) {
+    else if (given.size(path) !== bytes) {
+      check.problem(path, `The file has ${given.size(path)} bytes, the manifest says ${bytes}.`);
+    } else if ((await given.sha256(path)) !== sha256) {
       check.problem(path, 'The file was changed: its SHA-256 is not that of the manifest.');
     }
     onFile();
@@ -109,11 +98,4 @@ export async function checkFiles(
     if (!named.has(path))
       check.problem(FILES.manifest, `The manifest leaves out ${path}, which every package has.`);
   }
-}
-
-async function sha256Of(path: string): Promise<string> {
-  if (statSync(path).size < 1 << 20) return hash('sha256', readFileSync(path));
-  const sum = createHash('sha256');
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) sum.update(chunk as Buffer);
-  return sum.digest('hex');
 }

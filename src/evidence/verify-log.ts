@@ -1,5 +1,3 @@
-import { existsSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { type Checkpoint, openCheckpoint } from '../ledger/checkpoint.ts';
 import { decodeBase64, type NoteVerifier } from '../ledger/note.ts';
 import {
@@ -9,23 +7,24 @@ import {
   verifyConsistency,
   verifyInclusion,
 } from '../ledger/proof.ts';
-import type { TileStore } from '../ledger/tiles.ts';
+import type { TileFiles } from '../ledger/tiles.ts';
 import { HASH_BYTES, prefixedLeafHash, TILE_WIDTH, Tree } from '../ledger/tree.ts';
 import type { Check } from './findings.ts';
 import { FILES, type Manifest } from './format.ts';
+import { type PackageFiles, readText, type VerifyHost } from './package-files.ts';
 import { bundlesOf, pathOf, tilesOf } from './tile-files.ts';
-import { readText } from './verify-files.ts';
 
 /** Opens the checkpoint of a package and compares it with what the manifest says. Null where it does not hold. */
-export function checkCheckpoint(
-  dir: string,
+export async function checkCheckpoint(
+  { files, settled }: VerifyHost,
   manifest: Manifest,
   verifier: NoteVerifier,
   check: Check,
-): Checkpoint | null {
+): Promise<Checkpoint | null> {
   check.looked();
   try {
-    const checkpoint = openCheckpoint(readText(dir, FILES.checkpoint, 65_536) ?? '', verifier);
+    const note = readText(files, FILES.checkpoint, 65_536) ?? '';
+    const checkpoint = await settled(() => openCheckpoint(note, verifier));
     const { origin, size, root } = manifest.log;
     if (
       checkpoint.origin !== origin ||
@@ -50,11 +49,12 @@ export function checkCheckpoint(
  * compares every tile and the root.
  */
 export async function checkTree(
-  store: TileStore,
+  store: TileFiles,
   { size, root }: Checkpoint,
   withEntries: boolean,
   check: Check,
   onBundle: (leaves: number) => void,
+  pause: () => Promise<void>,
 ): Promise<void> {
   const rebuilt = new Map<string, Buffer>();
   const tree = new Tree((level, n, hashes) => rebuilt.set(`${level}/${n}`, hashes));
@@ -82,7 +82,7 @@ export async function checkTree(
     rebuilt.clear();
     check.looked(width);
     onBundle(width);
-    if (n % 16 === 15) await new Promise((done) => setImmediate(done));
+    if (n % 16 === 15) await pause();
   }
   for (const { level, n, width } of tilesOf(size)) {
     if (width < TILE_WIDTH) compare(level, n, width, tree.partial(level));
@@ -97,12 +97,12 @@ function* bottomOf(size: number): Generator<{ n: number; width: number }> {
   for (const { level, n, width } of tilesOf(size)) if (level === 0) yield { n, width };
 }
 
-function bundleHashes(store: TileStore, n: number, width: number, check: Check): string[] | null {
+function bundleHashes(store: TileFiles, n: number, width: number, check: Check): string[] | null {
   const entries = read(() => store.readEntries(n, width), check);
   return entries?.map((entry) => prefixedLeafHash(Buffer.concat([Buffer.of(0), entry]))) ?? null;
 }
 
-function tileHashes(store: TileStore, n: number, width: number, check: Check): string[] | null {
+function tileHashes(store: TileFiles, n: number, width: number, check: Check): string[] | null {
   const tile = read(() => store.readTile(0, n, width), check);
   if (tile === null) return null;
   return Array.from({ length: width }, (_, i) =>
@@ -126,13 +126,18 @@ function firstDifference(a: Buffer, b: Buffer): number {
 }
 
 /** Checks the proof files against the checkpoint and the leaf hashes at the bottom. */
-export function checkProofs(dir: string, store: TileStore, checkpoint: Checkpoint, check: Check): void {
-  const note = readText(dir, FILES.checkpoint, 65_536);
-  for (const name of namesIn(dir, 'proofs')) {
+export function checkProofs(
+  files: PackageFiles,
+  store: TileFiles,
+  checkpoint: Checkpoint,
+  check: Check,
+): void {
+  const note = readText(files, FILES.checkpoint, 65_536);
+  for (const name of namesIn(files, 'proofs')) {
     const file = `proofs/${name}`;
     check.looked();
     try {
-      const { index, proof, checkpoint: inside } = parseTlogProof(readText(dir, file, 1 << 20) ?? '');
+      const { index, proof, checkpoint: inside } = parseTlogProof(readText(files, file, 1 << 20) ?? '');
       if (inside !== note)
         check.problem(file, 'The proof is not under the checkpoint of this package.', { leaf: index });
       if (name !== `leaf-${index}.tlog-proof`)
@@ -151,19 +156,19 @@ export function checkProofs(dir: string, store: TileStore, checkpoint: Checkpoin
 }
 
 /** Checks that the log continues the earlier checkpoints in the package and the one that the caller holds. */
-export function checkConsistency(
-  dir: string,
-  store: TileStore,
+export async function checkConsistency(
+  { files, settled }: VerifyHost,
+  store: TileFiles,
   checkpoint: Checkpoint,
   verifier: NoteVerifier,
   held: string | undefined,
   check: Check,
-): void {
+): Promise<void> {
   const read = cachingReader(store.readTile);
-  const continues = (note: string, file: string, hashes: readonly Buffer[] | null): void => {
+  const continues = async (note: string, file: string, hashes: readonly Buffer[] | null): Promise<void> => {
     check.looked();
     try {
-      const old = openCheckpoint(note, verifier);
+      const old = await settled(() => openCheckpoint(note, verifier));
       const proof = hashes ?? consistencyProof(read, old.size, checkpoint.size);
       if (!verifyConsistency(old.size, old.root, checkpoint.size, checkpoint.root, proof)) {
         check.problem(
@@ -176,25 +181,29 @@ export function checkConsistency(
     }
   };
   if (held !== undefined) {
-    continues(held, FILES.checkpoint, null);
+    await continues(held, FILES.checkpoint, null);
     check.says('the log continues the checkpoint that you hold');
   }
-  for (const name of namesIn(dir, 'consistency')) {
+  for (const name of namesIn(files, 'consistency')) {
     const file = `consistency/${name}`;
     const match = /^(\d+)-(\d+)$/.exec(name);
     if (match === null) continue;
-    const lines = (readText(dir, file, 1 << 20) ?? '').split('\n');
+    const lines = (readText(files, file, 1 << 20) ?? '').split('\n');
     const end = lines.indexOf('');
     const hashes = lines.slice(1, Math.max(end, 1)).map((line) => decodeBase64(line) ?? Buffer.alloc(0));
-    const old = readText(dir, `consistency/${match[1]}.checkpoint`, 65_536);
+    const old = readText(files, `consistency/${match[1]}.checkpoint`, 65_536);
     const note = lines.slice(end + 1).join('\n');
-    if (lines[0] !== `old ${match[1]}` || old === null || note !== readText(dir, FILES.checkpoint, 65_536)) {
+    if (
+      lines[0] !== `old ${match[1]}` ||
+      old === null ||
+      note !== readText(files, FILES.checkpoint, 65_536)
+    ) {
       check.problem(file, 'The proof does not fit the checkpoints of this package.');
-    } else continues(old, file, hashes);
+    } else await continues(old, file, hashes);
   }
 }
 
-function namesIn(dir: string, folder: string): string[] {
-  const full = join(dir, folder);
-  return existsSync(full) ? readdirSync(full).sort() : [];
+function namesIn(files: PackageFiles, folder: string): string[] {
+  const within = files.list().files.filter((path) => path.startsWith(`${folder}/`));
+  return within.map((path) => path.slice(folder.length + 1)).sort();
 }

@@ -1,0 +1,41 @@
+/**
+ * What verification needs of the place it runs in. The command line reads a folder (`folder-files.ts`), the page in a browser
+ * what was dropped on it (`verify-page/blob-files.ts`); everything else is the same code.
+ */
+
+/** The files of a package, by paths with `/` between the parts. */
+export interface PackageFiles {
+  /** Paths of plain files, sorted, and paths of anything else but folders. */
+  list(): { readonly files: readonly string[]; readonly odd: readonly string[] };
+  /** Length in bytes; null where there is no plain file of that path. */
+  size(path: string): number | null;
+  /** The whole content of a file that {@link size} knows. */
+  read(path: string): Buffer;
+  /** A file that {@link size} knows, to be read from its beginning on. */
+  open(path: string): ByteSource;
+  /** In hex. */
+  sha256(path: string): Promise<string>;
+}
+
+export interface ByteSource {
+  /** Fills the buffer as far as there is more; answers how many bytes it got, 0 at the end. */
+  read(into: Uint8Array): number;
+  close(): void;
+}
+
+export interface VerifyHost {
+  readonly files: PackageFiles;
+  /** Lets run what else is waiting. */
+  pause(): Promise<void>;
+  /**
+   * Asks something that depends on signatures. Where these can be verified only asynchronously (WebCrypto), a signature that
+   * is not known yet counts as wrong, is verified, and `ask` is called again.
+   */
+  settled<T>(ask: () => T): Promise<T>;
+}
+
+/** Reads a small text file of the package, or null where it is not there or larger than `most` bytes. */
+export function readText(files: PackageFiles, path: string, most: number = 2 ** 30): string | null {
+  const size = files.size(path);
+  return size === null || size > most ? null : files.read(path).toString('utf8');
+}

@@ -1,0 +1,154 @@
+import { type NoteVerifier, parseVerifierKey } from '../ledger/note.ts';
+import { TileFiles } from '../ledger/tiles.ts';
+import { Check, type Report } from './findings.ts';
+import { FILES, type Manifest, RENDERER } from './format.ts';
+import { type PackageFiles, readText, type VerifyHost } from './package-files.ts';
+import { renderReport } from './report.ts';
+import { ActivityVerifier } from './verify-activity.ts';
+import { checkFiles, checkSignature, readManifest } from './verify-files.ts';
+import { checkCheckpoint, checkConsistency, checkProofs, checkTree } from './verify-log.ts';
+
+export interface VerifyOptions {
+  /** Verifier key of the log as the caller holds it. Without it the key inside the package is used, and the report says so. */
+  readonly vkey?: string | undefined;
+  /** An earlier checkpoint that the caller holds: the log must continue it. */
+  readonly checkpoint?: string | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/**
+ * Verifies a package wherever it is. What does not hold is a finding in the report, not an error.
+ *
+ * @throws PosternError POSTERN_INVALID where the given key is none
+ */
+export async function verifyOn(host: VerifyHost, options: VerifyOptions): Promise<Report> {
+  const checks = {
+    manifest: new Check('manifest and its signature'),
+    files: new Check('files as the manifest names them'),
+    checkpoint: new Check('signed checkpoint'),
+    tree: new Check('Merkle tree'),
+    leaves: new Check('entries are in the log'),
+    complete: new Check('completeness'),
+    activity: new Check('activity agrees with the log'),
+    texts: new Check('statements and parameters fit their commitments'),
+    authority: new Check('every command had its authority'),
+    populations: new Check('populations'),
+    proofs: new Check('proof files'),
+    consistency: new Check('earlier checkpoints'),
+    report: new Check('report'),
+  };
+  checks.manifest.begin();
+  const { files } = host;
+  const pinned = options.vkey !== undefined;
+  const verifier = keyOf(files, options.vkey, checks.manifest);
+  const manifest = verifier === null ? null : readManifest(files, checks.manifest);
+  if (verifier !== null && manifest !== null) {
+    await verifyAll(host, manifest, verifier, checks, options);
+  }
+  const all = Object.values(checks);
+  const ok = manifest !== null && all.every((check) => check.ok);
+  return {
+    ok,
+    key:
+      verifier === null
+        ? null
+        : { vkey: options.vkey?.trim() ?? readText(files, FILES.vkey, 4096)?.trim() ?? '', pinned },
+    log: manifest?.log ?? null,
+    parameters: manifest?.parameters ?? null,
+    coverage: manifest?.coverage ?? null,
+    checks: all.map((check) => check.result()),
+    findings: all.flatMap((check) => check.findings()),
+  };
+}
+
+type Checks = Readonly<
+  Record<
+    | 'manifest'
+    | 'files'
+    | 'checkpoint'
+    | 'tree'
+    | 'leaves'
+    | 'complete'
+    | 'activity'
+    | 'texts'
+    | 'authority'
+    | 'populations'
+    | 'proofs'
+    | 'consistency'
+    | 'report',
+    Check
+  >
+>;
+
+async function verifyAll(
+  host: VerifyHost,
+  manifest: Manifest,
+  verifier: NoteVerifier,
+  checks: Checks,
+  options: VerifyOptions,
+): Promise<void> {
+  const { files } = host;
+  const total = manifest.files.length + 2 * manifest.log.size;
+  let done = 0;
+  const progress = (more: number): void => {
+    done = Math.min(total, done + more);
+    options.onProgress?.(done, total);
+  };
+  await checkSignature(host, verifier, checks.manifest);
+  if (manifest.log.vkey !== readText(files, FILES.vkey, 4096)?.trim()) {
+    checks.manifest.problem(FILES.vkey, 'The key in the package is not the one that the manifest states.');
+  }
+  checks.files.begin();
+  await checkFiles(files, manifest, checks.files, () => progress(1));
+  checks.checkpoint.begin();
+  const checkpoint = await checkCheckpoint(host, manifest, verifier, checks.checkpoint);
+  if (checkpoint === null) return;
+  for (const check of Object.values(checks)) check.begin();
+  const store = new TileFiles(tileReader(files));
+  const whole = manifest.coverage === 'log';
+  await checkTree(store, checkpoint, whole, checks.tree, progress, host.pause);
+  checkProofs(files, store, checkpoint, checks.proofs);
+  await checkConsistency(host, store, checkpoint, verifier, options.checkpoint, checks.consistency);
+  const activity = new ActivityVerifier(host, manifest, checks);
+  await activity.run(store, checkpoint.size, progress);
+  checkReport(files, manifest, activity, checks.report);
+  progress(total);
+}
+
+function keyOf(files: PackageFiles, pinned: string | undefined, check: Check): NoteVerifier | null {
+  if (pinned !== undefined) return parseVerifierKey(pinned);
+  try {
+    return parseVerifierKey(readText(files, FILES.vkey, 4096) ?? '');
+  } catch (error) {
+    check.problem(FILES.vkey, (error as Error).message);
+    return null;
+  }
+}
+
+/** Renders the report again from what was verified, and compares. */
+function checkReport(
+  files: PackageFiles,
+  manifest: Manifest,
+  activity: ActivityVerifier,
+  check: Check,
+): void {
+  check.looked();
+  if (manifest.renderer !== RENDERER) {
+    check.says('written by another version of Postern: only its hash was checked');
+    return;
+  }
+  check.says('rendered again, the same');
+  const { populations, tally } = activity;
+  if (readText(files, FILES.report) !== renderReport({ manifest, populations, tally })) {
+    check.problem(FILES.report, 'The report is not what follows from the log.');
+  }
+}
+
+function tileReader(files: PackageFiles): (path: string, maxBytes: number) => Buffer | null {
+  return (path, maxBytes) => {
+    const size = files.size(`tlog/${path}`);
+    if (size === null) return null;
+    if (size > maxBytes) throw new Error(`${path}: has ${size} bytes, more than any file of its kind`);
+    return files.read(`tlog/${path}`);
+  };
+}
