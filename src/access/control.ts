@@ -17,7 +17,9 @@ import { Store } from '../store/store.ts';
 import { loadMasterKey } from '../vault/master-key.ts';
 import { SecretBox } from '../vault/secrets.ts';
 import { Grants } from './grants.ts';
+import { Holds } from './holds.ts';
 import { Resources } from './resources.ts';
+import { Retention } from './retention.ts';
 import { type ValidateScope, validateScope } from './scopes.ts';
 import { startSweeps } from './sweeps.ts';
 import { deltaOf, snapshotOf } from './views.ts';
@@ -44,6 +46,8 @@ export class Control {
   readonly credentials: Credentials;
   readonly resources: Resources;
   readonly grants: Grants;
+  readonly holds: Holds;
+  readonly retention: Retention;
   /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
   readonly scramSaltSecret: Buffer;
   readonly #store: Store;
@@ -69,6 +73,8 @@ export class Control {
     this.credentials = new Credentials(db, this.#changes, saltKey);
     this.resources = new Resources(db, this.#changes, box);
     this.grants = new Grants(db, this.#changes, options.validateScope ?? validateScope);
+    this.holds = new Holds(db, this.#changes);
+    this.retention = new Retention(db, this.#changes);
   }
 
   static async open(options: ControlOptions): Promise<Control> {

@@ -12,7 +12,15 @@ import { Store } from '../store/store.ts';
 import { RESOURCE } from './control.fixture.ts';
 import { Control } from './control.ts';
 
-const TABLES = ['persons', 'principals', 'resources', 'grants', 'credentials'] as const;
+const TABLES = [
+  'persons',
+  'principals',
+  'resources',
+  'grants',
+  'credentials',
+  'legal_holds',
+  'retention',
+] as const;
 
 /** All rows of the tables that the log speaks for. */
 async function dump(store: Store): Promise<object> {
@@ -38,6 +46,9 @@ const STEPS = [
   'revokeGrant',
   'credential',
   'revokeCredential',
+  'hold',
+  'releaseHold',
+  'retention',
   'token',
   'diskFull',
   'diskFine',
@@ -57,6 +68,7 @@ async function play(
   const name = `name-${n}`;
   const grants = await control.grants.list({});
   const credentials = await control.credentials.list({}, { limit: 100 });
+  const holds = await control.holds.list({});
   const some = <T extends { id: string }>(all: readonly T[]): string => all[n % all.length]?.id ?? 'none';
   const steps: Record<(typeof STEPS)[number], () => Promise<unknown> | undefined> = {
     person: () => control.persons.create(actor, { name: `P ${n}`, email, roles: ['owner', 'auditor'] }),
@@ -89,6 +101,13 @@ async function play(
       return control.credentials.issue(actor, { principal: name, ...(own && { grant: own.id }) });
     },
     revokeCredential: () => control.credentials.revoke(actor, some(credentials), 'why'),
+    hold: () => control.holds.place(actor, { reason: 'suit', ...(n > 0 && { principal: name }) }),
+    releaseHold: () => control.holds.release(actor, some(holds), 'settled'),
+    retention: () =>
+      control.retention.set(actor, {
+        ...(n > 1 && { classification: `c${n}` }),
+        ...(n === 3 ? { unset: true } : { statements: n === 0 ? null : 30 + n }),
+      }),
     token: () => control.tokens.issue(actor, admin.id),
     diskFull: () => {
       sink.failing = true;

@@ -36,6 +36,10 @@ export const RECORD_TYPES = [
   'ledger.opened',
   'ledger.recovered',
   'config.changed',
+  'payload.erased',
+  'legal_hold.placed',
+  'legal_hold.released',
+  'retention.changed',
 ] as const;
 
 export type RecordType = (typeof RECORD_TYPES)[number];
@@ -66,7 +70,14 @@ export interface RecordBase {
 /** A change to who may do what. `before` is null for a creation. Folding these reproduces the state tables. */
 export interface ChangeRecord extends RecordBase {
   readonly change: {
-    readonly entity: 'person' | 'principal' | 'resource' | 'grant' | 'credential';
+    readonly entity:
+      | 'person'
+      | 'principal'
+      | 'resource'
+      | 'grant'
+      | 'credential'
+      | 'legal_hold'
+      | 'retention';
     readonly id: string;
     readonly before: object | null;
     readonly after: object;
@@ -155,6 +166,24 @@ export interface CommandOutcome extends RecordBase {
   readonly rows: number;
   readonly bytes: number;
   readonly durationUs: number;
+}
+
+/** Texts that leaves commit to were destroyed for good. The leaves and every proof of them stay as they are. */
+export interface PayloadErased extends RecordBase {
+  readonly type: 'payload.erased';
+  readonly erasure: {
+    /** `YYYY-MM-DD`, UTC: of records of that day. */
+    readonly day: string;
+    readonly kinds: readonly string[];
+    /** How many texts. Equal texts of one principal and day are one. */
+    readonly payloads: number;
+    /** Which ones, in hex; null where it was every text of those kinds that the principal had on that day. */
+    readonly commitments: readonly string[] | null;
+    /** The record that was named, where it was one. */
+    readonly record: string | null;
+    readonly cause: 'request' | 'retention';
+  };
+  readonly reason: string;
 }
 
 /** What is kept apart from the leaf, encrypted; the leaf holds `SHA-256(salt || payload)`. */

@@ -128,8 +128,8 @@ export class Populations {
 
   #takeChange(leaf: number, record: LeafRecord & ChangeRecord): void {
     const { entity, id, after } = record.change;
-    const members = this.#members[entity];
-    if (members === undefined) return;
+    if (!Object.hasOwn(this.#members, entity)) return;
+    const members = this.#members[entity as keyof typeof ENTITY];
     const before = members.get(id);
     members.set(id, {
       leaf: before?.leaf ?? leaf,

@@ -11,8 +11,26 @@ import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
 import type { Actor, ChangeRecord, RecordSink, RecordType, Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
-import type { Credential, Entities, EntityName, Grant, Person, Principal, Resource } from './entities.ts';
-import { credentialRow, grantRow, personRow, principalRow, resourceRow } from './rows.ts';
+import type {
+  Credential,
+  Entities,
+  EntityName,
+  Grant,
+  LegalHold,
+  Person,
+  Principal,
+  Resource,
+  RetentionPolicy,
+} from './entities.ts';
+import {
+  credentialRow,
+  grantRow,
+  legalHoldRow,
+  personRow,
+  principalRow,
+  resourceRow,
+  retentionRow,
+} from './rows.ts';
 import type { StateDb, Store } from './store.ts';
 
 /** One entity before and after. A change without an effect (`before` equals `after`) only leaves its record. */
@@ -155,6 +173,18 @@ export async function applyChange(db: StateDb, record: ChangeRecord): Promise<vo
     case 'credential': {
       const row = credentialRow(after as Credential);
       const put = db.insertInto('credentials').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'legal_hold': {
+      const row = legalHoldRow(after as LegalHold);
+      const put = db.insertInto('legal_holds').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'retention': {
+      const row = retentionRow(after as RetentionPolicy);
+      const put = db.insertInto('retention').values(row);
       await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
       return;
     }

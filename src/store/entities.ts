@@ -74,12 +74,41 @@ export interface Credential {
   readonly createdAt: string;
 }
 
+/** Keeps texts from being destroyed, by anybody and by retention, until it is released. */
+export interface LegalHold {
+  readonly id: string;
+  /** Null: on the texts of all principals. */
+  readonly principal: Ref | null;
+  /** The matter, in words. */
+  readonly reason: string;
+  readonly placedBy: Ref;
+  readonly status: 'active' | 'released';
+  readonly endReason: string | null;
+  readonly endedAt: string | null;
+  readonly createdAt: string;
+}
+
+/** Days for which texts are kept after the end of the day they are of; null: for ever. */
+export interface Keep {
+  readonly statements: number | null;
+  readonly parameters: number | null;
+}
+
+/** How long texts are kept. There is one policy; while nobody has changed it, nothing is destroyed. */
+export interface RetentionPolicy extends Keep {
+  readonly id: 'retention';
+  /** By the classification of the resource, where it differs. */
+  readonly classifications: Readonly<Record<string, Keep>>;
+}
+
 export interface Entities {
   readonly person: Person;
   readonly principal: Principal;
   readonly resource: Resource;
   readonly grant: Grant;
   readonly credential: Credential;
+  readonly legal_hold: LegalHold;
+  readonly retention: RetentionPolicy;
 }
 
 export type EntityName = keyof Entities;

@@ -132,4 +132,24 @@ CREATE TABLE settings (
   value BLOB NOT NULL
 ) STRICT;
 `,
+  `
+CREATE TABLE legal_holds (
+  id TEXT PRIMARY KEY NOT NULL,
+  principal_id TEXT CONSTRAINT hold_is_on_a_principal REFERENCES principals (id),
+  reason TEXT NOT NULL CONSTRAINT hold_has_a_reason CHECK (length(reason) > 0),
+  placed_by TEXT NOT NULL CONSTRAINT hold_says_who_placed_it CHECK (json_valid(placed_by)),
+  status TEXT NOT NULL CONSTRAINT hold_status_known CHECK (status IN ('active', 'released')),
+  end_reason TEXT,
+  ended_at TEXT,
+  created_at TEXT NOT NULL CONSTRAINT hold_created_at_is_a_time CHECK (created_at ${TIME}),
+  CONSTRAINT released_hold_says_when_and_why
+    CHECK ((status = 'active') = (ended_at IS NULL) AND (status = 'active') = (end_reason IS NULL))
+) STRICT;
+CREATE INDEX legal_holds_open ON legal_holds (principal_id) WHERE status = 'active';
+
+CREATE TABLE retention (
+  id TEXT PRIMARY KEY NOT NULL CONSTRAINT one_retention_policy CHECK (id = 'retention'),
+  policy TEXT NOT NULL CONSTRAINT retention_policy_is_json CHECK (json_valid(policy))
+) STRICT;
+`,
 ];

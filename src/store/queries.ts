@@ -1,8 +1,25 @@
 /** Reads entities. A `ref` is an id or a name (for a person also the e-mail address). */
 import { sql } from 'kysely';
 import { PosternError } from '../core/errors.ts';
-import type { Credential, Grant, Person, PersonRef, Principal, Resource } from './entities.ts';
-import { credentialOf, grantOf, personOf, principalOf, resourceOf } from './rows.ts';
+import type {
+  Credential,
+  Grant,
+  LegalHold,
+  Person,
+  PersonRef,
+  Principal,
+  Resource,
+  RetentionPolicy,
+} from './entities.ts';
+import {
+  credentialOf,
+  grantOf,
+  legalHoldOf,
+  personOf,
+  principalOf,
+  resourceOf,
+  retentionOf,
+} from './rows.ts';
 import type { StateDb } from './store.ts';
 
 /** A page of a list, in the order of making. `after` is the id of the last item already seen. */
@@ -222,4 +239,40 @@ export async function listCredentials(
   if (page?.after !== undefined) query = query.where('credentials.id', '>', page.after);
   if (page) query = query.limit(page.limit);
   return (await query.execute()).map(credentialOf);
+}
+
+export interface LegalHoldFilter {
+  readonly id?: string | undefined;
+  readonly status?: LegalHold['status'] | undefined;
+  /** Principal id: holds on it, and those on everything. */
+  readonly on?: string | undefined;
+}
+
+export async function listLegalHolds(
+  db: StateDb,
+  { id, status, on }: LegalHoldFilter,
+  page?: Page,
+): Promise<LegalHold[]> {
+  let query = db
+    .selectFrom('legal_holds')
+    .leftJoin('principals', 'principals.id', 'legal_holds.principal_id')
+    .selectAll('legal_holds')
+    .select('principals.name as principal_name')
+    .orderBy('legal_holds.id');
+  if (id !== undefined) query = query.where('legal_holds.id', '=', id);
+  if (status !== undefined) query = query.where('legal_holds.status', '=', status);
+  if (on !== undefined) {
+    query = query.where((e) =>
+      e.or([e('legal_holds.principal_id', 'is', null), e('legal_holds.principal_id', '=', on)]),
+    );
+  }
+  if (page?.after !== undefined) query = query.where('legal_holds.id', '>', page.after);
+  if (page) query = query.limit(page.limit);
+  return (await query.execute()).map(legalHoldOf);
+}
+
+/** The policy as last changed; undefined while nobody has. */
+export async function findRetention(db: StateDb): Promise<RetentionPolicy | undefined> {
+  const row = await db.selectFrom('retention').selectAll().executeTakeFirst();
+  return row && retentionOf(row);
 }

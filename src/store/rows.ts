@@ -1,7 +1,25 @@
 /** Entities to rows and back. The two directions undo each other, which is what makes the log foldable. */
-import type { Authority } from '../core/record.ts';
-import type { Credential, Grant, Person, PersonRef, Principal, Resource, Role } from './entities.ts';
-import type { CredentialTable, GrantTable, PersonTable, PrincipalTable, ResourceTable } from './schema.ts';
+import type { Authority, Ref } from '../core/record.ts';
+import type {
+  Credential,
+  Grant,
+  LegalHold,
+  Person,
+  PersonRef,
+  Principal,
+  Resource,
+  RetentionPolicy,
+  Role,
+} from './entities.ts';
+import type {
+  CredentialTable,
+  GrantTable,
+  LegalHoldTable,
+  PersonTable,
+  PrincipalTable,
+  ResourceTable,
+  RetentionTable,
+} from './schema.ts';
 
 export const personRow = (e: Person): PersonTable => ({
   id: e.id,
@@ -144,3 +162,30 @@ export const credentialOf = (r: CredentialTable & { principal_name: string }): C
   endedAt: r.ended_at,
   createdAt: r.created_at,
 });
+
+export const legalHoldRow = (e: LegalHold): LegalHoldTable => ({
+  id: e.id,
+  principal_id: e.principal?.id ?? null,
+  reason: e.reason,
+  placed_by: JSON.stringify(e.placedBy),
+  status: e.status,
+  end_reason: e.endReason,
+  ended_at: e.endedAt,
+  created_at: e.createdAt,
+});
+
+export const legalHoldOf = (r: LegalHoldTable & { principal_name: string | null }): LegalHold => ({
+  id: r.id,
+  principal:
+    r.principal_id === null ? null : { id: r.principal_id, name: r.principal_name ?? r.principal_id },
+  reason: r.reason,
+  placedBy: JSON.parse(r.placed_by) as Ref,
+  status: r.status,
+  endReason: r.end_reason,
+  endedAt: r.ended_at,
+  createdAt: r.created_at,
+});
+
+export const retentionRow = (e: RetentionPolicy): RetentionTable => ({ id: e.id, policy: JSON.stringify(e) });
+
+export const retentionOf = (r: RetentionTable): RetentionPolicy => JSON.parse(r.policy) as RetentionPolicy;

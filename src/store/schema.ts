@@ -93,6 +93,25 @@ export interface CredentialVerifierTable {
   server_key: Uint8Array;
 }
 
+export interface LegalHoldTable {
+  id: string;
+  /** Null: all principals. */
+  principal_id: string | null;
+  reason: string;
+  /** JSON of a `Ref`. */
+  placed_by: string;
+  status: 'active' | 'released';
+  end_reason: string | null;
+  ended_at: string | null;
+  created_at: string;
+}
+
+export interface RetentionTable {
+  id: string;
+  /** JSON of `RetentionPolicy`. */
+  policy: string;
+}
+
 /** Things of this installation that are no entity: the set-up token's hash, the sealed SCRAM salt secret. */
 export interface SettingTable {
   name: string;
@@ -109,4 +128,6 @@ export interface StateTables {
   credentials: CredentialTable;
   credential_verifiers: CredentialVerifierTable;
   settings: SettingTable;
+  legal_holds: LegalHoldTable;
+  retention: RetentionTable;
 }
