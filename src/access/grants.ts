@@ -20,7 +20,7 @@ import type { ValidateScope } from './scopes.ts';
 
 /** No grant lasts longer: what is needed for longer is decided again. */
 export const GRANT_MAX_SECONDS = 90 * 86_400;
-const SCOPE_MAX = 4096;
+const SCOPE_MAX = 16_384;
 /** How far in the past a start may lie, for clocks that differ. */
 const START_SLACK_MS = 60_000;
 

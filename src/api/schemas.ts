@@ -167,7 +167,7 @@ export const GrantBody = Type.Object(
   {
     principal: refText,
     resource: refText,
-    scope: text(4096),
+    scope: text(16_384),
     start: Type.Optional(timeText),
     end: Type.Optional(timeText),
     ttlSeconds: Type.Optional(seconds),

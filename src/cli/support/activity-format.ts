@@ -139,7 +139,8 @@ function whatWasDone(summary: ActivitySummary, width: number): string {
   const table = new TextTable<ActivitySummary['byVerbObject'][number]>(
     [
       { title: 'verb', value: (row) => row.verb, shrinkTo: 8 },
-      { title: 'object', value: (row) => row.object, shrinkTo: 12 },
+      // Transactions, settings and the like touch no object.
+      { title: 'object', value: (row) => row.object || '(no object)', shrinkTo: 12 },
       { title: 'allowed', value: (row) => row.allowed || null, align: 'right' },
       {
         title: 'refused',
