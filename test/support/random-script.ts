@@ -91,9 +91,12 @@ export function randomScript(seed: number, { refused }: { readonly refused: bool
   const random = generator(seed);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
   const texts = refused ? [...TEXTS, ...REFUSED, ...REFUSED] : TEXTS;
+  // PostgreSQL 18.4 itself crashes where the unnamed portal of a failed simple query is executed: only a new one is.
+  let unnamed = false;
   const extended = (): [Buffer, string] => {
     const name = pick(STATEMENTS);
-    const portal = pick(PORTALS);
+    const any = pick(PORTALS);
+    const portal = unnamed ? any : any || 'p';
     const values = pick([[], [], [], ['7'], [null], ['x'], ['1', '2']]);
     switch (pick('PPPBBBBEEEEDdCcH'.split(''))) {
       case 'P': {
@@ -101,7 +104,8 @@ export function randomScript(seed: number, { refused }: { readonly refused: bool
         return [say.parse(name, text), `P ${name}=${text}`];
       }
       case 'B':
-        return [say.bind(portal, name, values), `B ${portal}<${name}(${values})`];
+        if (any === '') unnamed = true;
+        return [say.bind(any, name, values), `B ${any}<${name}(${values})`];
       case 'E': {
         const rows = pick([0, 0, 1]);
         return [say.execute(portal, rows), `E ${portal} ${rows}`];
@@ -110,7 +114,7 @@ export function randomScript(seed: number, { refused }: { readonly refused: bool
         return [say.describe('S', name), `D S ${name}`];
       case 'd':
         // What is left of an unnamed portal in a failed transaction depends on where its statement failed.
-        return [say.describe('P', portal || 'p'), `D P ${portal || 'p'}`];
+        return [say.describe('P', any || 'p'), `D P ${any || 'p'}`];
       case 'C':
         return [say.close('S', name), `C S ${name}`];
       case 'c':
@@ -129,6 +133,7 @@ export function randomScript(seed: number, { refused }: { readonly refused: bool
   const step = (): Step => {
     const said: [Buffer, string][] = [];
     const kind = random();
+    unnamed = false;
     if (kind < 0.3) {
       for (let n = 1 + Math.floor(random() * 3); n > 0; n--) {
         const text = pick(texts);

@@ -1,3 +1,4 @@
+import { protocolName } from './statement-name.ts';
 import { cstringEnd, WireError } from './wire.ts';
 
 /** A Bind message taken apart as far as the record needs it. */
@@ -14,7 +15,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
  * Reads a Bind message.
  *
  * @param types type OIDs that the Parse message gave, 0 where it left them open
- * @throws WireError when lengths do not add up
+ * @throws WireError when lengths do not add up, or for a name that may not be the server's
  * @see https://www.postgresql.org/docs/18/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-BIND
  */
 export function readBind(
@@ -25,8 +26,8 @@ export function readBind(
 ): Bind {
   const portalEnd = cstringEnd(buffer, start + 5, end);
   const statementEnd = cstringEnd(buffer, portalEnd + 1, end);
-  const portal = buffer.toString('utf8', start + 5, portalEnd);
-  const statement = buffer.toString('utf8', portalEnd + 1, statementEnd);
+  const portal = protocolName(buffer, start + 5, portalEnd);
+  const statement = protocolName(buffer, portalEnd + 1, statementEnd);
   let at = statementEnd + 1;
   const need = (bytes: number): void => {
     if (bytes < 0 || at + bytes > end) throw new WireError('a malformed Bind message');

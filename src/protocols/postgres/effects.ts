@@ -1,6 +1,7 @@
 import type { NativeError } from './errors.ts';
 import type { Expected, Flow, Portal, Prepared } from './flow.ts';
 import type { Change } from './named.ts';
+import { isWholeName } from './statement-name.ts';
 import type { Known } from './statements.ts';
 
 /** What PREPARE, EXECUTE, DECLARE, FETCH and their like mean in this session. */
@@ -28,6 +29,7 @@ export function effectsOf(
   const portals: { name: string | null; value: Portal | null }[] = [];
   const source = Buffer.from(text);
   for (const effect of known.classified.effects) {
+    if ('name' in effect && !isWholeName(effect.name)) return tooLong();
     switch (effect.op) {
       case 'prepare': {
         const statement = { classified: effect.inner, fingerprint: known.fingerprint };
@@ -105,6 +107,11 @@ function latest<T>(
     if (change.name === null || change.name === name) return change.value ?? GONE;
   }
   return undefined;
+}
+
+function tooLong(): { readonly unknown: NativeError } {
+  const message = 'the name of a prepared statement or cursor is so long that PostgreSQL may cut it';
+  return { unknown: { severity: 'ERROR', code: 'POSTERN_UNSUPPORTED', message } };
 }
 
 function missing(sqlstate: string, message: string): { readonly unknown: NativeError } {

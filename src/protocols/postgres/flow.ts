@@ -88,6 +88,12 @@ export class Flow {
     this.portals = portals;
   }
 
+  /** A simple query is on its way: it takes the unnamed statement and the unnamed portal away. */
+  replacesUnnamed(head: Expected): void {
+    if (this.statements.mayHave('')) head.statement = this.statements.change('', null, this.batch);
+    if (this.portals.mayHave('')) head.portal = this.portals.change('', null, this.batch);
+  }
+
   /** The server has carried `head` out. */
   confirm(head: Expected): void {
     if (head.statement !== null) this.statements.confirm(head.statement);
@@ -106,6 +112,10 @@ export class Flow {
 
   /** What `head` runs failed: of a string of statements it is not known which name changes happened before. */
   failed(head: Expected): void {
+    if (head.kind === 'query') {
+      if (head.statement !== null) this.statements.doubt(head.statement);
+      if (head.portal !== null) this.portals.doubt(head.portal);
+    }
     if (head.single) {
       this.drop(head);
       return;

@@ -54,6 +54,11 @@ export class Named<T> {
     else this.#confirmed.delete(change.name);
   }
 
+  /** Whether the name stands for something, or may. */
+  mayHave(name: string): boolean {
+    return this.#confirmed.has(name) || this.#pending.some((change) => change.name === name);
+  }
+
   /** Forgets every confirmed name whose value does not fit `keep`. */
   retain(keep: (value: T) => boolean): void {
     for (const [name, value] of this.#confirmed) if (!keep(value)) this.#confirmed.delete(name);

@@ -7,8 +7,9 @@ import { effectsOf, type StatementEffects } from './effects.ts';
 import type { NativeError } from './errors.ts';
 import { Expected, type ExpectedKind, type Portal, type Prepared, Running } from './flow.ts';
 import type { PgSession } from './session.ts';
+import { protocolName } from './statement-name.ts';
 import type { Known } from './statements.ts';
-import { cstringEnd, FLUSH, FrameReader, Front, parse, query, strictUtf8, WireError } from './wire.ts';
+import { cstringEnd, FLUSH, FrameReader, Front, parse, query, WireError } from './wire.ts';
 
 const MAX_NAMES = 10_000;
 const SMALL_MESSAGE = 64 * 1024;
@@ -118,7 +119,7 @@ export class Requests {
         this.#close();
         return undefined;
       case Front.sync:
-        if (end - start !== 5) throw new WireError('a malformed Sync message');
+        this.#bare();
         // In COPY the server ignores it; a client sends another one when it is done.
         if (flow.copyIn) outbox.add(buffer, start, end);
         else this.#forward('sync');
@@ -127,9 +128,14 @@ export class Requests {
         this.#refused = false;
         return undefined;
       case Front.flush:
+        this.#bare();
         outbox.add(buffer, start, end);
         return undefined;
       case Front.copyDone:
+        this.#bare();
+        flow.copyIn = false;
+        outbox.add(buffer, start, end);
+        return undefined;
       case Front.copyFail:
         flow.copyIn = false;
         outbox.add(buffer, start, end);
@@ -148,6 +154,12 @@ export class Requests {
     }
   }
 
+  /** The current message has no body. */
+  #bare(): void {
+    const { type, start, end } = this.#reader;
+    if (end - start !== 5) throw new WireError(`a malformed '${String.fromCharCode(type)}' message`);
+  }
+
   #query(): Promise<unknown> | undefined {
     const { buffer, start, end, oversize } = this.#reader;
     if (oversize) return this.#refuseOversize('query');
@@ -157,7 +169,7 @@ export class Requests {
     const known = this.#session.statements.get(text);
     if (known instanceof Promise) return known;
     if (known.classified.statements === 0 && known.classified.denied === null) {
-      this.#forward('query');
+      this.#session.flow.replacesUnnamed(this.#forward('query'));
       this.#session.flow.batch += 1;
       return undefined;
     }
@@ -176,7 +188,7 @@ export class Requests {
     const text = buffer.subarray(nameEnd + 1, textEnd);
     const known = statements.get(text);
     if (known instanceof Promise) return known;
-    const name = strictUtf8(buffer.subarray(start + 5, nameEnd));
+    const name = protocolName(buffer, start + 5, nameEnd);
     if (flow.statements.size >= MAX_NAMES) {
       this.#refuse('parse', text, tooMany('prepared statements'));
       return undefined;
@@ -239,7 +251,7 @@ export class Requests {
     const { flow } = this.#session;
     const nameEnd = cstringEnd(buffer, start + 5, end);
     if (nameEnd + 5 !== end) throw new WireError('a malformed Execute message');
-    const name = buffer.toString('utf8', start + 5, nameEnd);
+    const name = protocolName(buffer, start + 5, nameEnd);
     const portal = flow.portals.resolve(name, flow.batch);
     if (portal === 'wait') return this.#drain();
     if (portal === undefined) {
@@ -266,7 +278,7 @@ export class Requests {
     const effects = classified.effects.length === 0 ? NOTHING : effectsOf(known, text, flow, flow.batch);
     if (effects === 'wait') return this.#drain();
     if ('unknown' in effects) {
-      this.#refuse(kind, null, effects.unknown);
+      this.#refuse(kind, effects.unknown.sqlstate === undefined ? text : null, effects.unknown);
       return undefined;
     }
     const decision = decider.decide(known, effects.inner, Date.now());
@@ -287,6 +299,7 @@ export class Requests {
     expected.running = running;
     expected.changesCatalog = classified.changesCatalog;
     effects.apply(expected);
+    if (kind === 'query') flow.replacesUnnamed(expected);
     session.pathWatch.forwarded(classified);
     flow.expected.push(expected);
     const { buffer, start, end } = this.#reader;
@@ -384,8 +397,10 @@ export class Requests {
     expected.denied = error;
     flow.expected.push(expected);
     outbox.add(failing(kind, id));
-    if (kind === 'query') flow.batch += 1;
-    else this.#refused = true;
+    if (kind === 'query') {
+      flow.replacesUnnamed(expected);
+      flow.batch += 1;
+    } else this.#refused = true;
   }
 
   #forward(kind: ExpectedKind): Expected {
@@ -423,7 +438,7 @@ export class Requests {
     ) {
       throw new WireError('a malformed Describe or Close message');
     }
-    return { isStatement: letter === 0x53, name: buffer.toString('utf8', start + 6, end - 1) };
+    return { isStatement: letter === 0x53, name: protocolName(buffer, start + 6, end - 1) };
   }
 }
 

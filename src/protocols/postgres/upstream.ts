@@ -103,9 +103,17 @@ export async function cancelUpstream(resource: ResourceView, key: Buffer, timeou
   try {
     const deadline = Date.now() + timeoutMs;
     const socket = resource.tls.mode === 'disable' ? raw : await upgrade(raw, resource, deadline);
-    await within(deadline, socket, (resolve) => {
-      // The server answers by closing; that is when the request has been taken.
-      socket.once('close', () => resolve(undefined));
+    // The server answers by closing, in whatever way; that is when the request has been taken.
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new WireError('no answer in time')),
+        Math.max(1, deadline - Date.now()),
+      );
+      socket.on('error', () => socket.destroy());
+      socket.once('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
       socket.resume();
       socket.end(cancelRequest(key));
     });
