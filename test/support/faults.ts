@@ -1,0 +1,91 @@
+/**
+ * Faults below our code, at the system calls of a real process: strace kills it before the n-th call of a kind, or lets calls
+ * fail, for as long as it watches. Nothing of the product knows of it.
+ *
+ * @see https://man7.org/linux/man-pages/man1/strace.1.html "Tampering"
+ */
+import { readFileSync } from 'node:fs';
+import { ensureDebianPackages, STRACE } from '../../scripts/need.ts';
+import { type Running, run, type StartOptions, start } from './processes.ts';
+
+/** The calls that change a file or a directory. Between two of them what is on the disk stays the same. */
+export const CHANGING = [
+  ...['write', 'pwrite64', 'writev', 'pwritev', 'ftruncate', 'fallocate'],
+  ...['fsync', 'fdatasync', 'rename', 'unlink', 'rmdir', 'mkdir', 'link', 'chmod', 'fchmod'],
+] as const;
+
+/** A point of a run: before the `n`-th call, from 1, of that name on the main thread. */
+export interface Point {
+  readonly call: string;
+  readonly n: number;
+}
+
+/** What strace does to a call: `error=EIO`, `signal=KILL:when=3`, `delay_enter=100000`. */
+export interface Injection {
+  readonly calls: readonly string[];
+  readonly effect: string;
+}
+
+function tracing(injections: readonly Injection[], trace: readonly string[], log: string): string[] {
+  ensureDebianPackages([STRACE]);
+  const all = [...new Set([...trace, ...injections.flatMap(({ calls }) => calls)])];
+  return [
+    ...['-f', '-qq', '-o', log, '-e', `trace=${all.join(',')}`],
+    ...injections.flatMap(({ calls, effect }) => ['-e', `inject=${calls.join(',')}:${effect}`]),
+  ];
+}
+
+/** Starts a program with faults from its beginning on. */
+export function startFaulty(
+  injections: readonly Injection[],
+  command: string,
+  args: readonly string[],
+  options: StartOptions = {},
+): Promise<Running> {
+  const strace = tracing(injections, [], '/dev/null');
+  return start('strace', [...strace, '--seccomp-bpf', '--', command, ...args], options);
+}
+
+/** Calls of the main thread in one undisturbed run of a program, by name. */
+export async function countCalls(
+  log: string,
+  command: string,
+  args: readonly string[],
+): Promise<Map<string, number>> {
+  const strace = tracing([], CHANGING, log);
+  const { code, stderr } = await run('strace', [...strace, '--seccomp-bpf', '--', command, ...args]);
+  if (code !== 0) throw new Error(`the undisturbed run failed (${code}): ${stderr}`);
+  const lines = readFileSync(log, 'utf8').split('\n');
+  const main = lines[0]?.split(' ', 1)[0] ?? '';
+  const counts = new Map<string, number>();
+  for (const line of lines) {
+    const match = /^(\d+) +(\w+)\(/.exec(line);
+    const call = match?.[2];
+    if (call === undefined || match?.[1] !== main) continue;
+    counts.set(call, (counts.get(call) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/** Kills the process (SIGKILL) at a point: the call itself is not carried out. */
+export function killedAt({ call, n }: Point): Injection {
+  return { calls: [call], effect: `signal=KILL:when=${n}` };
+}
+
+/** Faults that begin now, in a process that runs already, and end when `end` is called. */
+export interface Fault {
+  end(): Promise<void>;
+}
+
+/**
+ * Lets calls of a running process and its threads fail.
+ *
+ * @param onlyPath only calls on this file or directory
+ */
+export async function attachFault(pid: number, injection: Injection, onlyPath?: string): Promise<Fault> {
+  const strace = tracing([injection], [], '/dev/null').filter((word) => word !== '-qq');
+  const only = onlyPath === undefined ? [] : ['-P', onlyPath];
+  const running = await start('strace', [...strace, ...only, '-p', String(pid)]);
+  await running.waitFor(/attached/);
+  return { end: async () => void (await running.stop('SIGINT')) };
+}
