@@ -35,6 +35,7 @@ export const RECORD_TYPES = [
   'evidence.exported',
   'ledger.opened',
   'ledger.recovered',
+  'ledger.key.rotated',
   'config.changed',
   'payload.erased',
   'legal_hold.placed',
