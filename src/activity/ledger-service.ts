@@ -3,6 +3,8 @@ import { PosternError } from '../core/errors.ts';
 import type { FromThread, LedgerStatus, ThreadData, ToThread } from './thread-messages.ts';
 
 const RESTART_MS = 1000;
+/** The records of a step live until it is on disk: with a nursery that holds them, collecting garbage costs little. */
+const NURSERY_MB = 64;
 
 interface Waiting {
   readonly resolve: (done: { size: number }) => void;
@@ -93,7 +95,10 @@ export class LedgerService {
   }
 
   #spawn(): Worker {
-    const worker = new Worker(new URL('./sequencer-thread.ts', import.meta.url), { workerData: this.#data });
+    const worker = new Worker(new URL('./sequencer-thread.ts', import.meta.url), {
+      workerData: this.#data,
+      resourceLimits: { maxYoungGenerationSizeMb: NURSERY_MB },
+    });
     worker.on('message', (message: FromThread) => this.#take(message));
     worker.on('error', (error) => this.#fault(error.message));
     this.#ended = new Promise((resolve) => {

@@ -4,7 +4,7 @@
  * pauses; meanwhile the journals keep what the gateway records.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { Sequencing, STEP } from './sequencing.ts';
+import { Sequencing } from './sequencing.ts';
 import type { FromThread, ThreadData, ToThread } from './thread-messages.ts';
 
 /**
@@ -55,9 +55,8 @@ async function run(sequencing: Sequencing): Promise<void> {
     let more = false;
     let behind = false;
     try {
-      const taken = sequencing.step();
-      more = taken > 0;
-      behind = taken >= STEP;
+      more = sequencing.step() > 0;
+      behind = sequencing.behind;
       const answer = due.length > 0 && !more;
       if (answer) sequencing.checkpoint();
       if (sequencing.checkpointIfDue() || answer || fault !== null) {

@@ -8,7 +8,7 @@ import { removeIndex } from './schema.ts';
 import type { LedgerStatus, ThreadData } from './thread-messages.ts';
 
 /** Records taken per step: large enough to share the fsyncs, small enough to answer a flush in between. */
-export const STEP = 10_000;
+const STEP = 10_000;
 /** A checkpoint is signed at most so often, unless asked for. */
 const CHECKPOINT_MS = 1000;
 
@@ -62,6 +62,11 @@ export class Sequencing {
   /** Takes in what the journals hold, at most {@link STEP} records of it; how many it were. */
   step(): number {
     return this.#sequencer.step(STEP);
+  }
+
+  /** Whether the journals held more than the last {@link step} took. */
+  get behind(): boolean {
+    return this.#sequencer.behind;
   }
 
   /** Signs a checkpoint where the last one is a second old and leaves have come since. Answers whether it did. */

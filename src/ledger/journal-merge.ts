@@ -1,7 +1,8 @@
+import * as fs from 'node:fs';
 import { basename } from 'node:path';
 import { PosternError } from '../core/errors.ts';
 import type { Payload } from '../core/record.ts';
-import { type JournalFile, type JournalSlice, readJournal } from './journal-reader.ts';
+import { type JournalFile, type JournalRecord, listJournals, readJournal } from './journal-reader.ts';
 import type { Position } from './sequencer-db.ts';
 
 /** A record on its way to becoming a leaf. */
@@ -18,86 +19,62 @@ export interface Intake {
   readonly records: readonly Incoming[];
   /** Journals that cannot be read on, each named with the offset. */
   readonly faults: readonly PosternError[];
+  /** The journals that were there before anything was read. */
+  readonly journals: readonly JournalFile[];
+  /** More was there than was taken. */
+  readonly more: boolean;
 }
 
-const BATCH_BYTES = 8 * 1024 * 1024;
-const LEAST_BYTES = 256 * 1024;
-const START: Position = { offset: 0, skip: 0 };
+/** Read of a journal at a time: little enough that what was read does not outlive the memory's nursery. */
+const CHUNK_BYTES = 256 * 1024;
+/** Journal bytes taken at once, about. */
+const MOST_BYTES = 16 * 1024 * 1024;
+
+/** A journal file as far as it is looked at. */
+interface Part {
+  readonly path: string;
+  readonly file: string;
+  /** Size at the first look: what stands before is `early`. */
+  readonly firstSize: number;
+  /** Size at the second look: nothing behind it is read. */
+  readonly size: number;
+  readonly start: Position;
+}
 
 interface Head {
   readonly time: string;
+  /** Came between the first look and the second. */
   readonly late: boolean;
+  readonly bytes: number;
   readonly incoming: Incoming;
 }
 
-/** Walks the records of one journal that are not leaves yet. */
+/** Walks the records of one writer that are not leaves yet, file after file, a chunk at a time. */
 class Cursor {
-  readonly #path: string;
-  readonly #file: string;
-  #slice: JournalSlice;
+  readonly #parts: readonly Part[];
+  #part = 0;
+  #offset: number;
+  #records: readonly JournalRecord[] = [];
   #at = 0;
-  #late = Number.POSITIVE_INFINITY;
+  #skip: number;
   #head: Head | null = null;
-  fault: PosternError | null = null;
+  readonly faults: PosternError[] = [];
 
-  constructor(path: string, position: Position, maxBytes: number) {
-    this.#path = path;
-    this.#file = basename(path);
-    this.#slice = readPatiently(path, position.offset, maxBytes);
-    this.#at = position.skip;
-    if (this.#slice.state === 'corrupt') this.fault = damaged(this.#file, this.#slice.nextOffset);
-  }
-
-  /** There is more in the file than was read. */
-  get truncated(): boolean {
-    return this.#slice.more;
-  }
-
-  get lastTime(): string {
-    const last = this.#slice.records.at(-1);
-    return last && this.#at < this.#slice.records.length ? timeOf(last.json) : '';
-  }
-
-  /** Reads what was written since; those records are `late`. */
-  readAgain(maxBytes: number): void {
-    if (this.truncated || this.fault) return;
-    const more = readJournal(this.#path, this.#slice.nextOffset, maxBytes);
-    this.#late = this.#slice.records.length;
-    if (more.records.length > 0) {
-      this.#slice = { ...more, records: [...this.#slice.records, ...more.records] };
-    }
+  constructor(parts: readonly Part[]) {
+    this.#parts = parts;
+    this.#offset = parts[0]?.start.offset ?? 0;
+    this.#skip = parts[0]?.start.skip ?? 0;
   }
 
   /** The next record, not yet taken; null where there is none. */
   head(): Head | null {
-    const record = this.#slice.records[this.#at];
-    if (this.#head || !record) return this.#head;
-    let parsed: unknown;
-    try {
-      parsed = JSON.parse(record.json);
-    } catch {
-      parsed = null;
+    while (!this.#head) {
+      const part = this.#parts[this.#part];
+      if (!part) return null;
+      const record = this.#records[this.#at];
+      if (record) this.#parse(part, record);
+      else this.#readOn(part);
     }
-    if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
-      this.fault = damaged(this.#file, record.offset);
-      this.#at = this.#slice.records.length;
-      return null;
-    }
-    const whole = this.#slice.records[this.#at + 1]?.offset !== record.offset;
-    const next = whole
-      ? { offset: record.endOffset, skip: 0 }
-      : { offset: record.offset, skip: record.index + 1 };
-    const fields = parsed as Record<string, unknown>;
-    this.#head = {
-      time: typeof fields.time === 'string' ? fields.time : '',
-      late: this.#at >= this.#late,
-      incoming: {
-        json: record.json,
-        payloads: record.payloads,
-        record: fields,
-        from: { file: this.#file, next },
-      },
-    };
     return this.#head;
   }
 
@@ -105,10 +82,60 @@ class Cursor {
     this.#head = null;
     this.#at += 1;
   }
+
+  #readOn(part: Part): void {
+    if (this.#offset === part.size) {
+      this.#nextPart();
+      return;
+    }
+    const slice = readPatiently(part, this.#offset);
+    this.#records = slice.records;
+    this.#at = this.#skip;
+    this.#skip = 0;
+    this.#offset = slice.nextOffset;
+    if (slice.records.length > 0) return;
+    if (slice.state === 'corrupt') this.faults.push(damaged(part.file, slice.nextOffset));
+    this.#nextPart();
+  }
+
+  #nextPart(): void {
+    this.#part += 1;
+    const next = this.#parts[this.#part];
+    this.#offset = next?.start.offset ?? 0;
+    this.#skip = next?.start.skip ?? 0;
+    this.#records = [];
+    this.#at = 0;
+  }
+
+  #parse(part: Part, { json, payloads, offset, index, endOffset }: JournalRecord): void {
+    const record = parseObject(json);
+    if (!record) {
+      this.faults.push(damaged(part.file, offset));
+      this.#nextPart();
+      return;
+    }
+    const whole = this.#records[this.#at + 1]?.offset !== offset;
+    const next = whole ? { offset: endOffset, skip: 0 } : { offset, skip: index + 1 };
+    let bytes = json.length;
+    for (const { data } of payloads) bytes += data.length;
+    this.#head = {
+      time: typeof record.time === 'string' ? record.time : '',
+      late: endOffset > part.firstSize,
+      bytes,
+      incoming: { json, payloads, record, from: { file: part.file, next } },
+    };
+  }
 }
 
-function timeOf(json: string): string {
-  return /"time":"([^"\\]*)"/.exec(json)?.[1] ?? '';
+function parseObject(json: string): Record<string, unknown> | null {
+  try {
+    const parsed: unknown = JSON.parse(json);
+    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
+      ? (parsed as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
 }
 
 function damaged(file: string, offset: number): PosternError {
@@ -120,51 +147,59 @@ function damaged(file: string, offset: number): PosternError {
 }
 
 /** A frame being replaced while it is read can look damaged once, but not twice. */
-function readPatiently(path: string, offset: number, maxBytes: number): JournalSlice {
-  const slice = readJournal(path, offset, maxBytes);
-  return slice.state === 'corrupt' ? readJournal(path, offset, maxBytes) : slice;
+function readPatiently({ path, size }: Part, offset: number): ReturnType<typeof readJournal> {
+  const slice = readJournal(path, offset, CHUNK_BYTES, size);
+  return slice.state === 'corrupt' ? readJournal(path, offset, CHUNK_BYTES, size) : slice;
+}
+
+function sizes(files: readonly JournalFile[]): Map<string, number> {
+  return new Map(files.map(({ path }) => [path, fs.statSync(path).size]));
 }
 
 /**
- * Takes up to `max` records out of all journals, each journal in its own order, all together in the order of time.
+ * Takes up to `max` records out of all journals, each writer's in its own order, all together in the order of time.
  *
  * A record is taken only when everything that was written before it came to be could be seen: a grant of the control
- * process comes before the command of a worker that stands under it. For that, all journals are read a second time
- * after the first; what only the second reading saw is taken only as far as it is no younger than the first.
+ * process comes before the command of a worker that stands under it. For that, all journals are looked at a second
+ * time after the first; what only the second look saw is taken only as far as it is no younger than what the first saw.
  */
-export function takeRecords(
-  journals: readonly JournalFile[],
-  positions: ReadonlyMap<string, Position>,
-  max: number,
-): Intake {
-  const maxBytes = Math.max(LEAST_BYTES, Math.floor(BATCH_BYTES / Math.max(1, journals.length)));
-  const cursors = journals.map(
-    ({ path }) => new Cursor(path, positions.get(basename(path)) ?? START, maxBytes),
-  );
-  const horizon =
-    cursors
-      .map(({ lastTime }) => lastTime)
-      .sort()
-      .at(-1) ?? '';
+export function takeRecords(dir: string, positions: ReadonlyMap<string, Position>, max: number): Intake {
+  const journals = listJournals(dir);
+  const firstSizes = sizes(journals);
+  const files = listJournals(dir);
+  const secondSizes = sizes(files);
+  const writers = new Map<string, Part[]>();
+  for (const { path, name } of files) {
+    const file = basename(path);
+    const start = positions.get(file) ?? { offset: 0, skip: 0 };
+    const size = secondSizes.get(path) ?? 0;
+    const part = { path, file, firstSize: firstSizes.get(path) ?? 0, size, start };
+    const parts = writers.get(name);
+    if (parts) parts.push(part);
+    else writers.set(name, [part]);
+  }
+  const cursors = [...writers.values()].map((parts) => new Cursor(parts));
   const records: Incoming[] = [];
-  if (horizon !== '' && cursors.length > 1) for (const cursor of cursors) cursor.readAgain(maxBytes);
-  while (records.length < max) {
+  let more = false;
+  for (let bytes = 0; ; ) {
     let first: Cursor | null = null;
     let earliest: Head | null = null;
-    let blind = false;
+    let early = false;
     for (const cursor of cursors) {
       const head = cursor.head();
-      if (!head) {
-        if (cursor.truncated && !cursor.fault) blind = true;
-      } else if (!(head.late && head.time > horizon) && (!earliest || head.time < earliest.time)) {
+      if (!head) continue;
+      if (!head.late) early = true;
+      if (!earliest || head.time < earliest.time) {
         first = cursor;
         earliest = head;
       }
     }
-    // Where a journal has more than was read, its next record may be older than those of the others.
-    if (!first || !earliest || (blind && records.length > 0)) break;
+    if (!first || !earliest) break;
+    more = records.length >= max || bytes > MOST_BYTES || !early;
+    if (more) break;
     records.push(earliest.incoming);
+    bytes += earliest.bytes;
     first.take();
   }
-  return { records, faults: cursors.flatMap(({ fault }) => fault ?? []) };
+  return { records, faults: cursors.flatMap(({ faults }) => faults), journals, more };
 }

@@ -60,12 +60,17 @@ export function listJournals(dir: string): JournalFile[] {
 
 /**
  * Reads whole frames from `offset` (0, or a `nextOffset` or `offset` given earlier) on: about `maxBytes`, and at
- * least one frame where there is one.
+ * least one frame where there is one. What stands behind `limit`, if given, is not looked at.
  */
-export function readJournal(path: string, offset: number, maxBytes = DEFAULT_MAX_BYTES): JournalSlice {
+export function readJournal(
+  path: string,
+  offset: number,
+  maxBytes = DEFAULT_MAX_BYTES,
+  limit = Number.POSITIVE_INFINITY,
+): JournalSlice {
   const fd = fs.openSync(path, 'r');
   try {
-    const { size } = fs.fstatSync(fd);
+    const size = Math.min(fs.fstatSync(fd).size, limit);
     let start = offset;
     if (start < JOURNAL_HEADER.length) {
       const header = readAt(fd, 0, Math.min(size, JOURNAL_HEADER.length));
