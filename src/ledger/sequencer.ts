@@ -2,16 +2,15 @@ import * as fs from 'node:fs';
 import { basename, join } from 'node:path';
 import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
-import type { RecordType } from '../core/record.ts';
+import type { Actor, RecordType } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import { formatCheckpoint, openCheckpoint } from './checkpoint.ts';
 import { syncDirectory, writeDurably } from './files.ts';
 import { type Incoming, takeRecords } from './journal-merge.ts';
 import { type JournalFile, listJournals, readJournal } from './journal-reader.ts';
 import type { Leaf, LeafConsumer, LeafRecord } from './leaf.ts';
-import { openLogKey } from './log-key.ts';
+import { type KeyChange, LogKeys } from './log-key.ts';
 import { LogState } from './log-state.ts';
-import { formatVerifierKey, type NoteSigner, signNote } from './note.ts';
 import type { PayloadStore } from './payloads.ts';
 import { consistencyProof, verifyConsistency } from './proof.ts';
 import { SequencerDb, type Signed } from './sequencer-db.ts';
@@ -33,10 +32,13 @@ export interface SequencerOptions {
   readonly dir: string;
   readonly payloads: PayloadStore;
   readonly consumers?: readonly LeafConsumer[];
+  /** Text of the signing keys where they are not in `log/log.key`. */
+  readonly logKey?: string | null;
 }
 
 const STEP_RECORDS = 10_000;
 const REPLAY_LEAVES = 4096;
+const SYSTEM: Actor = { kind: 'system', id: 'postern', name: 'postern' };
 
 export class Sequencer {
   readonly #journalDir: string;
@@ -45,19 +47,24 @@ export class Sequencer {
   readonly #store: TileStore;
   readonly #payloads: PayloadStore;
   readonly #consumers: readonly LeafConsumer[];
-  readonly #signer: NoteSigner;
+  readonly #keys: LogKeys;
+  /** Who asked for the change of keys that is not recorded yet. */
+  #rotatedBy: { readonly actor: Actor; readonly reason: string | undefined } = {
+    actor: SYSTEM,
+    reason: undefined,
+  };
   /** Null after a failure: what is in memory may be ahead of the disk, and is read again. */
   #state: LogState | null = null;
   #signed: Signed | null = null;
   #behind = false;
 
-  private constructor(options: SequencerOptions, db: SequencerDb, signer: NoteSigner) {
+  private constructor(options: SequencerOptions, db: SequencerDb, keys: LogKeys) {
     this.#journalDir = join(options.dir, 'journal');
     this.#logDir = join(options.dir, 'log');
     this.#payloads = options.payloads;
     this.#consumers = options.consumers ?? [];
     this.#db = db;
-    this.#signer = signer;
+    this.#keys = keys;
     this.#store = new TileStore(this.#logDir);
   }
 
@@ -73,7 +80,7 @@ export class Sequencer {
     const db = new SequencerDb(join(logDir, 'sequencer.db'), EMPTY_ROOT);
     try {
       const { size, clean } = db.load();
-      const sequencer = new Sequencer(options, db, openLogKey(logDir, size === 0));
+      const sequencer = new Sequencer(options, db, LogKeys.open(logDir, size === 0, options.logKey));
       sequencer.#begin(size, clean);
       return sequencer;
     } catch (error) {
@@ -98,12 +105,12 @@ export class Sequencer {
   }
 
   get origin(): string {
-    return this.#signer.name;
+    return this.#keys.origin;
   }
 
-  /** The log's verifier key. */
+  /** The log's verifier key; while one takes over from another, both, newest first, one a line. */
   get vkey(): string {
-    return formatVerifierKey(this.#signer);
+    return this.#keys.vkeys;
   }
 
   /** The last signed checkpoint, a note; null before the first. */
@@ -134,6 +141,8 @@ export class Sequencer {
    * @throws PosternError `POSTERN_INTERNAL` where the tree does not continue the last one signed: that is never signed
    */
   checkpointNow(): string {
+    if (this.#signed) this.#keys.retire(this.#signed.note);
+    this.#recordKeys();
     const state = this.#load();
     const before = this.#signed;
     if (before && before.size === state.size) return before.note;
@@ -144,13 +153,26 @@ export class Sequencer {
       if (level === 0) this.#store.writeEntries(n, width, encodeBundle(state.tail));
     }
     this.#orReload(() => this.#store.commit());
-    const note = signNote(formatCheckpoint({ origin: this.origin, size: state.size, root }), this.#signer);
+    const note = this.#keys.sign(formatCheckpoint({ origin: this.origin, size: state.size, root }));
     const signed = { size: state.size, root, note };
     this.#db.saveSigned(signed);
     this.#signed = signed;
     this.#orReload(() => this.#publish(note));
     if (before) this.#sweep(before.size, state.size);
     return note;
+  }
+
+  /**
+   * Makes a new signing key; the old one signs beside it for so long. The change is a leaf, under a checkpoint of both.
+   *
+   * @throws PosternError POSTERN_CONFLICT where the keys are provided from outside
+   */
+  rotateKey(actor: Actor, overlapMs: number, reason: string | undefined): KeyChange {
+    const before = this.vkey.split('\n');
+    this.#keys.rotate(overlapMs);
+    this.#rotatedBy = { actor, reason };
+    this.checkpointNow();
+    return { before, after: this.vkey.split('\n') };
   }
 
   /** Signs what there is and ends cleanly. The journals keep what was not sequenced. */
@@ -173,14 +195,27 @@ export class Sequencer {
     } else {
       this.#feed(state, []);
     }
+    this.#recordKeys();
   }
 
-  #ownRecord(type: RecordType, more: Record<string, unknown>): Incoming {
+  /** Makes a leaf of a change of the signing keys, then lets the readers know of it. A crash in between records it twice. */
+  #recordKeys(): void {
+    const change = this.#keys.pending;
+    if (change === null) return;
+    const state = this.#load();
+    const { actor, reason } = this.#rotatedBy;
+    const record = this.#ownRecord('ledger.key.rotated', { ...change, reason }, actor);
+    this.#feed(state, this.#sequence(state, [record]));
+    this.#keys.settle();
+    this.#rotatedBy = { actor: SYSTEM, reason: undefined };
+  }
+
+  #ownRecord(type: RecordType, more: object, actor: Actor = SYSTEM): Incoming {
     const record = {
       id: uuidv7(),
       time: rfc3339(nowMicros()),
       type,
-      actor: { kind: 'system', id: 'postern', name: 'postern' },
+      actor,
       origin: this.origin,
       ...more,
     };
@@ -250,7 +285,7 @@ export class Sequencer {
       if (signed) this.#publish(signed.note);
       return;
     }
-    const { size, root } = openCheckpoint(published, this.#signer);
+    const { size, root } = openCheckpoint(published, this.#keys.verifiers);
     if (!signed || size > signed.size || (size === signed.size && !root.equals(signed.root))) {
       throw contradiction(`${file} is a checkpoint of ${size} leaves, of which sequencer.db knows nothing`);
     }
