@@ -93,20 +93,6 @@ describe('payload store', () => {
     store.rollback();
   });
 
-  it('says erased once the data or the key of its day is destroyed, and keeps the rest', () => {
-    const one = store.put('p1', DAY, 'statement', text).commitment;
-    const two = store.put('p2', DAY, 'statement', text).commitment;
-    const kept = store.put('p3', DAY, 'statement', text).commitment;
-    store.close();
-    change(`UPDATE payloads SET sealed = NULL WHERE principal = 'p1'`);
-    change(`UPDATE data_keys SET wrapped = NULL WHERE principal = 'p2'`);
-    store = PayloadStore.open(file, KEY);
-    assert.equal(store.get(one), 'erased');
-    assert.equal(store.get(two), 'erased');
-    assert.notEqual(store.get(kept), 'erased');
-    assert.throws(() => store.put('p2', DAY, 'statement', text), { code: 'POSTERN_CONFLICT' });
-  });
-
   it('refuses what was altered, swapped, or written with another master key', () => {
     const one = store.put('p1', DAY, 'statement', text).commitment;
     const two = store.put('p1', DAY, 'statement', Buffer.from('select 2')).commitment;

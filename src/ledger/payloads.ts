@@ -1,15 +1,16 @@
 import { createCipheriv, createDecipheriv, createHash, hash, randomBytes } from 'node:crypto';
-import * as fs from 'node:fs';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { PosternError } from '../core/errors.ts';
-import type { PayloadKind } from '../core/record.ts';
+import type { PayloadKind, Ref } from '../core/record.ts';
+import { openPayloadDb } from './payload-db.ts';
 
 /**
  * Statement texts and bind values, apart from the log and encrypted (DESIGN section 3, "Payloads apart from leaves").
  *
- * Each principal has a random data key per day, wrapped by the master key. The salt of a commitment comes from
- * that key, so equal texts of one principal on one day are stored once, and nobody without the key can test a
- * guessed text against a commitment.
+ * Each principal has a random data key per day and kind of payload, wrapped by the master key. The salt of a commitment
+ * comes from that key, so equal texts of one principal on one day are stored once, and nobody without the key can test
+ * a guessed text against a commitment. Once something of a key was erased it seals nothing new: what comes later gets
+ * another key, so an erased commitment never comes back.
  */
 
 /** `record`: a whole record that was too large for a leaf (see `entry.ts`). */
@@ -34,30 +35,22 @@ export interface StoredPayload {
   readonly day: string;
 }
 
+/** Who destroyed a payload on purpose, when and why. */
+export interface Erased {
+  /** Id of the `payload.erased` record. */
+  readonly record: string;
+  /** RFC 3339. */
+  readonly time: string;
+  readonly by: Ref;
+  readonly reason: string;
+}
+
 const KEY_BYTES = 32;
 const SALT_BYTES = 16;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const REMEMBERED = 8192;
 const REMEMBERED_KEYS = 1024;
-
-const SCHEMA = `
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = FULL;
-  CREATE TABLE IF NOT EXISTS data_keys (
-    principal TEXT NOT NULL,
-    day TEXT NOT NULL,
-    wrapped BLOB,
-    PRIMARY KEY (principal, day)
-  ) STRICT;
-  CREATE TABLE IF NOT EXISTS payloads (
-    commitment BLOB PRIMARY KEY CHECK (length(commitment) = 32),
-    principal TEXT NOT NULL,
-    day TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    sealed BLOB
-  ) STRICT;
-`;
 
 /** AES-256-GCM: nonce, ciphertext, tag. */
 function seal(key: Buffer, aad: Uint8Array, data: Uint8Array): Buffer {
@@ -74,8 +67,8 @@ function unseal(key: Buffer, aad: Uint8Array, sealed: Buffer): Buffer {
   return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
 }
 
-function keyAad(principalId: string, day: string): Buffer {
-  return Buffer.from(`postern-payload-key\n${principalId}\n${day}`);
+function keyAad(principalId: string, day: string, kind: StoredKind): Buffer {
+  return Buffer.from(`postern-payload-key\n${principalId}\n${day}\n${kind}`);
 }
 
 function saltOf(key: Buffer, kind: StoredKind, data: Uint8Array): Buffer {
@@ -89,7 +82,7 @@ export function commitmentOf(salt: Uint8Array, data: Uint8Array): string {
 }
 
 /** A map that forgets what was put in first. */
-class Remembered<V> extends Map<string, V> {
+class Remembered<V> extends Map<string | number, V> {
   readonly #max: number;
 
   constructor(max: number) {
@@ -97,11 +90,16 @@ class Remembered<V> extends Map<string, V> {
     this.#max = max;
   }
 
-  override set(key: string, value: V): this {
+  override set(key: string | number, value: V): this {
     const oldest = this.keys().next();
     if (this.size >= this.#max && !oldest.done) this.delete(oldest.value);
     return super.set(key, value);
   }
+}
+
+interface DataKey {
+  readonly n: number;
+  readonly key: Buffer;
 }
 
 /** The payloads of one data directory. One writer; any number of readers. */
@@ -111,19 +109,32 @@ export class PayloadStore {
   readonly #insert: StatementSync;
   readonly #select: StatementSync;
   readonly #insertKey: StatementSync;
-  readonly #selectKey: StatementSync;
+  readonly #openKey: StatementSync;
+  readonly #version: StatementSync;
   readonly #known = new Remembered<Commitment>(REMEMBERED);
-  readonly #keys = new Remembered<Buffer>(REMEMBERED_KEYS);
+  /** Keys that seal what is put, by principal, day and kind. */
+  readonly #keys = new Remembered<DataKey>(REMEMBERED_KEYS);
+  /** Keys that open what is got, by their number. */
+  readonly #opened = new Remembered<Buffer>(REMEMBERED_KEYS);
+  #seen: unknown;
 
   private constructor(db: DatabaseSync, masterKey: Buffer) {
     this.#db = db;
     this.#masterKey = masterKey;
     this.#insert = db.prepare(
-      'INSERT INTO payloads (commitment, principal, day, kind, sealed) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+      'INSERT INTO payloads (commitment, key, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
     );
-    this.#select = db.prepare('SELECT principal, day, kind, sealed FROM payloads WHERE commitment = ?');
-    this.#insertKey = db.prepare('INSERT INTO data_keys (principal, day, wrapped) VALUES (?, ?, ?)');
-    this.#selectKey = db.prepare('SELECT wrapped FROM data_keys WHERE principal = ? AND day = ?');
+    this.#select = db.prepare(
+      'SELECT k.n, k.principal, k.day, k.kind, k.wrapped, p.sealed, coalesce(p.erasure, k.erasure) AS erasure ' +
+        'FROM payloads p JOIN data_keys k ON k.n = p.key WHERE p.commitment = ?',
+    );
+    this.#insertKey = db.prepare(
+      'INSERT INTO data_keys (principal, day, kind, wrapped, open) VALUES (?, ?, ?, ?, 1)',
+    );
+    this.#openKey = db.prepare(
+      'SELECT n, wrapped FROM data_keys WHERE principal = ? AND day = ? AND kind = ? AND open = 1',
+    );
+    this.#version = db.prepare('PRAGMA data_version');
   }
 
   /**
@@ -132,10 +143,8 @@ export class PayloadStore {
    */
   static open(file: string, masterKey: Buffer): PayloadStore {
     if (masterKey.length !== KEY_BYTES) throw new RangeError('The master key has 32 bytes.');
-    fs.closeSync(fs.openSync(file, 'a', 0o600));
-    const db = new DatabaseSync(file, { timeout: 5000 });
+    const db = openPayloadDb(file);
     try {
-      db.exec(SCHEMA);
       return new PayloadStore(db, Buffer.from(masterKey));
     } catch (error) {
       db.close();
@@ -150,34 +159,52 @@ export class PayloadStore {
    * @param day `YYYY-MM-DD`
    */
   put(principalId: string, day: string, kind: StoredKind, data: Uint8Array): Commitment {
+    if (this.#db.isTransaction) return this.#put(principalId, day, kind, data);
+    this.begin();
+    try {
+      const put = this.#put(principalId, day, kind, data);
+      this.commit();
+      return put;
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
+  }
+
+  /** Within a batch: nobody else can write, and `begin` has looked for what others changed. */
+  #put(principalId: string, day: string, kind: StoredKind, data: Uint8Array): Commitment {
     const remembered = `${principalId}\n${day}\n${kind}\n${hash('sha256', data, 'binary')}`;
     const known = this.#known.get(remembered);
     if (known) return known;
-    const key = this.#dataKey(principalId, day);
+    const { n, key } = this.#dataKey(principalId, day, kind);
     const commitment = commitmentOf(saltOf(key, kind, data), data);
     const raw = Buffer.from(commitment, 'hex');
-    this.#insert.run(raw, principalId, day, kind, seal(key, raw, data));
+    this.#insert.run(raw, n, seal(key, raw, data));
     const result = { commitment, bytes: data.length };
     this.#known.set(remembered, result);
     return result;
   }
 
   /**
-   * The payload of a commitment (hex); `erased` where its data or key was destroyed; null where none was stored.
+   * The payload of a commitment (hex); `erased` where it was destroyed ({@link erasure}); null where none was stored.
    *
    * @throws PosternError `POSTERN_INTERNAL` where what is stored was altered, or the master key is another
    */
   get(commitment: string): StoredPayload | 'erased' | null {
+    this.#forgetIfChanged();
     const raw = Buffer.from(commitment, 'hex');
     const row = this.#select.get(raw);
     if (!row) return null;
+    if (row.erasure !== null) return 'erased';
     const principalId = String(row.principal);
     const day = String(row.day);
     const kind = String(row.kind) as StoredKind;
-    const wrapped = this.#selectKey.get(principalId, day)?.wrapped;
-    if (!row.sealed || !wrapped) return 'erased';
     try {
-      const key = unseal(this.#masterKey, keyAad(principalId, day), Buffer.from(wrapped as Uint8Array));
+      let key = this.#opened.get(Number(row.n));
+      if (!key) {
+        key = this.#unwrap(principalId, day, kind, row.wrapped);
+        this.#opened.set(Number(row.n), key);
+      }
       const data = unseal(key, raw, Buffer.from(row.sealed as Uint8Array));
       return { data, salt: saltOf(key, kind, data), kind, principalId, day };
     } catch {
@@ -189,9 +216,19 @@ export class PayloadStore {
     }
   }
 
+  /** How an erased payload came to be destroyed; null for any other. */
+  erasure(commitment: string): Erased | null {
+    const number = this.#select.get(Buffer.from(commitment, 'hex'))?.erasure;
+    if (typeof number !== 'number') return null;
+    const plan = this.#db.prepare('SELECT plan FROM erasures WHERE n = ?').get(number)?.plan;
+    const { record, time, by, reason } = JSON.parse(String(plan)) as Erased;
+    return { record, time, by: { id: by.id, name: by.name }, reason };
+  }
+
   /** Begins a batch: what is put becomes durable together, with {@link commit}. */
   begin(): void {
     this.#db.exec('BEGIN IMMEDIATE');
+    this.#forgetIfChanged();
   }
 
   commit(): void {
@@ -200,32 +237,47 @@ export class PayloadStore {
 
   /** Ends a batch, if one is open, without keeping it. */
   rollback(): void {
-    this.#known.clear();
-    this.#keys.clear();
+    this.#forget();
     if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
   }
 
   close(): void {
+    this.#forget();
     this.#db.close();
   }
 
-  #dataKey(principalId: string, day: string): Buffer {
-    const name = `${principalId}\n${day}`;
+  /** Another connection may have destroyed keys that are remembered here: neither to be used nor to be kept. */
+  #forgetIfChanged(): void {
+    const version = this.#version.get()?.data_version;
+    if (version === this.#seen) return;
+    this.#seen = version;
+    this.#forget();
+  }
+
+  #forget(): void {
+    for (const { key } of this.#keys.values()) key.fill(0);
+    for (const key of this.#opened.values()) key.fill(0);
+    for (const memory of [this.#known, this.#keys, this.#opened]) memory.clear();
+  }
+
+  #dataKey(principalId: string, day: string, kind: StoredKind): DataKey {
+    const name = `${principalId}\n${day}\n${kind}`;
     const known = this.#keys.get(name);
     if (known) return known;
-    const row = this.#selectKey.get(principalId, day);
-    if (row && !row.wrapped) {
-      throw new PosternError(
-        'POSTERN_CONFLICT',
-        `The payload key of ${principalId} on ${day} was destroyed.`,
-      );
+    const row = this.#openKey.get(principalId, day, kind);
+    let found: DataKey;
+    if (row) {
+      found = { n: Number(row.n), key: this.#unwrap(principalId, day, kind, row.wrapped) };
+    } else {
+      const key = randomBytes(KEY_BYTES);
+      const wrapped = seal(this.#masterKey, keyAad(principalId, day, kind), key);
+      found = { n: Number(this.#insertKey.run(principalId, day, kind, wrapped).lastInsertRowid), key };
     }
-    const aad = keyAad(principalId, day);
-    const key = row
-      ? unseal(this.#masterKey, aad, Buffer.from(row.wrapped as Uint8Array))
-      : randomBytes(KEY_BYTES);
-    if (!row) this.#insertKey.run(principalId, day, seal(this.#masterKey, aad, key));
-    this.#keys.set(name, key);
-    return key;
+    this.#keys.set(name, found);
+    return found;
+  }
+
+  #unwrap(principalId: string, day: string, kind: StoredKind, wrapped: unknown): Buffer {
+    return unseal(this.#masterKey, keyAad(principalId, day, kind), Buffer.from(wrapped as Uint8Array));
   }
 }
