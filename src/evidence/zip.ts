@@ -3,17 +3,10 @@ import { createWriteStream, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { type Entry, openPromise } from 'yauzl';
+import { openPromise } from 'yauzl';
 import { ZipFile } from 'yazl';
 import { PosternError } from '../core/errors.ts';
-
-/** More files than any package has. */
-const MOST_FILES = 5_000_000;
-/** What unpacks to more than so many times its size is no package. */
-const MOST_RATIO = 200;
-const ALWAYS_ALLOWED = 64 * 1024 * 1024;
-/** The names that packages are made of: no backslash, no colon, no part that begins with two dots, no absolute path. */
-const NAME = /^(?!.*(^|\/)\.{1,2}(\/|$))[A-Za-z0-9_.-]+(\/[A-Za-z0-9_.-]+)*$/;
+import { notAPackage, ZipRules } from './zip-rules.ts';
 
 /** What lies under a folder: paths of plain files with `/` between the parts, sorted, and paths of anything odd. */
 export function listFolder(dir: string): { readonly files: string[]; readonly odd: string[] } {
@@ -45,16 +38,12 @@ export async function zipFolder(dir: string, out: Writable): Promise<void> {
  * @throws PosternError POSTERN_INVALID for anything else
  */
 export async function unzipInto(file: string, dir: string): Promise<void> {
-  let left = statSync(file).size * MOST_RATIO + ALWAYS_ALLOWED;
-  const seen = new Set<string>();
+  const rules = new ZipRules(statSync(file).size);
   try {
     const zip = await openPromise(file, { strictFileNames: true });
     for await (const entry of zip.eachEntry()) {
       if (entry.fileName.endsWith('/')) continue;
-      refuseOdd(entry, seen);
-      seen.add(entry.fileName);
-      left -= entry.uncompressedSize;
-      if (left < 0) throw invalid('it unpacks to more than any evidence package does');
+      rules.admit(entry.fileName, entry.uncompressedSize, entry.externalFileAttributes);
       const path = join(dir, entry.fileName);
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       // yauzl ends the stream with an error where there is more in it than the entry claims.
@@ -63,20 +52,6 @@ export async function unzipInto(file: string, dir: string): Promise<void> {
     }
   } catch (error) {
     if (error instanceof PosternError) throw error;
-    throw invalid(error instanceof Error ? error.message : String(error));
+    throw notAPackage(error instanceof Error ? error.message : String(error));
   }
-}
-
-function refuseOdd(entry: Entry, seen: ReadonlySet<string>): void {
-  const { fileName } = entry;
-  if (fileName.length > 512 || !NAME.test(fileName))
-    throw invalid('it has a file of a name that no package has');
-  if (seen.has(fileName)) throw invalid(`it has two files of the name ${fileName}`);
-  if (seen.size >= MOST_FILES) throw invalid('it has too many files');
-  const type = (entry.externalFileAttributes >>> 16) & 0o170000;
-  if (type !== 0 && type !== 0o100000) throw invalid(`${fileName} is not a plain file`);
-}
-
-function invalid(why: string): PosternError {
-  return new PosternError('POSTERN_INVALID', `The zip cannot be taken for an evidence package: ${why}.`);
 }
