@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PosternError } from '../core/errors.ts';
 import { openCheckpoint } from '../ledger/checkpoint.ts';
-import { parseVerifierKey } from '../ledger/note.ts';
+import { parseVerifierKeys } from '../ledger/note.ts';
 import { PayloadStore } from '../ledger/payloads.ts';
 import { readEntry, TileStore } from '../ledger/tiles.ts';
 import type { ActivityFilter } from './filter.ts';
@@ -100,8 +100,8 @@ export class Activity {
   }
 
   #size(): number {
-    const vkey = parseVerifierKey(readFileSync(join(this.#logDir, 'log.vkey'), 'utf8'));
-    return openCheckpoint(readFileSync(join(this.#logDir, 'checkpoint')), vkey).size;
+    const vkeys = parseVerifierKeys(readFileSync(join(this.#logDir, 'log.vkey'), 'utf8'));
+    return openCheckpoint(readFileSync(join(this.#logDir, 'checkpoint')), vkeys).size;
   }
 
   #leaf(leaf: number, size: number): object {

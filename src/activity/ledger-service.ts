@@ -1,20 +1,22 @@
 import { Worker } from 'node:worker_threads';
 import { PosternError } from '../core/errors.ts';
-import type { FromThread, LedgerStatus, ThreadData, ToThread } from './thread-messages.ts';
+import type { KeyChange } from '../ledger/log-key.ts';
+import type { FromThread, KeyRotation, LedgerStatus, ThreadData, ToThread } from './thread-messages.ts';
 
 const RESTART_MS = 1000;
 /** The records of a step live until it is on disk: with a nursery that holds them, collecting garbage costs little. */
 const NURSERY_MB = 64;
 
-interface Waiting {
-  readonly resolve: (done: { size: number }) => void;
+interface Waiting<T> {
+  readonly resolve: (done: T) => void;
   readonly reject: (error: Error) => void;
 }
 
 /** The control process's handle on the sequencer's thread. */
 export class LedgerService {
   readonly #data: ThreadData;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #waiting = new Map<number, Waiting<{ size: number }>>();
+  readonly #rotations = new Map<number, Waiting<KeyChange>>();
   readonly #listeners = new Set<(fault: string | null) => void>();
   #worker: Worker;
   #status: LedgerStatus | null = null;
@@ -30,8 +32,11 @@ export class LedgerService {
   static async start(options: {
     readonly dataDir: string;
     readonly masterKey: Buffer;
+    /** Text of the log's signing keys where they are not in `log/log.key`. */
+    readonly logKey?: string | null;
   }): Promise<LedgerService> {
-    const service = new LedgerService({ dataDir: options.dataDir, masterKey: options.masterKey });
+    const { dataDir, masterKey, logKey = null } = options;
+    const service = new LedgerService({ dataDir, masterKey, logKey });
     const failed = new Promise<never>((_, reject) => {
       service.#listeners.add((fault) => {
         if (fault !== null)
@@ -63,6 +68,19 @@ export class LedgerService {
       const id = this.#nextId++;
       this.#waiting.set(id, { resolve, reject });
       this.#tell({ kind: 'flush', id });
+    });
+  }
+
+  /**
+   * Makes a new signing key of the log; resolves when the change is a leaf under a checkpoint of both.
+   *
+   * @throws PosternError POSTERN_CONFLICT where the keys are provided from outside
+   */
+  rotateKey(rotation: KeyRotation): Promise<KeyChange> {
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#rotations.set(id, { resolve, reject });
+      this.#tell({ kind: 'rotate-key', id, rotation });
     });
   }
 
@@ -134,6 +152,16 @@ export class LedgerService {
         this.#waiting.get(message.id)?.reject(unavailable(message.message));
         this.#waiting.delete(message.id);
         break;
+      case 'key-rotated':
+        this.#rotations.get(message.id)?.resolve(message.change);
+        this.#rotations.delete(message.id);
+        break;
+      case 'key-not-rotated':
+        this.#rotations
+          .get(message.id)
+          ?.reject(new PosternError(message.code, message.message, message.hint));
+        this.#rotations.delete(message.id);
+        break;
     }
   }
 
@@ -143,8 +171,10 @@ export class LedgerService {
   }
 
   #fail(reason: string): void {
-    for (const waiting of this.#waiting.values()) waiting.reject(unavailable(reason));
+    for (const waiting of [...this.#waiting.values(), ...this.#rotations.values()])
+      waiting.reject(unavailable(reason));
     this.#waiting.clear();
+    this.#rotations.clear();
   }
 }
 

@@ -4,8 +4,9 @@
  * pauses; meanwhile the journals keep what the gateway records.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { PosternError } from '../core/errors.ts';
 import { Sequencing } from './sequencing.ts';
-import type { FromThread, ThreadData, ToThread } from './thread-messages.ts';
+import type { FromThread, KeyRotation, ThreadData, ToThread } from './thread-messages.ts';
 
 /**
  * Pause between steps while nobody waits: every step costs a few commits of the file system's journal, and those hold up the
@@ -20,11 +21,13 @@ const say = (message: FromThread): void => port.postMessage(message);
 const data = workerData as ThreadData;
 
 let asked: number[] = [];
+let rotations: { readonly id: number; readonly rotation: KeyRotation }[] = [];
 let closing = false;
 let wake: () => void = () => undefined;
 
 port.on('message', (message: ToThread) => {
   if (message.kind === 'flush') asked.push(message.id);
+  else if (message.kind === 'rotate-key') rotations.push(message);
   else if (message.kind === 'close') closing = true;
   wake();
 });
@@ -53,6 +56,7 @@ async function run(sequencing: Sequencing): Promise<void> {
     const due = asked;
     const last = closing;
     let more = false;
+    rotateKeys(sequencing);
     let behind = false;
     try {
       more = sequencing.step() > 0;
@@ -74,6 +78,23 @@ async function run(sequencing: Sequencing): Promise<void> {
     if (last && !more) return;
     await pause(fault !== null ? retry : behind || closing || asked.length > 0 ? 0 : PACE_MS);
     if (fault !== null) retry = Math.min(retry * 2, RETRY_MS.longest);
+  }
+}
+
+/** Changes the signing key for those who asked. What fails is theirs to try again. */
+function rotateKeys(sequencing: Sequencing): void {
+  const due = rotations;
+  rotations = [];
+  for (const { id, rotation } of due) {
+    try {
+      const change = sequencing.rotateKey(rotation);
+      say({ kind: 'status', status: sequencing.status() });
+      say({ kind: 'key-rotated', id, change });
+    } catch (error) {
+      const { code, hint } =
+        error instanceof PosternError ? error : { code: 'POSTERN_INTERNAL' as const, hint: undefined };
+      say({ kind: 'key-not-rotated', id, code, message: explain(error), hint });
+    }
   }
 }
 

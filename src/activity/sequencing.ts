@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import { openCheckpoint } from '../ledger/checkpoint.ts';
-import { parseVerifierKey } from '../ledger/note.ts';
+import type { KeyChange } from '../ledger/log-key.ts';
+import { parseVerifierKeys } from '../ledger/note.ts';
 import { PayloadStore } from '../ledger/payloads.ts';
-import { Sequencer } from '../ledger/sequencer.ts';
+import { Sequencer, type SequencerOptions } from '../ledger/sequencer.ts';
 import { ActivityIndex } from './activity-index.ts';
 import { removeIndex } from './schema.ts';
-import type { LedgerStatus, ThreadData } from './thread-messages.ts';
+import type { KeyRotation, LedgerStatus, ThreadData } from './thread-messages.ts';
 
 /** Records taken per step: large enough to share the fsyncs, small enough to answer a flush in between. */
 const STEP = 10_000;
@@ -23,17 +24,17 @@ export class Sequencing {
   #signedSize: number;
   #signedAt = Date.now();
 
-  static open({ dataDir, masterKey }: ThreadData): Sequencing {
+  static open({ dataDir, masterKey, logKey = null }: ThreadData): Sequencing {
     const payloads = PayloadStore.open(join(dataDir, 'payloads.db'), Buffer.from(masterKey));
     const file = join(dataDir, 'index.db');
     let index: ActivityIndex | null = null;
     try {
       index = ActivityIndex.open(file);
-      const options = { dir: dataDir, payloads, consumers: [index] };
+      const options = { dir: dataDir, payloads, logKey, consumers: [index] };
       try {
         return new Sequencing(payloads, index, Sequencer.open(options));
       } catch (error) {
-        if (!isAhead(index, dataDir, payloads)) throw error;
+        if (!isAhead(index, options)) throw error;
         index.close();
         removeIndex(file);
         index = ActivityIndex.open(file);
@@ -83,11 +84,18 @@ export class Sequencing {
     this.#signedAt = Date.now();
   }
 
+  /** @see Sequencer.rotateKey */
+  rotateKey({ actor, overlapMs, reason }: KeyRotation): KeyChange {
+    const change = this.#sequencer.rotateKey(actor, overlapMs, reason);
+    this.checkpoint();
+    return change;
+  }
+
   /** As of the last signed checkpoint. */
   status(): LedgerStatus {
-    const vkey = this.#sequencer.vkey;
     const checkpoint = this.#sequencer.checkpointNow();
-    const { origin, size, root } = openCheckpoint(checkpoint, parseVerifierKey(vkey));
+    const vkey = this.#sequencer.vkey;
+    const { origin, size, root } = openCheckpoint(checkpoint, parseVerifierKeys(vkey));
     return {
       origin,
       size,
@@ -105,8 +113,8 @@ export class Sequencing {
 }
 
 /** Whether the index holds more than its log: then it is the index of another history (a restored backup). */
-function isAhead(index: ActivityIndex, dataDir: string, payloads: PayloadStore): boolean {
-  const sequencer = Sequencer.open({ dir: dataDir, payloads });
+function isAhead(index: ActivityIndex, { dir, payloads, logKey }: SequencerOptions): boolean {
+  const sequencer = Sequencer.open({ dir, payloads, logKey: logKey ?? null });
   const ahead = index.indexedSize() > sequencer.size;
   sequencer.close();
   return ahead;

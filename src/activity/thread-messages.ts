@@ -1,4 +1,7 @@
 /** What the sequencer's thread and the control process say to each other. */
+import type { ErrorCode } from '../core/errors.ts';
+import type { Actor } from '../core/record.ts';
+import type { KeyChange } from '../ledger/log-key.ts';
 
 export interface LedgerStatus {
   /** Name of the log. */
@@ -8,7 +11,7 @@ export interface LedgerStatus {
   readonly root: string;
   /** The signed checkpoint, a note. */
   readonly checkpoint: string;
-  /** Verifier key of the log. */
+  /** Verifier key of the log; while one takes over from another, both, newest first, one a line. */
   readonly vkey: string;
   /** When the last checkpoint was signed or found at start, milliseconds since the epoch. */
   readonly lastCheckpointAt: number;
@@ -19,12 +22,32 @@ export interface LedgerStatus {
 export interface ThreadData {
   readonly dataDir: string;
   readonly masterKey: Uint8Array;
+  /** Text of the log's signing keys where they are not in `log/log.key`. */
+  readonly logKey?: string | null;
 }
 
-export type ToThread = { readonly kind: 'flush'; readonly id: number } | { readonly kind: 'wake' | 'close' };
+export interface KeyRotation {
+  readonly actor: Actor;
+  /** How long the old key signs as well, milliseconds. */
+  readonly overlapMs: number;
+  readonly reason: string | undefined;
+}
+
+export type ToThread =
+  | { readonly kind: 'flush'; readonly id: number }
+  | { readonly kind: 'rotate-key'; readonly id: number; readonly rotation: KeyRotation }
+  | { readonly kind: 'wake' | 'close' };
 
 export type FromThread =
   | { readonly kind: 'status'; readonly status: LedgerStatus }
   | { readonly kind: 'fault'; readonly message: string }
   | { readonly kind: 'flushed'; readonly id: number; readonly size: number }
-  | { readonly kind: 'flush-failed'; readonly id: number; readonly message: string };
+  | { readonly kind: 'flush-failed'; readonly id: number; readonly message: string }
+  | { readonly kind: 'key-rotated'; readonly id: number; readonly change: KeyChange }
+  | {
+      readonly kind: 'key-not-rotated';
+      readonly id: number;
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly hint: string | undefined;
+    };

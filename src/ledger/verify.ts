@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PosternError } from '../core/errors.ts';
 import { RECORD_TYPES } from '../core/record.ts';
 import { openCheckpoint } from './checkpoint.ts';
-import { parseVerifierKey } from './note.ts';
+import { parseVerifierKeys } from './note.ts';
 import { inclusionProof, rootFromTiles, verifyInclusion } from './proof.ts';
 import { bundleWidth, entriesPath, partialTiles, TileStore, tilePath } from './tiles.ts';
 import { HASH_BYTES, prefixedLeafHash, TILE_WIDTH, Tree } from './tree.ts';
@@ -16,7 +16,7 @@ import { HASH_BYTES, prefixedLeafHash, TILE_WIDTH, Tree } from './tree.ts';
 export interface VerifyOptions {
   /** Folder with `checkpoint` and `tile/`. */
   readonly dir: string;
-  /** Verifier key of the log, from a source the operator does not control. */
+  /** Verifier key of the log, or several, one a line, from a source the operator does not control. */
   readonly vkey: string;
   /** First leaf to look into (rounded down to a bundle): what is before enters with its hashes only. Default 0. */
   readonly from?: number;
@@ -84,7 +84,7 @@ class Run {
     const file = join(dir, 'checkpoint');
     if (!fs.existsSync(file))
       throw new PosternError('POSTERN_NOT_FOUND', `There is no checkpoint in ${dir}.`);
-    const { origin, size, root } = openCheckpoint(fs.readFileSync(file), parseVerifierKey(vkey));
+    const { origin, size, root } = openCheckpoint(fs.readFileSync(file), parseVerifierKeys(vkey));
     this.#origin = origin;
     this.size = size;
     this.#root = root;
