@@ -54,8 +54,10 @@ describe('random clients, directly and through Postern', () => {
       const parameters = [['application_name', application]] as const;
       const plain = await WireClient.login(direct(), upstream(), 'here', parameters);
       const counts = await playAndCount(plain, script);
+      await plain.end();
       const through = await WireClient.login(gateway(), everything, 'ledger-db/there', parameters);
       const late = await play(through, script, counts);
+      await through.end();
       const [theirs, ours] = [comparable(plain.heard), comparable(through.heard)];
       const at = theirs.findIndex((words, index) => words !== ours[index]);
       assert.ok(
@@ -63,7 +65,6 @@ describe('random clients, directly and through Postern', () => {
         `seed ${seed}${late}, message ${at}: ${script.map((step) => step.words + (step.pause ? ' .' : '')).join('\n')}\n` +
           `PostgreSQL: ${theirs.slice(0, at + 5).join(', ')}\nPostern: ${ours.slice(0, at + 5).join(', ')}`,
       );
-      await Promise.all([plain.end(), through.end()]);
     }
     t.diagnostic(`${scripts} clients`);
     await everyStatementRecorded('everything', 'there');
@@ -136,7 +137,6 @@ async function play(client: WireClient, script: readonly Step[], counts: readonl
       return `, silent at pause ${pause}`;
     }
   }
-  await sleep(QUIET_MS);
   return '';
 }
 

@@ -5,6 +5,8 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
+import { uuidv7 } from '../core/ids.ts';
+import { nowMicros, rfc3339 } from '../core/time.ts';
 import { JournalWriter } from '../ledger/journal.ts';
 import type { Gateway, LiveSession, Protocol } from '../protocols/contract.ts';
 import { createPostgres } from '../protocols/postgres/postgres.ts';
@@ -15,6 +17,8 @@ import { TurnRecorder } from './recorder.ts';
 /** How often sessions are checked against the clock, in milliseconds. Revocations do not wait for it. */
 const CHECK_MS = 200;
 const FORGET_MS = 60_000;
+/** How often a journal that takes no records is tried again while no client does, in milliseconds. */
+const RETRY_MS = 1000;
 
 class Worker implements Gateway {
   readonly worker: number;
@@ -30,6 +34,7 @@ class Worker implements Gateway {
   readonly #protocol: Protocol;
   #closing = false;
   #journalFault: string | null = null;
+  #journalFaultMicros = 0;
 
   private constructor(start: WorkerStart, protocolOf: (gateway: Gateway) => Protocol) {
     this.worker = start.worker;
@@ -50,6 +55,7 @@ class Worker implements Gateway {
     );
     setInterval(() => this.#check(false), CHECK_MS).unref();
     setInterval(() => this.directory.forget(Date.now()), FORGET_MS).unref();
+    setInterval(() => this.#retry(), RETRY_MS).unref();
   }
 
   static async start(start: WorkerStart): Promise<Worker> {
@@ -81,8 +87,25 @@ class Worker implements Gateway {
     };
   }
 
+  /** Without it a gateway that is taken out of service while it cannot record would never come back. */
+  #retry(): void {
+    if (this.#journalFault === null) return;
+    this.recorder.append(
+      JSON.stringify({
+        id: uuidv7(),
+        time: rfc3339(nowMicros()),
+        type: 'ledger.recovered',
+        actor: { kind: 'system', id: 'postern', name: 'postern' },
+        writer: `worker-${this.worker}`,
+        since: rfc3339(this.#journalFaultMicros),
+        reason: this.#journalFault,
+      }),
+    );
+  }
+
   #fault(reason: string | null): void {
     if (reason === this.#journalFault) return;
+    if (this.#journalFault === null) this.#journalFaultMicros = nowMicros();
     this.#journalFault = reason;
     tell({ type: 'journal', reason });
   }
