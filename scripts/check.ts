@@ -1,5 +1,5 @@
 /**
- * Everything that can be said about the code without running it: `npm run check`. The four tools run side by
+ * Everything that can be said about the code without running it: `npm run check`. The tools run side by
  * side; what each said is shown when it ends.
  */
 import { spawn } from 'node:child_process';
@@ -10,6 +10,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const TOOLS: readonly (readonly [what: string, command: string, ...args: string[]])[] = [
   ['format and lint', 'biome', 'check', '.'],
   ['types', 'tsc', '--noEmit'],
+  ['types of the page', 'tsc', '--noEmit', '--project', 'src/evidence/verify-page/browser'],
   ['import rule', 'depcruise', 'src', '--config', '.dependency-cruiser.cjs'],
   ['dead code', 'knip'],
 ];

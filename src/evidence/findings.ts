@@ -1,3 +1,4 @@
+import type { Ref } from '../core/record.ts';
 import type { LogPosition, Manifest, Parameters } from './format.ts';
 
 /** Something that does not hold, named so that it can be found. */
@@ -23,6 +24,8 @@ export interface Report {
   readonly ok: boolean;
   /** The key that the signatures were checked with; `pinned` where the caller gave it, otherwise it came out of the package itself. */
   readonly key: { readonly vkey: string; readonly pinned: boolean } | null;
+  /** Who made the package, and when, as its manifest states. */
+  readonly made: { readonly at: string; readonly by: Ref } | null;
   readonly log: LogPosition | null;
   readonly parameters: Parameters | null;
   readonly coverage: Manifest['coverage'] | null;

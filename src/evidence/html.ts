@@ -28,13 +28,17 @@ function render(value: unknown): string {
   return escapeHtml(value === null || value === undefined ? '' : String(value));
 }
 
-/**
- * Text as HTML that shows it: markup, quotes and, as their visible pictures, control characters and the marks that turn
- * the direction of writing (which could make a statement read as another).
- */
+/** Text as HTML that shows it: markup, quotes, and what {@link visible} shows. */
 export function escapeHtml(text: string): string {
+  return visible(text.replace(/[&<>"']/g, (c) => ESCAPES[c] as string));
+}
+
+/**
+ * Text in which control characters, as their pictures, and the marks that turn the direction of writing (which could make a
+ * statement read as another) are seen.
+ */
+export function visible(text: string): string {
   return text
-    .replace(/[&<>"']/g, (c) => ESCAPES[c] as string)
     .replace(/\p{Cc}/gu, (c) => (c === '\n' || c === '\t' ? c : String.fromCodePoint(pictureOf(c))))
     .replace(/[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => `[U+${c.charCodeAt(0).toString(16)}]`);
 }

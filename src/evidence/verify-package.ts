@@ -53,6 +53,7 @@ export async function verifyOn(host: VerifyHost, options: VerifyOptions): Promis
       verifier === null
         ? null
         : { vkey: options.vkey?.trim() ?? readText(files, FILES.vkey, 4096)?.trim() ?? '', pinned },
+    made: manifest === null ? null : { at: manifest.generatedAt, by: manifest.generatedBy },
     log: manifest?.log ?? null,
     parameters: manifest?.parameters ?? null,
     coverage: manifest?.coverage ?? null,

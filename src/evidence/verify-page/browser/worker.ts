@@ -1,0 +1,45 @@
+import { formatReport } from '../../format-report.ts';
+import { verifyOn } from '../../verify-package.ts';
+import { settled, whatIsMissing } from '../crypto.ts';
+import { unzip } from '../unzip.ts';
+import { BlobFiles } from './blob-files.ts';
+import type { Answer, Job } from './messages.ts';
+
+/** Milliseconds between two reports of progress. */
+const PROGRESS_EVERY = 50;
+
+/** The worker's side: takes one job, verifies, and answers. Cancelling is ending the worker. */
+export function runWorker(): void {
+  addEventListener('message', ({ data }: MessageEvent<Job>) => {
+    verify(data).then(answer, (error: Error) => answer({ kind: 'error', message: error.message }));
+  });
+}
+
+async function verify({ given, vkey, checkpoint }: Job): Promise<Answer> {
+  const started = performance.now();
+  const missing = await whatIsMissing();
+  if (missing !== null) {
+    throw new Error(
+      `This browser cannot verify a package: ${missing}. Take a newer one, or the command line.`,
+    );
+  }
+  const files = given instanceof Blob ? await unzip(given, throttled('unpacking')) : given;
+  const host = { files: new BlobFiles(files), pause: async () => undefined, settled };
+  const report = await verifyOn(host, { vkey, checkpoint, onProgress: throttled('verifying') });
+  const seconds = (performance.now() - started) / 1000;
+  return { kind: 'report', report, text: formatReport(report), seconds };
+}
+
+function throttled(doing: 'unpacking' | 'verifying'): (done: number, total: number) => void {
+  let last = 0;
+  return (done, total) => {
+    const now = performance.now();
+    if (now - last < PROGRESS_EVERY) return;
+    last = now;
+    answer({ kind: 'progress', doing, done, total });
+  };
+}
+
+function answer(message: Answer): void {
+  postMessage(message);
+}
