@@ -2,11 +2,13 @@
 
 import { request } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { type TestControl, testControl } from '../access/control.fixture.ts';
 import type { ControlOptions } from '../access/control.ts';
 import { PosternError } from '../core/errors.ts';
+import { PublishedLog } from '../ledger/published-log.ts';
 import { ensureTls } from '../vault/ca.ts';
 import type { ApiDeps } from './deps.ts';
 import { createApi } from './server.ts';
@@ -63,6 +65,8 @@ export async function testApi(
       status: () => ({ origin: 'o', size: 7, root: '', checkpoint: '', vkey: '', fault: null }),
       flush: async () => undefined,
     },
+    log: new PublishedLog(join(t.dataDir, 'log')),
+    findLeaf: () => null,
     exportEvidence: async () => undefined,
     zipFolder: async (_dir, out) => {
       out.end('zip');

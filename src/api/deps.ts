@@ -7,6 +7,7 @@ import type { ActivityPage, PageOptions } from '../activity/query.ts';
 import type { ActivitySummary } from '../activity/summary.ts';
 import type { Ref } from '../core/record.ts';
 import type { ResourceView } from '../core/views.ts';
+import type { PublishedLog } from '../ledger/published-log.ts';
 import type { TlsMaterial } from '../vault/ca.ts';
 
 export interface ActivityReader {
@@ -79,6 +80,9 @@ export interface ApiDeps {
     /** Resolves when everything journalled before the call is in the log, the index and under a checkpoint. */
     flush(): Promise<unknown>;
   };
+  /** The released log, and where in it a record is. */
+  readonly log: PublishedLog;
+  findLeaf(id: string): number | null;
   /** Private directory for packages while they are handed over; emptied at every start. */
   readonly workDir: string;
   /** Writes the package into `outDir`, which exists and is empty. */

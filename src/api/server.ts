@@ -17,6 +17,7 @@ import { credentialRoutes } from './routes/credentials.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
 import { grantRoutes } from './routes/grants.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
+import { logRoutes } from './routes/log.ts';
 import { personRoutes } from './routes/persons.ts';
 import { principalRoutes } from './routes/principals.ts';
 import { resourceRoutes } from './routes/resources.ts';
@@ -95,7 +96,8 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     request.reach = reachOf(request.caller.person, operation);
   });
   app.addHook('onSend', async (_request, reply) => {
-    reply.header('cache-control', 'no-store');
+    // What may be kept says so itself.
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
 
   const routes = [
@@ -109,6 +111,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     sessionRoutes,
     activityRoutes,
     ledgerRoutes,
+    logRoutes,
     evidenceRoutes,
   ];
   for (const register of routes) register(app, deps);

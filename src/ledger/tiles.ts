@@ -35,6 +35,18 @@ export function entriesPath(n: number, width: number = TILE_WIDTH): string {
   return `tile/entries/${indexPath(n, width)}`;
 }
 
+/**
+ * The reverse of the last part of {@link tilePath} and {@link entriesPath}, behind the level or `entries/`; null for what they
+ * would not have written.
+ */
+export function parseIndexPath(text: string): { readonly n: number; readonly width: number } | null {
+  const match = /^((?:x[0-9]{3}\/){0,5})([0-9]{3})(?:\.p\/([0-9]{1,3}))?$/.exec(text);
+  if (!match) return null;
+  const n = Number(`${match[1]}${match[2]}`.replaceAll(/[x/]/g, ''));
+  const width = match[3] === undefined ? TILE_WIDTH : Number(match[3]);
+  return Number.isSafeInteger(n) && width > 0 && indexPath(n, width) === text ? { n, width } : null;
+}
+
 /** Place of a tile in the tree. */
 export interface TilePlace {
   readonly level: number;

@@ -2,6 +2,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Control } from '../../access/control.ts';
 import { Activity } from '../../activity/activity.ts';
+import { findLeaf } from '../../activity/find-leaf.ts';
 import { LedgerService } from '../../activity/ledger-service.ts';
 import { createApi } from '../../api/server.ts';
 import type { ChangeRecord } from '../../core/record.ts';
@@ -10,6 +11,7 @@ import { exportPackage } from '../../evidence/export.ts';
 import { zipFolder } from '../../evidence/zip.ts';
 import { Supervisor } from '../../gateway/supervisor.ts';
 import { JournalWriter, listJournals, readJournal } from '../../ledger/journal.ts';
+import { PublishedLog } from '../../ledger/published-log.ts';
 import { ensureDirectory, writePrivate } from '../../store/files.ts';
 import { DataLock } from '../../store/lock.ts';
 import { ensureTls } from '../../vault/ca.ts';
@@ -103,6 +105,7 @@ async function start(
   ensureDirectory(workDir);
 
   const addresses = { api: { ...config.api }, postgres: { host: config.postgres.host, port: gateway.port } };
+  const published = new PublishedLog(join(dataDir, 'log'));
   const app = await createApi({
     control,
     activity,
@@ -110,6 +113,8 @@ async function start(
     exportEvidence: (params, outDir, generatedBy) =>
       exportPackage({ dataDir, masterKey, params, generatedBy, outDir }),
     zipFolder,
+    log: published,
+    findLeaf: (id) => findLeaf(join(dataDir, 'index.db'), id, (from, to) => published.leaves(from, to)),
     workDir,
     gateway,
     tls,
