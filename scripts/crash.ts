@@ -32,7 +32,9 @@ try {
     failures += 1;
     say(`FAIL ${(error as Error).message}`);
   });
-  say(`${played} stories, ${failures} failed`);
+  say(`${played.stories} stories, ${played.hits} times killed, ${failures} stories failed`);
+  // A test that kills nothing would find nothing.
+  if (played.hits < 0.9 * played.kills) failures += 1;
 } finally {
   stage.strike();
 }
