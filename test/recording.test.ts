@@ -12,7 +12,7 @@ import { verifyLog } from '../src/ledger/verify.ts';
 import { Bank, type Credential, databaseError } from './support/bank.ts';
 import { startPostern, type TestPostern } from './support/postern.ts';
 import { run, until } from './support/processes.ts';
-import { contradiction, readSessions, sessionsOf } from './support/recorded.ts';
+import { contradiction, type RecordedSession, readSessions, sessionsOf } from './support/recorded.ts';
 import { LOG_EVERYTHING, statementsOf } from './support/server-log.ts';
 import { say, WireClient } from './support/wire-client.ts';
 
@@ -56,7 +56,7 @@ function assertLogHolds(dataDir: string): number {
 }
 
 /** Every statement the server ran for an application is in the records of the session that called itself that. */
-function assertAllRecorded(bank: Bank, sessions: ReturnType<typeof readSessions>): number {
+function assertAllRecorded(bank: Bank, sessions: readonly RecordedSession[]): number {
   const ran = Map.groupBy(statementsOf(bank.server), ({ application }) => application);
   let statements = 0;
   for (const { application, commands } of sessions) {
@@ -267,7 +267,7 @@ describe('killed processes', () => {
         await second.stop();
       }
       // What the log says does not depend on a running Postern.
-      assert.ok(assertAllRecorded(bank, readSessions(dataDir, 'survivor')) > 300);
+      assert.ok(assertAllRecorded(bank, await readSessions(dataDir, 'survivor')) > 300);
     } finally {
       rmSync(dataDir, { recursive: true, force: true });
     }

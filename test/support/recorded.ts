@@ -29,15 +29,15 @@ export interface RecordedSession {
 export async function sessionsOf(postern: TestPostern, principal: string): Promise<RecordedSession[]> {
   // The API answers when everything journalled before is in the log.
   await postern.call('GET', `/v1/activity?principal=${principal}&limit=1`);
-  return readSessions(postern.dataDir, principal);
+  return await readSessions(postern.dataDir, principal);
 }
 
 /** The same from the files alone, of a Postern that need not run. */
-export function readSessions(dataDir: string, principal: string): RecordedSession[] {
+export async function readSessions(dataDir: string, principal: string): Promise<RecordedSession[]> {
   const activity = Activity.open({ dataDir, masterKey: loadMasterKey(dataDir) });
   try {
     const sessions = new Map<string, { application: string; session: string; commands: Recorded[] }>();
-    for (const item of all(activity, principal)) {
+    for await (const item of all(activity, principal)) {
       if (item.type === 'session.opened') {
         const { client } = activity.record(item.id).record as { client: string | null };
         const session = item.session ?? '';
@@ -48,14 +48,14 @@ export function readSessions(dataDir: string, principal: string): RecordedSessio
     }
     return [...sessions.values()];
   } finally {
-    activity.close();
+    await activity.close();
   }
 }
 
-function* all(activity: Activity, principal: string): Generator<ActivityItem> {
+async function* all(activity: Activity, principal: string): AsyncGenerator<ActivityItem> {
   let cursor: string | undefined;
   do {
-    const page = activity.query({ principal, type: 'all' }, { order: 'asc', limit: 1000, cursor });
+    const page = await activity.query({ principal, type: 'all' }, { order: 'asc', limit: 1000, cursor });
     yield* page.items;
     cursor = page.next ?? undefined;
   } while (cursor !== undefined);

@@ -17,13 +17,16 @@ export class Outbox {
   readonly #socket: Socket;
   readonly #recorder: Recorder;
   readonly #durability: 'process' | 'power';
+  readonly #full: () => void;
   #pieces: Buffer[] = [];
   #guarded: Guarded[] = [];
   #unwritten = 0;
   #closed = false;
 
-  constructor(socket: Socket, recorder: Recorder, durability: 'process' | 'power') {
+  /** @param full called when the resource does not take more for now */
+  constructor(socket: Socket, recorder: Recorder, durability: 'process' | 'power', full: () => void) {
     this.#socket = socket;
+    this.#full = full;
     this.#recorder = recorder;
     this.#durability = durability;
   }
@@ -74,11 +77,12 @@ export class Outbox {
   #write(pieces: readonly Buffer[]): void {
     if (pieces.length === 1) {
       this.#socket.write(pieces[0] as Buffer);
-      return;
+    } else {
+      this.#socket.cork();
+      for (const piece of pieces) this.#socket.write(piece);
+      this.#socket.uncork();
     }
-    this.#socket.cork();
-    for (const piece of pieces) this.#socket.write(piece);
-    this.#socket.uncork();
+    if (this.#socket.writableNeedDrain) this.#full();
   }
 }
 

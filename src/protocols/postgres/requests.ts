@@ -70,13 +70,14 @@ export class Requests {
       while (this.#again || this.#reader.next()) {
         this.#again = false;
         const wait = this.#message();
-        if (session.ended) return;
+        if (session.ended || session.leaving) return;
         if (wait !== undefined) {
           this.#suspend(wait);
           break;
         }
       }
       session.outbox.flush();
+      if (!this.#suspended) session.inputHandled();
     } catch (error) {
       session.clientFault(error);
     }

@@ -58,7 +58,10 @@ export class PgSession implements LiveSession {
   #lastGrant = '';
   #commands = 0;
   #denied = 0;
-  #leaving = false;
+  /** The client has said goodbye or is gone; what it said before may still be waiting to be handled. */
+  #gone = false;
+  /** The resource has been told that the client is gone. */
+  leaving = false;
   #undelivered = 0;
 
   constructor(parts: SessionParts) {
@@ -71,7 +74,9 @@ export class PgSession implements LiveSession {
     // DEALLOCATE ALL and DISCARD ALL leave the unnamed statement.
     this.flow = new Flow(new Named<Prepared>(''), new Named<Portal>());
     this.decider = new Decider(who, gateway.directory, parts.catalog, parts.searchPath);
-    this.outbox = new Outbox(upstream.socket, gateway.recorder, who.resource.durability);
+    this.outbox = new Outbox(upstream.socket, gateway.recorder, who.resource.durability, () =>
+      this.updateFlowControl(),
+    );
     this.pathWatch = new PathWatch(this.decider, upstream.parameters.has('search_path'), () => {
       this.flow.expected.push(new Expected('internal'));
       this.outbox.add(SHOW_SEARCH_PATH);
@@ -190,21 +195,28 @@ export class PgSession implements LiveSession {
 
   /** The client said goodbye or vanished: what it sent before still runs, as it would without a gateway. */
   clientLeft(): void {
-    if (this.ended || this.#leaving) return;
-    this.#leaving = true;
+    if (this.ended || this.leaving) return;
+    this.#gone = true;
+    // Nobody reads any more, so nobody says when to go on.
+    this.#upstream.socket.resume();
+    if (this.#requests.suspended) return;
+    this.leaving = true;
     this.outbox.add(TERMINATE);
     this.outbox.flush();
-    this.#upstream.socket.resume();
-    if (this.#requests.suspended) this.#finish('client');
+  }
+
+  /** Everything that has come from the client has been handled. */
+  inputHandled(): void {
+    if (this.#gone) this.clientLeft();
   }
 
   #upstreamLeft(): void {
     if (this.ended) return;
-    if (!this.#leaving && !this.#responses.fatal && this.#responses.atBoundary) {
+    if (!this.#gone && !this.#responses.fatal && this.#responses.atBoundary) {
       const message = 'the resource closed the connection';
       this.toClient(errorResponse({ severity: 'FATAL', code: 'POSTERN_UPSTREAM_UNAVAILABLE', message }));
     }
-    this.#finish(this.#leaving ? 'client' : 'upstream');
+    this.#finish(this.#gone ? 'client' : 'upstream');
   }
 
   recheck(changed: boolean): void {
