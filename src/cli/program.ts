@@ -21,7 +21,13 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['activity', 'what was done, by whom, and on whose authority', () => import('./activity.ts')],
   ['evidence', 'write an evidence package', () => import('./evidence.ts')],
   ['verify', 'verify an evidence package, offline', () => import('./verify.ts')],
+  ['verify-page', 'print the page that verifies packages in a browser', () => import('./verify-page.ts')],
   ['ledger', 'the append-only log', () => import('./ledger.ts')],
+  [
+    'witness',
+    'be a witness of a log: vouch that it only grows, on a machine of your own',
+    () => import('./witness.ts'),
+  ],
   ['completion', 'print completions for your shell', () => import('./completion.ts')],
   ['version', 'print the version', () => import('./version.ts')],
 ];

@@ -116,7 +116,7 @@ function encode(text: string, encoding: Encoding): PageBuffer {
       return new PageBuffer(encoder.encode(text).buffer);
     case 'latin1':
     case 'binary':
-      return new PageBuffer(Array.from(text, (character) => character.charCodeAt(0)));
+      return new PageBuffer(Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)));
     case 'hex':
       return fromHex(text);
     case 'base64':

@@ -56,14 +56,10 @@ export function createPublicKey({
 
 /** Whether the signature holds. False as long as it is not known: see {@link settled}. */
 export function verify(_: null, data: Uint8Array, { x }: PageKey, signature: Uint8Array): boolean {
-  const question = [
-    x,
-    hash('sha256', data),
-    new PageBuffer(signature.slice().buffer).toString('base64'),
-  ].join(' ');
+  const [message, signed] = [new Uint8Array(data), new Uint8Array(signature)];
+  const question = [x, hash('sha256', message), hash('sha256', signed)].join(' ');
   const answer = known.get(question);
   if (answer !== undefined) return answer;
-  const [message, signed] = [data.slice(), signature.slice()];
   asked.set(question, () => verifyEd25519(x, message, signed));
   return false;
 }
