@@ -64,7 +64,13 @@ export async function testApi(
     ledger: {
       status: () => ({ origin: 'o', size: 7, root: '', checkpoint: '', vkey: '', fault: null }),
       flush: async () => undefined,
+      rotateKey: async () => ({ before: ['old'], after: ['new', 'old'] }),
     },
+    witnesses: {
+      status: () => ({ witnesses: [], cosigned: null, policy: null }),
+      warnings: () => [],
+    },
+    keyOverlapDays: 30,
     log: new PublishedLog(join(t.dataDir, 'log')),
     findLeaf: () => null,
     exportEvidence: async () => undefined,

@@ -306,6 +306,7 @@ test('health says 503 and why, when the log or the gateway fails', async (contex
     ledger: {
       status: () => ({ origin: '', size: 0, root: '', checkpoint: '', vkey: '', fault: 'disk full' }),
       flush: async () => undefined,
+      rotateKey: async () => ({ before: [], after: [] }),
     },
   });
   const answer = await api.call('GET', '/healthz', undefined, null);

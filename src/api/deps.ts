@@ -5,8 +5,11 @@ import type { RecordDetail } from '../activity/activity.ts';
 import type { ActivityFilter } from '../activity/filter.ts';
 import type { ActivityPage, PageOptions } from '../activity/query.ts';
 import type { ActivitySummary } from '../activity/summary.ts';
+import type { KeyRotation } from '../activity/thread-messages.ts';
+import type { Witnessing } from '../activity/witnessing.ts';
 import type { Ref } from '../core/record.ts';
 import type { ResourceView } from '../core/views.ts';
+import type { KeyChange } from '../ledger/log-key.ts';
 import type { PublishedLog } from '../ledger/published-log.ts';
 import type { TlsMaterial } from '../vault/ca.ts';
 
@@ -79,7 +82,12 @@ export interface ApiDeps {
     status(): LedgerState | Promise<LedgerState>;
     /** Resolves when everything journalled before the call is in the log, the index and under a checkpoint. */
     flush(): Promise<unknown>;
+    /** @throws PosternError POSTERN_CONFLICT where the keys are provided from outside */
+    rotateKey(rotation: KeyRotation): Promise<KeyChange>;
   };
+  readonly witnesses: Pick<Witnessing, 'status' | 'warnings'>;
+  /** How long the old signing key of the log signs beside a new one, unless asked otherwise. */
+  readonly keyOverlapDays: number;
   /** The released log, and where in it a record is. */
   readonly log: PublishedLog;
   findLeaf(id: string): number | null;

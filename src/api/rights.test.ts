@@ -47,6 +47,8 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['GET', '/v1/activity/summary?principal=theirs', undefined, 'admin reviewer auditor'],
   ['GET', `/v1/activity/${NEVER}`, undefined, 'admin owner reviewer auditor'],
   ['GET', '/v1/ledger', undefined, 'admin approver reviewer auditor'],
+  ['GET', '/v1/ledger/witnesses', undefined, 'admin approver reviewer auditor'],
+  ['POST', '/v1/ledger/rotate-key', {}, 'admin'],
   ['GET', '/v1/ledger/consistency?old=0', undefined, 'admin approver reviewer auditor'],
   ['GET', `/v1/ledger/proof/${NEVER}`, undefined, 'admin owner reviewer auditor'],
   ['GET', '/log/tile/entries/000', undefined, 'admin reviewer auditor'],

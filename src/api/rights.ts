@@ -46,6 +46,7 @@ export const RIGHTS = {
   'session.list': { roles: READERS, own: true },
   'activity.read': { roles: READERS, own: true },
   'ledger.read': { roles: INVENTORY },
+  'ledger.rotate-key': { roles: ['admin'] },
   'ledger.entries': { roles: READERS },
   'evidence.export': { roles: READERS },
 } as const satisfies Record<string, Rule>;

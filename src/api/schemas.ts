@@ -6,15 +6,15 @@ import { type TSchema, Type } from 'typebox';
 import { PRINCIPAL_KINDS, ROLES } from '../store/entities.ts';
 
 const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
-const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+export const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const oneOf = <const T extends readonly string[]>(values: T) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: values });
-const closed = { additionalProperties: false };
+export const closed = { additionalProperties: false };
 
 export const refText = text(320);
 export const idText = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' });
 export const timeText = Type.String({ format: 'date-time', maxLength: 40 });
-const reason = text(1000);
+export const reason = text(1000);
 const seconds = Type.Integer({ minimum: 1, maximum: 7_776_000 });
 
 export const RefParams = Type.Object({ ref: refText });

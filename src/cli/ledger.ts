@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { registerLedgerKeys } from './ledger-keys.ts';
+import { registerLedgerWitnesses } from './ledger-witnesses.ts';
 import type { LedgerStatus } from './support/api-types.ts';
 import { connected } from './support/command.ts';
 import { print, printJson } from './support/output.ts';
@@ -7,6 +9,8 @@ import { safeBlock } from './support/text.ts';
 
 export function register(program: Command): void {
   const ledger = program.command('ledger').description('the append-only log');
+  registerLedgerWitnesses(ledger);
+  registerLedgerKeys(ledger);
   const status = ledger
     .command('status')
     .description('show the position and the signed checkpoint of the log, and the key that verifies it');
@@ -18,7 +22,9 @@ export function register(program: Command): void {
         ['origin', answer.origin],
         ['leaves', answer.size],
         ['root', answer.root],
-        ['verifier key', answer.vkey],
+        ...answer.vkey
+          .split('\n')
+          .map((vkey, i): [string, string] => [i === 0 ? 'verifier key' : 'and, as it retires', vkey]),
       ])}\n${safeBlock(answer.checkpoint)}`,
     );
   });

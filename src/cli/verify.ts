@@ -5,7 +5,6 @@ import { examples } from './support/command.ts';
 import { EXIT, usageError } from './support/failure.ts';
 import { print, printJson } from './support/output.ts';
 import { Progress } from './support/progress.ts';
-import { readSecret } from './support/secret-file.ts';
 
 /** A verifier key as C2SP signed notes write it: name, key hash, key. */
 const VKEY = /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/;
@@ -13,6 +12,7 @@ const VKEY = /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/;
 interface VerifyOptions {
   readonly key?: string;
   readonly checkpoint?: string;
+  readonly policy?: string;
   readonly json?: boolean;
 }
 
@@ -24,9 +24,10 @@ export function register(program: Command): void {
     )
     .option(
       '--key <vkey>',
-      "the log's verifier key as you hold it, or a file with it (else that of the package)",
+      "the log's verifier key as you hold it, or a file with it or several (else that of the package)",
     )
     .option('--checkpoint <file>', 'an earlier checkpoint that you hold: the log must continue it')
+    .option('--policy <file>', 'a witness policy (tlog-policy) that you hold: the checkpoint must meet it')
     .option('--json', 'print JSON');
   examples(
     command,
@@ -38,7 +39,8 @@ export function register(program: Command): void {
     const progress = new Progress();
     const report = await verifyPackage(path, {
       vkey: options.key === undefined ? undefined : keyOf(options.key),
-      checkpoint: options.checkpoint === undefined ? undefined : readCheckpoint(options.checkpoint),
+      checkpoint: options.checkpoint === undefined ? undefined : readText(options.checkpoint, 'checkpoint'),
+      policy: options.policy === undefined ? undefined : readText(options.policy, 'witness policy'),
       onProgress: (done, total) =>
         progress.show(`verifying, ${Math.floor((100 * done) / Math.max(1, total))} %`),
     }).finally(() => progress.clear());
@@ -48,13 +50,13 @@ export function register(program: Command): void {
 }
 
 function keyOf(text: string): string {
-  return VKEY.test(text) ? text : readSecret(text, 'a verifier key');
+  return VKEY.test(text) ? text : readText(text, 'verifier key');
 }
 
-function readCheckpoint(file: string): string {
+function readText(file: string, what: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    throw usageError(`cannot read the checkpoint: ${(error as Error).message}`);
+    throw usageError(`cannot read the ${what}: ${(error as Error).message}`);
   }
 }

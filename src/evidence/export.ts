@@ -10,7 +10,8 @@ import { PosternError } from '../core/errors.ts';
 import type { Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import { type Checkpoint, openCheckpoint } from '../ledger/checkpoint.ts';
-import { loadSigner, parseVerifierKey, signNote } from '../ledger/note.ts';
+import { logSigners } from '../ledger/log-key.ts';
+import { type NoteVerifier, parseVerifierKeys, signNote } from '../ledger/note.ts';
 import { PayloadStore } from '../ledger/payloads.ts';
 import { cachingReader, consistencyProof, formatTlogProof, inclusionProof } from '../ledger/proof.ts';
 import { TileStore } from '../ledger/tiles.ts';
@@ -51,6 +52,14 @@ export interface ExportOptions {
   readonly outDir: string;
   /** A signed checkpoint that the reader holds from before: the package then proves that the log only grew since. */
   readonly previous?: string | undefined;
+  /** A signed checkpoint with cosignatures: the package is of the log as of it. Without it, as of the last. */
+  readonly asOf?: string | undefined;
+  /** The last checkpoint with cosignatures, where that is an earlier one: the package proves that the log continues it. */
+  readonly cosigned?: string | undefined;
+  /** The policy that names the witnesses, as text. */
+  readonly policy?: string | null;
+  /** Text of the log's signing keys where they are not in `log/log.key`. */
+  readonly logKey?: string | null;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -71,10 +80,11 @@ export async function exportPackage(
   const { dataDir, params, generatedBy } = options;
   const logDir = join(dataDir, 'log');
   const vkey = readFileSync(join(logDir, 'log.vkey'), 'utf8').trim();
-  const note = readFileSync(join(logDir, 'checkpoint'), 'utf8');
-  const checkpoint = openCheckpoint(note, parseVerifierKey(vkey));
+  const note = options.asOf ?? readFileSync(join(logDir, 'checkpoint'), 'utf8');
+  const keys = parseVerifierKeys(vkey);
+  const checkpoint = openCheckpoint(note, keys);
   const { origin, size } = checkpoint;
-  const signer = loadSigner(join(logDir, 'log.key'));
+  const signers = logSigners(logDir, options.logKey);
   const store = new TileStore(logDir);
   const parameters = resolveAll(store, size, params);
   const writer = new PackageWriter(options.outDir);
@@ -82,7 +92,12 @@ export async function exportPackage(
   writer.put(FILES.checkpoint, note);
   writer.put(FILES.vkey, `${vkey}\n`);
   await copyTiles(store, size, parameters.principal === null, writer);
-  if (options.previous !== undefined) putConsistency(writer, store, options.previous, checkpoint, vkey, note);
+  if (options.policy) writer.put(FILES.policy, options.policy);
+  const earlier = new Map<number, string>();
+  for (const old of [options.cosigned, options.previous]) {
+    if (old !== undefined) earlier.set(openCheckpoint(old, keys).size, old);
+  }
+  for (const old of earlier.values()) putConsistency(writer, store, old, checkpoint, keys, note);
 
   const payloads = PayloadStore.open(join(dataDir, 'payloads.db'), options.masterKey);
   let told: Told;
@@ -120,7 +135,7 @@ export async function exportPackage(
   const manifest: Manifest = { format: FORMAT, renderer: RENDERER, ...facts, files: writer.files() };
   const text = `${JSON.stringify(manifest, null, 2)}\n`;
   writer.put(FILES.manifest, text);
-  writer.put(FILES.signature, signNote(manifestNote(hash('sha256', text)), signer));
+  writer.put(FILES.signature, signNote(manifestNote(hash('sha256', text)), signers));
   return { manifest, records: manifest.counts };
 }
 
@@ -223,10 +238,10 @@ function putConsistency(
   store: TileStore,
   previous: string,
   checkpoint: Checkpoint,
-  vkey: string,
+  keys: readonly NoteVerifier[],
   note: string,
 ): void {
-  const old = openCheckpoint(previous, parseVerifierKey(vkey));
+  const old = openCheckpoint(previous, keys);
   if (old.size > checkpoint.size) {
     throw new PosternError('POSTERN_INVALID', 'The earlier checkpoint is of a larger log than this one.');
   }

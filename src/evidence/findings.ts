@@ -1,5 +1,6 @@
 import type { Ref } from '../core/record.ts';
 import type { LogPosition, Manifest, Parameters } from './format.ts';
+import type { WitnessReport } from './verify-witnesses.ts';
 
 /** Something that does not hold, named so that it can be found. */
 export interface Finding {
@@ -22,13 +23,15 @@ export interface CheckResult {
 
 export interface Report {
   readonly ok: boolean;
-  /** The key that the signatures were checked with; `pinned` where the caller gave it, otherwise it came out of the package itself. */
+  /** The keys that the signatures were checked with, one a line; `pinned` where the caller gave it, otherwise it came out of the package itself. */
   readonly key: { readonly vkey: string; readonly pinned: boolean } | null;
   /** Who made the package, and when, as its manifest states. */
   readonly made: { readonly at: string; readonly by: Ref } | null;
   readonly log: LogPosition | null;
   readonly parameters: Parameters | null;
   readonly coverage: Manifest['coverage'] | null;
+  /** Null where no policy names witnesses. */
+  readonly witnesses: WitnessReport | null;
   readonly checks: readonly CheckResult[];
   readonly findings: readonly Finding[];
 }

@@ -19,7 +19,8 @@ export function formatReport(report: Report): string {
     lines.push(`  about     ${about.filter((part) => part !== null).join(', ')}`);
   }
   if (key !== null) {
-    lines.push(`  key       ${key.vkey}`);
+    const [first, ...others] = key.vkey.split('\n');
+    lines.push(`  key       ${first}`, ...others.map((other) => `            ${other}`));
     lines.push(
       key.pinned
         ? '            given by you: the signatures are of that key'
@@ -28,6 +29,7 @@ export function formatReport(report: Report): string {
     if (!key.pinned)
       lines.push('            Give the key you hold from elsewhere with --key to know whose it is.');
   }
+  lines.push(...witnessLines(report.witnesses));
   lines.push('');
   const width = Math.max(...report.checks.map(({ name }) => name.length));
   for (const { name, ok, count, detail } of report.checks) {
@@ -45,6 +47,31 @@ export function formatReport(report: Report): string {
     lines.push(`  ${where.filter((part) => part !== null).join(', ')}`, `      ${message}`);
   }
   return `${lines.map(printable).join('\n')}\n`;
+}
+
+function witnessLines(witnesses: Report['witnesses']): string[] {
+  if (witnesses === null) return ['  witnesses none known: no policy names any (--policy FILE)'];
+  const { policy, met, cosigned, absent, earlier } = witnesses;
+  const whose = policy === 'given' ? 'your policy' : "the package's own policy";
+  const lines = [`  witnesses ${whose} is ${met ? 'met' : 'NOT met'} by the checkpoint`];
+  for (const { witness, key, time } of cosigned) {
+    lines.push(`            ${witness} (${key}) cosigned it at ${secondsAsTime(time)}`);
+  }
+  for (const name of absent) lines.push(`            ${name} did not cosign it`);
+  if (earlier !== null)
+    lines.push(`            it is met by the checkpoint of ${earlier} leaves, which the log continues`);
+  if (policy === 'package') {
+    lines.push(
+      '            It says whom the operator chose. Give the policy that you hold with --policy FILE.',
+    );
+  }
+  return lines;
+}
+
+/** Any number of seconds can stand in a cosignature; what no calendar has is shown as it is. */
+function secondsAsTime(seconds: number): string {
+  const time = new Date(seconds * 1000);
+  return Number.isNaN(time.getTime()) ? `${seconds} s` : time.toISOString();
 }
 
 function printable(line: string): string {

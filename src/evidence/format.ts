@@ -10,6 +10,7 @@ export const FILES = {
   signature: 'manifest.json.sig',
   checkpoint: 'tlog/checkpoint',
   vkey: 'tlog/log.vkey',
+  policy: 'tlog/policy',
   leaves: 'activity/leaves.ndjson',
   commands: 'activity/commands.ndjson',
   commandsCsv: 'activity/commands.csv',

@@ -36,6 +36,10 @@ names the file and the record.
 8. **Proofs.** \`proofs/*.tlog-proof\` are C2SP tlog-proofs of single leaves. \`consistency/OLD-NEW\`, where there, shows that the log only
    grew since the checkpoint in \`consistency/OLD.checkpoint\`.
 
+9. **Witnesses.** A witness is somebody else who has checked that the log only grew, and says so with a C2SP tlog-cosignature in
+   \`${FILES.checkpoint}\`. \`${FILES.policy}\`, where there, names the operator's witnesses as a C2SP tlog-policy; give your own with
+   \`--policy FILE\`.
+
 ## What this does not prove
 
 A log that its operator keeps alone proves nothing against that operator about the time before its first checkpoint left

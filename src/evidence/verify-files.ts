@@ -46,7 +46,7 @@ function shapeProblem(manifest: Readonly<Record<string, unknown>>): string | nul
 /** Checks the signature over the manifest. */
 export async function checkSignature(
   { files, settled }: VerifyHost,
-  verifier: NoteVerifier,
+  keys: readonly NoteVerifier[],
   check: Check,
 ): Promise<void> {
   check.looked();
@@ -56,7 +56,7 @@ export async function checkSignature(
     return;
   }
   try {
-    const opened = await settled(() => openNote(note, [verifier]));
+    const opened = await settled(() => openNote(note, keys));
     if (opened.text !== manifestNote(hash('sha256', files.read(FILES.manifest)))) {
       check.problem(FILES.manifest, 'The manifest is not the one that was signed.');
     }

@@ -18,13 +18,13 @@ import { bundlesOf, pathOf, tilesOf } from './tile-files.ts';
 export async function checkCheckpoint(
   { files, settled }: VerifyHost,
   manifest: Manifest,
-  verifier: NoteVerifier,
+  keys: readonly NoteVerifier[],
   check: Check,
 ): Promise<Checkpoint | null> {
   check.looked();
   try {
     const note = readText(files, FILES.checkpoint, 65_536) ?? '';
-    const checkpoint = await settled(() => openCheckpoint(note, verifier));
+    const checkpoint = await settled(() => openCheckpoint(note, keys));
     const { origin, size, root } = manifest.log;
     if (
       checkpoint.origin !== origin ||
@@ -160,7 +160,7 @@ export async function checkConsistency(
   { files, settled }: VerifyHost,
   store: TileFiles,
   checkpoint: Checkpoint,
-  verifier: NoteVerifier,
+  keys: readonly NoteVerifier[],
   held: string | undefined,
   check: Check,
 ): Promise<void> {
@@ -168,7 +168,7 @@ export async function checkConsistency(
   const continues = async (note: string, file: string, hashes: readonly Buffer[] | null): Promise<void> => {
     check.looked();
     try {
-      const old = await settled(() => openCheckpoint(note, verifier));
+      const old = await settled(() => openCheckpoint(note, keys));
       const proof = hashes ?? consistencyProof(read, old.size, checkpoint.size);
       if (!verifyConsistency(old.size, old.root, checkpoint.size, checkpoint.root, proof)) {
         check.problem(

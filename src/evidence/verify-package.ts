@@ -1,4 +1,4 @@
-import { type NoteVerifier, parseVerifierKey } from '../ledger/note.ts';
+import { type NoteVerifier, parseVerifierKeys } from '../ledger/note.ts';
 import { TileFiles } from '../ledger/tiles.ts';
 import { Check, type Report } from './findings.ts';
 import { FILES, type Manifest, RENDERER } from './format.ts';
@@ -7,12 +7,15 @@ import { renderReport } from './report.ts';
 import { ActivityVerifier } from './verify-activity.ts';
 import { checkFiles, checkSignature, readManifest } from './verify-files.ts';
 import { checkCheckpoint, checkConsistency, checkProofs, checkTree } from './verify-log.ts';
+import { checkWitnesses, type WitnessReport } from './verify-witnesses.ts';
 
 export interface VerifyOptions {
-  /** Verifier key of the log as the caller holds it. Without it the key inside the package is used, and the report says so. */
+  /** Verifier key of the log as the caller holds it, or several, one a line. Without it the key inside the package is used, and the report says so. */
   readonly vkey?: string | undefined;
   /** An earlier checkpoint that the caller holds: the log must continue it. */
   readonly checkpoint?: string | undefined;
+  /** A witness policy as the caller holds it: the checkpoint must meet it. Without it that of the package is reported on. */
+  readonly policy?: string | undefined;
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -35,28 +38,29 @@ export async function verifyOn(host: VerifyHost, options: VerifyOptions): Promis
     populations: new Check('populations'),
     proofs: new Check('proof files'),
     consistency: new Check('earlier checkpoints'),
+    witnesses: new Check('cosignatures of witnesses'),
     report: new Check('report'),
   };
   checks.manifest.begin();
   const { files } = host;
   const pinned = options.vkey !== undefined;
-  const verifier = keyOf(files, options.vkey, checks.manifest);
-  const manifest = verifier === null ? null : readManifest(files, checks.manifest);
-  if (verifier !== null && manifest !== null) {
-    await verifyAll(host, manifest, verifier, checks, options);
-  }
+  const keys = keysOf(files, options.vkey, checks.manifest);
+  const manifest = keys === null ? null : readManifest(files, checks.manifest);
+  const witnesses =
+    keys === null || manifest === null ? null : await verifyAll(host, manifest, keys, checks, options);
   const all = Object.values(checks);
   const ok = manifest !== null && all.every((check) => check.ok);
   return {
     ok,
     key:
-      verifier === null
+      keys === null
         ? null
         : { vkey: options.vkey?.trim() ?? readText(files, FILES.vkey, 4096)?.trim() ?? '', pinned },
     made: manifest === null ? null : { at: manifest.generatedAt, by: manifest.generatedBy },
     log: manifest?.log ?? null,
     parameters: manifest?.parameters ?? null,
     coverage: manifest?.coverage ?? null,
+    witnesses,
     checks: all.map((check) => check.result()),
     findings: all.flatMap((check) => check.findings()),
   };
@@ -76,6 +80,7 @@ type Checks = Readonly<
     | 'populations'
     | 'proofs'
     | 'consistency'
+    | 'witnesses'
     | 'report',
     Check
   >
@@ -84,10 +89,10 @@ type Checks = Readonly<
 async function verifyAll(
   host: VerifyHost,
   manifest: Manifest,
-  verifier: NoteVerifier,
+  keys: readonly NoteVerifier[],
   checks: Checks,
   options: VerifyOptions,
-): Promise<void> {
+): Promise<WitnessReport | null> {
   const { files } = host;
   const total = manifest.files.length + 2 * manifest.log.size;
   let done = 0;
@@ -95,31 +100,37 @@ async function verifyAll(
     done = Math.min(total, done + more);
     options.onProgress?.(done, total);
   };
-  await checkSignature(host, verifier, checks.manifest);
+  await checkSignature(host, keys, checks.manifest);
   if (manifest.log.vkey !== readText(files, FILES.vkey, 4096)?.trim()) {
     checks.manifest.problem(FILES.vkey, 'The key in the package is not the one that the manifest states.');
   }
   checks.files.begin();
   await checkFiles(files, manifest, checks.files, () => progress(1));
   checks.checkpoint.begin();
-  const checkpoint = await checkCheckpoint(host, manifest, verifier, checks.checkpoint);
-  if (checkpoint === null) return;
+  const checkpoint = await checkCheckpoint(host, manifest, keys, checks.checkpoint);
+  if (checkpoint === null) return null;
   for (const check of Object.values(checks)) check.begin();
   const store = new TileFiles(tileReader(files));
   const whole = manifest.coverage === 'log';
   await checkTree(store, checkpoint, whole, checks.tree, progress, host.pause);
   checkProofs(files, store, checkpoint, checks.proofs);
-  await checkConsistency(host, store, checkpoint, verifier, options.checkpoint, checks.consistency);
+  await checkConsistency(host, store, checkpoint, keys, options.checkpoint, checks.consistency);
+  const witnesses = await checkWitnesses(host, checkpoint, options.policy, checks.witnesses);
   const activity = new ActivityVerifier(host, manifest, checks);
   await activity.run(store, checkpoint.size, progress);
   checkReport(files, manifest, activity, checks.report);
   progress(total);
+  return witnesses;
 }
 
-function keyOf(files: PackageFiles, pinned: string | undefined, check: Check): NoteVerifier | null {
-  if (pinned !== undefined) return parseVerifierKey(pinned);
+function keysOf(
+  files: PackageFiles,
+  pinned: string | undefined,
+  check: Check,
+): readonly NoteVerifier[] | null {
+  if (pinned !== undefined) return parseVerifierKeys(pinned);
   try {
-    return parseVerifierKey(readText(files, FILES.vkey, 4096) ?? '');
+    return parseVerifierKeys(readText(files, FILES.vkey, 4096) ?? '');
   } catch (error) {
     check.problem(FILES.vkey, (error as Error).message);
     return null;

@@ -1,7 +1,6 @@
-import * as fs from 'node:fs';
-import { join } from 'node:path';
 import { PosternError } from '../core/errors.ts';
 import { type Checkpoint, parseCheckpoint } from './checkpoint.ts';
+import { releasedCheckpoint } from './cosigned.ts';
 import { splitNote } from './note.ts';
 import { cachingReader, consistencyProof, formatTlogProof, inclusionProof } from './proof.ts';
 import {
@@ -49,9 +48,9 @@ export class PublishedLog {
     this.#store = new TileStore(logDir);
   }
 
-  /** The last released checkpoint, a note. */
+  /** The last released checkpoint, a note, with the cosignatures that there are of it. */
   checkpoint(): string {
-    return fs.readFileSync(join(this.#dir, 'checkpoint'), 'utf8');
+    return releasedCheckpoint(this.#dir);
   }
 
   /** Hashes of a tile; null where the released tree has no such tile. */

@@ -10,7 +10,8 @@ export function systemRoutes(app: Api, deps: ApiDeps): void {
     const { size, fault } = await deps.ledger.status();
     const reasons = [...faults, ...(fault === null ? [] : [fault])];
     if (reasons.length > 0) return reply.status(503).send({ status: 'failing', reasons });
-    return { status: 'ok', version: deps.version, log: { size }, workers };
+    const warnings = deps.witnesses.warnings();
+    return { status: 'ok', version: deps.version, log: { size }, workers, warnings };
   });
 
   app.get('/openapi.json', { config: { operation: 'public' }, schema: { hide: true } }, async () =>

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
+import type { WitnessConfig } from '../../activity/witnessing.ts';
 import { PosternError } from '../../core/errors.ts';
+import type { LogKeySource } from './log-key.ts';
 
 const Port = Type.Integer({ minimum: 0, maximum: 65535 });
 const Listen = (properties: object = {}) =>
@@ -27,6 +29,30 @@ const ConfigFile = Type.Object(
       ),
     ),
     names: Type.Optional(Type.Array(Type.String())),
+    witnesses: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            name: Type.String({ minLength: 1, maxLength: 100 }),
+            url: Type.String({ maxLength: 1000 }),
+            vkey: Type.String({ maxLength: 1000 }),
+            ca: Type.Optional(Type.String()),
+          },
+          { additionalProperties: false },
+        ),
+        { maxItems: 32 },
+      ),
+    ),
+    witnessSeconds: Type.Optional(Type.Number({ minimum: 1, maximum: 3600 })),
+    policy: Type.Optional(Type.String()),
+    logKey: Type.Optional(
+      Type.Union([
+        Type.Object({ file: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
+        Type.Object({ environment: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
+        Type.Object({ command: Type.Array(Type.String(), { minItems: 1 }) }, { additionalProperties: false }),
+      ]),
+    ),
+    keyOverlapDays: Type.Optional(Type.Integer({ minimum: 0, maximum: 365 })),
     workers: Type.Optional(Type.Integer({ minimum: 1, maximum: 120 })),
     graceSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600 })),
     limits: Type.Optional(
@@ -66,6 +92,15 @@ export interface ServeConfig {
   readonly postgres: { readonly host: string; readonly port: number; readonly tls: 'require' | 'allow' };
   /** Further names under which clients reach this installation, for the server certificate. */
   readonly names: readonly string[];
+  readonly witnesses: readonly WitnessConfig[];
+  /** A checkpoint goes to the witnesses at most so often. */
+  readonly witnessMs: number;
+  /** Text of the witness policy; null without one. */
+  readonly policy: string | null;
+  /** Where the log's signing key is; null for the data directory. */
+  readonly logKey: LogKeySource | null;
+  /** How long the old signing key of the log signs beside a new one. */
+  readonly keyOverlapDays: number;
   readonly workers: number;
   /** How long a shutdown waits for commands under way, in seconds. */
   readonly graceSeconds: number;
@@ -101,6 +136,14 @@ export function serveConfig(flags: ServeFlags): ServeConfig {
       tls,
     },
     names: [...(file.names ?? []), ...(flags.name ?? [])],
+    witnesses: (file.witnesses ?? []).map(({ ca, ...witness }) => ({
+      ...witness,
+      ca: ca === undefined ? undefined : readText(ca, 'the certificate authority of a witness'),
+    })),
+    witnessMs: (file.witnessSeconds ?? 10) * 1000,
+    policy: file.policy === undefined ? null : readText(file.policy, 'the witness policy'),
+    logKey: file.logKey ?? null,
+    keyOverlapDays: file.keyOverlapDays ?? 30,
     workers: flags.workers ?? file.workers ?? Math.max(1, availableParallelism() - 1),
     graceSeconds: file.graceSeconds ?? 10,
     limits: {
@@ -111,6 +154,14 @@ export function serveConfig(flags: ServeFlags): ServeConfig {
       handshakes: limits.handshakes ?? 4096,
     },
   };
+}
+
+function readText(path: string, what: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new PosternError('POSTERN_INVALID', `${what} cannot be read: ${(error as Error).message}`);
+  }
 }
 
 function readConfig(path: string): ConfigFile {

@@ -4,6 +4,7 @@ import { Control } from '../../access/control.ts';
 import { Activity } from '../../activity/activity.ts';
 import { findLeaf } from '../../activity/find-leaf.ts';
 import { LedgerService } from '../../activity/ledger-service.ts';
+import { Witnessing } from '../../activity/witnessing.ts';
 import { createApi } from '../../api/server.ts';
 import type { ChangeRecord } from '../../core/record.ts';
 import type { Delta } from '../../core/views.ts';
@@ -17,6 +18,7 @@ import { DataLock } from '../../store/lock.ts';
 import { ensureTls } from '../../vault/ca.ts';
 import { loadMasterKey } from '../../vault/master-key.ts';
 import type { ServeConfig } from './config.ts';
+import { fetchLogKey } from './log-key.ts';
 
 /** A running Postern. */
 export interface Postern {
@@ -28,6 +30,9 @@ export interface Postern {
   /** Drains, closes, and leaves the data directory ready for the next start. */
   close(): Promise<void>;
 }
+
+/** How long an export waits for the cosignatures of its checkpoint. */
+const WITNESS_WAIT_MS = 5000;
 
 export const VERSION: string = (
   JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
@@ -62,6 +67,8 @@ async function start(
   undo.push(() => lock.release());
   const masterKey = loadMasterKey(dataDir);
   const tls = await ensureTls(dataDir, config.names);
+  // Before any other process is started: none of them is to see the key.
+  const logKey = config.logKey === null ? null : await fetchLogKey(config.logKey);
 
   const journal = JournalWriter.create(journalDir, 'control');
   undo.push(() => journal.close());
@@ -78,12 +85,23 @@ async function start(
     },
     onFault: (what, error) => log(error === null ? `${what}: works again` : `${what}: ${String(error)}`),
   });
-  ledger = await LedgerService.start({ dataDir, masterKey });
+  ledger = await LedgerService.start({ dataDir, masterKey, logKey });
   undo.push(() => ledger?.close());
   undo.push(() => control.close());
   ledger.onFault((fault) => log(fault === null ? 'the log grows again' : `the log does not grow: ${fault}`));
   const activity = Activity.open({ dataDir, masterKey });
   undo.push(() => activity.close());
+
+  const sequenced = ledger;
+  const witnessing = Witnessing.open({
+    dataDir,
+    witnesses: config.witnesses,
+    policy: config.policy,
+    intervalMs: config.witnessMs,
+    log: () => sequenced.status(),
+    say: log,
+  });
+  undo.push(() => witnessing.close());
 
   supervisor = await Supervisor.start({
     workers: config.workers,
@@ -110,8 +128,17 @@ async function start(
     control,
     activity,
     ledger,
-    exportEvidence: (params, outDir, generatedBy) =>
-      exportPackage({ dataDir, masterKey, params, generatedBy, outDir }),
+    witnesses: witnessing,
+    keyOverlapDays: config.keyOverlapDays,
+    exportEvidence: async (params, outDir, generatedBy) => {
+      const { size } = sequenced.status();
+      const cosigned = await witnessing.freshen(WITNESS_WAIT_MS);
+      const { policy } = config;
+      const options = { dataDir, masterKey, logKey, params, generatedBy, outDir, policy };
+      if (cosigned === null) return exportPackage(options);
+      const { note } = cosigned;
+      return exportPackage({ ...options, ...(cosigned.size >= size ? { asOf: note } : { cosigned: note }) });
+    },
     zipFolder,
     log: published,
     findLeaf: (id) => findLeaf(join(dataDir, 'index.db'), id, (from, to) => published.leaves(from, to)),
@@ -131,6 +158,7 @@ async function start(
   if (bound !== null && typeof bound === 'object') addresses.api.port = bound.port;
 
   control.start();
+  witnessing.start();
   const runFile = join(dataDir, 'run.json');
   writePrivate(runFile, `${JSON.stringify({ pid: process.pid, workers: gateway.pids(), ...addresses })}\n`);
   undo.push(() => rmSync(runFile, { force: true }));

@@ -55,5 +55,32 @@ export interface LedgerStatus {
   readonly root: string;
   /** The signed note. */
   readonly checkpoint: string;
+  /** One key a line, the newest first. */
   readonly vkey: string;
+}
+
+export interface LedgerWitnesses {
+  readonly items: readonly {
+    readonly name: string;
+    readonly url: string;
+    readonly vkey: string;
+    readonly state: 'waiting' | 'ok' | 'lagging' | 'unreachable' | 'refuses';
+    readonly size: number | null;
+    readonly cosignedAt: string | null;
+    readonly error: string | null;
+    readonly periods: readonly {
+      readonly from: string;
+      readonly to: string;
+      readonly fromSize: number;
+      readonly toSize: number;
+    }[];
+  }[];
+  readonly cosigned: { readonly size: number; readonly checkpoint: string } | null;
+  readonly policy: { readonly met: boolean; readonly absent: readonly string[] } | null;
+}
+
+export interface RotatedKey {
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+  readonly overlapUntil: string;
 }
