@@ -3,9 +3,10 @@ import { join } from 'node:path';
 import { PosternError } from '../core/errors.ts';
 import { openCheckpoint } from '../ledger/checkpoint.ts';
 import { parseVerifierKeys } from '../ledger/note.ts';
-import { PayloadStore } from '../ledger/payloads.ts';
+import { type Commitment, type Erased, PayloadStore, type StoredKind } from '../ledger/payloads.ts';
 import { readEntry, TileStore } from '../ledger/tiles.ts';
 import type { ActivityFilter } from './filter.ts';
+import { LongQuestions } from './long-questions.ts';
 import { type ActivityItem, type ActivityPage, ActivityQuery, type PageOptions } from './query.ts';
 import type { ActivitySummary } from './summary.ts';
 
@@ -18,13 +19,12 @@ export type RecordDetail = ActivityItem & {
   /** Text of the statement; null where it has none or it was erased. Bytes that are no UTF-8 come as U+FFFD. */
   readonly statement: string | null;
   readonly parameters: readonly unknown[] | null;
+  /** By kind of text: who destroyed it, when and why. */
+  readonly erased: Readonly<Record<string, Erased>>;
 };
 
 interface Commitments {
-  readonly payloads?: {
-    readonly statement?: { readonly commitment: string };
-    readonly parameters?: { readonly commitment: string };
-  };
+  readonly payloads?: Readonly<Partial<Record<StoredKind, Commitment>>>;
 }
 
 /** What the API asks the activity: pages and summaries from the index, single records from the log itself. */
@@ -33,13 +33,14 @@ export class Activity {
   readonly #query: ActivityQuery;
   readonly #tiles: TileStore;
   readonly #payloads: PayloadStore;
+  readonly #long: LongQuestions;
 
   /** The sequencer's thread must have been started on this directory before, since it makes the files. */
   static open(options: { readonly dataDir: string; readonly masterKey: Buffer }): Activity {
     const query = ActivityQuery.open(join(options.dataDir, 'index.db'));
     try {
       return new Activity(
-        join(options.dataDir, 'log'),
+        options.dataDir,
         query,
         PayloadStore.open(join(options.dataDir, 'payloads.db'), options.masterKey),
       );
@@ -49,10 +50,11 @@ export class Activity {
     }
   }
 
-  private constructor(logDir: string, query: ActivityQuery, payloads: PayloadStore) {
-    this.#logDir = logDir;
+  private constructor(dataDir: string, query: ActivityQuery, payloads: PayloadStore) {
+    this.#logDir = join(dataDir, 'log');
+    this.#long = new LongQuestions(dataDir);
     this.#query = query;
-    this.#tiles = new TileStore(logDir);
+    this.#tiles = new TileStore(this.#logDir);
     this.#payloads = payloads;
   }
 
@@ -61,9 +63,23 @@ export class Activity {
     return this.#query.query(filter, page);
   }
 
-  /** @see ActivityQuery.summary */
-  summary(filter: ActivityFilter): ActivitySummary {
-    return this.#query.summary(filter);
+  /**
+   * Asked on a thread of its own: it may have to look at everything.
+   *
+   * @see ActivityQuery.summary
+   */
+  summary(filter: ActivityFilter): Promise<ActivitySummary> {
+    return this.#long.ask({ kind: 'summary', filter });
+  }
+
+  /** Ids of the resources on which a principal did anything on a day (`YYYY-MM-DD`, UTC). */
+  resourcesOf(principal: string, day: string): Promise<readonly string[]> {
+    return this.#long.ask({ kind: 'resources', principal, day });
+  }
+
+  /** How many published records of a principal on a day have one of the texts, given by their commitments. */
+  sharing(principal: string, day: string, commitments: readonly string[]): Promise<number> {
+    return this.#long.ask({ kind: 'sharing', principal, day, commitments, size: this.#size() });
   }
 
   /**
@@ -83,18 +99,21 @@ export class Activity {
       );
     }
     const record = this.#leaf(item.leaf, size);
-    const parameters = this.#payload((record as Commitments).payloads?.parameters?.commitment);
+    const { payloads = {} } = record as Commitments;
+    const parameters = this.#payload(payloads.parameters);
     return {
       ...item,
       record,
       outcome:
         item.outcomeLeaf === null || item.outcomeLeaf >= size ? null : this.#leaf(item.outcomeLeaf, size),
-      statement: this.#payload((record as Commitments).payloads?.statement?.commitment),
+      statement: this.#payload(payloads.statement),
       parameters: parameters === null ? null : (JSON.parse(parameters) as unknown[]),
+      erased: this.#erased(payloads),
     };
   }
 
-  close(): void {
+  async close(): Promise<void> {
+    await this.#long.close();
     this.#query.close();
     this.#payloads.close();
   }
@@ -108,9 +127,18 @@ export class Activity {
     return JSON.parse(readEntry(this.#tiles, leaf, size).toString('utf8')) as object;
   }
 
-  #payload(commitment: string | undefined): string | null {
-    if (commitment === undefined) return null;
-    const payload = this.#payloads.get(commitment);
-    return payload === null || payload === 'erased' ? null : Buffer.from(payload.data).toString('utf8');
+  #payload(committed: Commitment | undefined): string | null {
+    if (committed === undefined) return null;
+    const payload = this.#payloads.get(committed.commitment);
+    return payload === null || payload === 'erased' ? null : payload.data.toString('utf8');
+  }
+
+  #erased(payloads: Readonly<Record<string, Commitment>>): Record<string, Erased> {
+    const erased: Record<string, Erased> = {};
+    for (const [kind, { commitment }] of Object.entries(payloads)) {
+      const found = this.#payloads.erasure(commitment);
+      if (found !== null) erased[kind] = found;
+    }
+    return erased;
   }
 }

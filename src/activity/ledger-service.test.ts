@@ -55,11 +55,11 @@ describe('ledger service', () => {
     assert.equal(detail.parameters, null);
     assert.equal((detail.record as { leaf: number }).leaf, detail.leaf);
     assert.equal((detail.outcome as { intent: string }).intent, id);
-    assert.equal(activity.summary({ principal: 'batch' }).commands, 1);
+    assert.equal((await activity.summary({ principal: 'batch' })).commands, 1);
     for (const unknown of ['', 'x', '00000000-0000-7000-8000-000000000000', "' OR 1=1"]) {
       assert.throws(() => activity.record(unknown), { code: 'POSTERN_NOT_FOUND' });
     }
-    activity.close();
+    await activity.close();
   });
 
   test('concurrent flushes all resolve, and what is journalled at closing is in the log at the next start', async () => {
@@ -83,7 +83,7 @@ describe('ledger service', () => {
     service = await LedgerService.start({ dataDir, masterKey });
     const activity = Activity.open({ dataDir, masterKey });
     assert.equal(activity.query({ type: 'change' }).items.length, 3);
-    activity.close();
+    await activity.close();
     await service.close();
 
     for (const part of ['log', 'journal', 'payloads.db']) rmSync(join(dataDir, part), { recursive: true });
@@ -115,7 +115,7 @@ describe('ledger service', () => {
     const activity = Activity.open({ dataDir, masterKey });
     assert.equal(activity.query({ type: 'change', resource: 'ledger-db' }).items.length, 1);
     assert.equal(service.status().size >= size, true);
-    activity.close();
+    await activity.close();
     other.close();
   });
 

@@ -119,6 +119,27 @@ export class ActivityQuery {
     return summarize(this.#db, this.#known, plan(this.#db, { ...filter, type: 'command' }));
   }
 
+  /** Ids of the resources that any record of the filter names. */
+  resources(filter: ActivityFilter): string[] {
+    const planned = plan(this.#db, { ...filter, type: 'all' });
+    const found = new Set<number>();
+    for (const segment of planned.segments) {
+      const { sql, values } = conditions(planned, segment);
+      const from = source(planned, segment);
+      const rows = this.#db.prepare(`SELECT DISTINCT e.resource FROM ${from} WHERE ${sql}`).all(...values);
+      for (const row of rows) found.add(Number(row.resource));
+    }
+    return [...found].flatMap((n) => this.#known.ref(n)?.id ?? []);
+  }
+
+  /** The first and the last leaf that fit the filter, of any type; null where none does. */
+  range(filter: ActivityFilter): { readonly first: number; readonly last: number } | null {
+    const end = (order: Order): number | undefined =>
+      this.query({ ...filter, type: 'all' }, { order, limit: 1 }).items[0]?.leaf;
+    const [first, last] = [end('asc'), end('desc')];
+    return first === undefined || last === undefined ? null : { first, last };
+  }
+
   /** The item of one record by its id, or null where the index has none of that id. */
   item(id: string): ActivityItem | null {
     const row = this.#db.prepare('SELECT leaf FROM events WHERE id = ?').get(idBytes(id));

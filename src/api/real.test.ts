@@ -36,7 +36,7 @@ async function real(context: TestContext): Promise<TestApi & { outDirs: string[]
     { dataDir, masterKey, sink },
   );
   context.after(async () => {
-    activity.close();
+    await activity.close();
     await ledger.close();
     sink.close();
   });
