@@ -79,10 +79,13 @@ export class ChangeLog {
    * Runs a decision and carries out what it comes to. `decide` sees the state that no other change can alter
    * meanwhile, and refuses by throwing.
    *
-   * @throws PosternError POSTERN_AUDIT_UNAVAILABLE when the record cannot be written: state is unchanged
+   * @throws PosternError POSTERN_AUDIT_UNAVAILABLE when the record or the state cannot be written: state is unchanged, or
+   *   (the message says so) the change stands in the record and is carried out as soon as state can be written again
    */
   run<T>(actor: Actor, decide: (db: StateDb) => Promise<Plan<T>>): Promise<T> {
-    return this.exclusive(() => this.#run(actor, decide));
+    return this.exclusive(() => this.#run(actor, decide)).catch((error: unknown) => {
+      throw refusalOf(error);
+    });
   }
 
   /** Runs `work` while no change is under way. */
@@ -111,8 +114,11 @@ export class ChangeLog {
         await sink.sync?.();
       });
     } catch (error) {
-      if (written) this.#owed.push(...records);
-      else if (plan.secrets) await dropOrphans(store.db);
+      if (written) {
+        this.#owed.push(...records);
+        throw recordedOnly(error);
+      }
+      if (plan.secrets) await dropOrphans(store.db);
       throw error;
     }
     await deliver(records);
@@ -127,6 +133,31 @@ export class ChangeLog {
     this.#owed = [];
     await this.#options.deliver(owed);
   }
+}
+
+/**
+ * SQLITE_READONLY, SQLITE_IOERR, SQLITE_FULL and SQLITE_CANTOPEN: the disk, not the change.
+ *
+ * @see https://www.sqlite.org/rescode.html#primary_result_code_list
+ */
+const DISK_FAULTS: ReadonlySet<number> = new Set([8, 10, 13, 14]);
+
+function refusalOf(error: unknown): unknown {
+  const { errcode } = error as { readonly errcode?: number };
+  if (errcode === undefined || !DISK_FAULTS.has(errcode & 0xff)) return error;
+  return new PosternError(
+    'POSTERN_AUDIT_UNAVAILABLE',
+    `State cannot be written (${(error as Error).message}).`,
+    'Look at the disk of the data directory; changes are taken again by themselves.',
+  );
+}
+
+function recordedOnly(error: unknown): PosternError {
+  return new PosternError(
+    'POSTERN_AUDIT_UNAVAILABLE',
+    `The change is recorded, but state cannot be written yet (${(error as Error).message}).`,
+    'It is carried out as soon as the disk of the data directory takes it, or at the next start.',
+  );
 }
 
 function recordOf(actor: Actor, time: string, change: Change): ChangeRecord {

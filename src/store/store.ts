@@ -72,7 +72,9 @@ function adapt(database: DatabaseSync): SqliteDatabase {
   return {
     close: () => database.close(),
     prepare(sql) {
-      const statement = database.prepare(sql);
+      // Where the disk is full or fails, SQLite has rolled back by itself, and to ask for it again would hide why.
+      const done = sql === 'rollback' && !database.isTransaction;
+      const statement = database.prepare(done ? 'SELECT 0 WHERE 0' : sql);
       const values = (parameters: readonly unknown[]): SQLInputValue[] => parameters as SQLInputValue[];
       return {
         reader: statement.columns().length > 0,
