@@ -78,15 +78,10 @@ export interface Fault {
   end(): Promise<void>;
 }
 
-/**
- * Lets calls of a running process and its threads fail.
- *
- * @param onlyPath only calls on this file or directory
- */
-export async function attachFault(pid: number, injection: Injection, onlyPath?: string): Promise<Fault> {
-  const strace = tracing([injection], [], '/dev/null').filter((word) => word !== '-qq');
-  const only = onlyPath === undefined ? [] : ['-P', onlyPath];
-  const running = await start('strace', [...strace, ...only, '-p', String(pid)]);
+/** Lets calls of a running process and its threads fail. */
+export async function attachFault(pid: number, injections: readonly Injection[]): Promise<Fault> {
+  const strace = tracing(injections, [], '/dev/null').filter((word) => word !== '-qq');
+  const running = await start('strace', [...strace, '-p', String(pid)]);
   await running.waitFor(/attached/);
   return { end: async () => void (await running.stop('SIGINT')) };
 }
