@@ -85,3 +85,55 @@ export async function attachFault(pid: number, injections: readonly Injection[])
   await running.waitFor(/attached/);
   return { end: async () => void (await running.stop('SIGINT')) };
 }
+
+/** A system call, with its place among all of them: `began` and `ended` count the lines of the trace. */
+export interface SystemCall {
+  readonly name: string;
+  /** As strace writes them, files and connections named beside their descriptors. */
+  readonly args: string;
+  readonly result: string;
+  readonly began: number;
+  readonly ended: number;
+}
+
+/** Watches calls of a running process and its threads, into the file `log`, from now on until `end` is called. */
+export async function watchCalls(
+  pid: number,
+  log: string,
+  names: readonly string[],
+): Promise<Fault & { calls(): SystemCall[] }> {
+  ensureDebianPackages([STRACE]);
+  const what = ['-f', '-yy', '-s', '1000000', '-o', log, '-e', `trace=${names.join(',')}`];
+  const running = await start('strace', [...what, '-p', String(pid)]);
+  await running.waitFor(/attached/);
+  return {
+    end: async () => void (await running.stop('SIGINT')),
+    calls: () => parseCalls(readFileSync(log, 'utf8')),
+  };
+}
+
+function parseCalls(trace: string): SystemCall[] {
+  const unfinished = new Map<string, { name: string; args: string; began: number }>();
+  const calls: SystemCall[] = [];
+  for (const [at, line] of trace.split('\n').entries()) {
+    const thread = line.split(' ', 1)[0] ?? '';
+    const begun = /^\d+ +(\w+)\((.*) <unfinished \.\.\.>$/.exec(line);
+    if (begun) {
+      unfinished.set(thread, { name: begun[1] ?? '', args: begun[2] ?? '', began: at });
+      continue;
+    }
+    const ended = /^\d+ +<\.\.\. \w+ resumed>.*\) += (\S+)/.exec(line);
+    const open = unfinished.get(thread);
+    if (ended && open) {
+      unfinished.delete(thread);
+      calls.push({ ...open, result: ended[1] ?? '', ended: at });
+      continue;
+    }
+    const whole = /^\d+ +(\w+)\((.*)\) += (\S+)/.exec(line);
+    if (whole) {
+      const [, name = '', args = '', result = ''] = whole;
+      calls.push({ name, args, result, began: at, ended: at });
+    }
+  }
+  return calls;
+}
