@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { registerLedgerCheck } from './ledger-check.ts';
 import { registerLedgerKeys } from './ledger-keys.ts';
 import { registerLedgerWitnesses } from './ledger-witnesses.ts';
 import type { LedgerStatus } from './support/api-types.ts';
@@ -9,6 +10,7 @@ import { safeBlock } from './support/text.ts';
 
 export function register(program: Command): void {
   const ledger = program.command('ledger').description('the append-only log');
+  registerLedgerCheck(ledger);
   registerLedgerWitnesses(ledger);
   registerLedgerKeys(ledger);
   const status = ledger

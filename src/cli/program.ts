@@ -20,8 +20,9 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['session', 'live sessions', () => import('./session.ts')],
   ['activity', 'what was done, by whom, and on whose authority', () => import('./activity.ts')],
   ['evidence', 'write an evidence package', () => import('./evidence.ts')],
-  ['verify', 'verify an evidence package, offline', () => import('./verify.ts')],
+  ['verify', 'verify an evidence package, a proof or a log', () => import('./verify.ts')],
   ['verify-page', 'print the page that verifies packages in a browser', () => import('./verify-page.ts')],
+  ['prove', 'prove that a record is in the log', () => import('./prove.ts')],
   ['ledger', 'the append-only log', () => import('./ledger.ts')],
   [
     'witness',

@@ -5,22 +5,24 @@ import { examples } from './support/command.ts';
 import { EXIT, usageError } from './support/failure.ts';
 import { print, printJson } from './support/output.ts';
 import { Progress } from './support/progress.ts';
-
-/** A verifier key as C2SP signed notes write it: name, key hash, key. */
-const VKEY = /^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/;
+import { verifierKeys } from './support/verifier-key.ts';
+import { verifyLogOrProof } from './verify/log-or-proof.ts';
 
 interface VerifyOptions {
   readonly key?: string;
   readonly checkpoint?: string;
   readonly policy?: string;
+  readonly entry?: string;
+  readonly ca?: string;
+  readonly tokenFile?: string;
   readonly json?: boolean;
 }
 
 export function register(program: Command): void {
   const command = program
-    .command('verify <package>')
+    .command('verify <what>')
     .description(
-      'verify an evidence package, folder or zip, offline and from itself alone. Exit code 3 when something does not hold',
+      'verify an evidence package (folder or zip), a .tlog-proof, a data directory, a folder with a log, or a served log (https://HOST:PORT/log). Exit code 3 when something does not hold',
     )
     .option(
       '--key <vkey>',
@@ -28,17 +30,28 @@ export function register(program: Command): void {
     )
     .option('--checkpoint <file>', 'an earlier checkpoint that you hold: the log must continue it')
     .option('--policy <file>', 'a witness policy (tlog-policy) that you hold: the checkpoint must meet it')
+    .option('--entry <file>', 'of a proof: the record as you hold it (else as the proof has it)')
+    .option('--ca <file>', 'of a served log: certificate authority to trust (POSTERN_CA)')
+    .option(
+      '--token-file <file>',
+      'of a served log: API token to fetch the entries with (POSTERN_TOKEN); without one only the hashes are verified',
+    )
     .option('--json', 'print JSON');
   examples(
     command,
     'postern verify 2026-Q4.zip --key "postern.local/4f2a+8f0c1d2e+AZ..."',
     'postern verify 2026-Q4.zip --key log.vkey --checkpoint 2026-Q3.checkpoint',
+    'postern verify 019325c1-77a0-7bb3-a1e6-3f4d5e6f7a8b.tlog-proof --key log.vkey',
+    'postern verify https://postern.example:8443/log --key log.vkey --ca ca.crt',
   );
   command.action(async (path: string) => {
     const options = command.opts<VerifyOptions>();
+    const vkeys = options.key === undefined ? undefined : verifierKeys(options.key);
+    const { entry, ca, tokenFile, json = false } = options;
+    if (await verifyLogOrProof(path, { vkeys, entry, ca, tokenFile, json })) return;
     const progress = new Progress();
     const report = await verifyPackage(path, {
-      vkey: options.key === undefined ? undefined : keyOf(options.key),
+      vkey: vkeys,
       checkpoint: options.checkpoint === undefined ? undefined : readText(options.checkpoint, 'checkpoint'),
       policy: options.policy === undefined ? undefined : readText(options.policy, 'witness policy'),
       onProgress: (done, total) =>
@@ -47,10 +60,6 @@ export function register(program: Command): void {
     await (options.json ? printJson(report) : print(formatReport(report)));
     if (!report.ok) process.exitCode = EXIT.unverified;
   });
-}
-
-function keyOf(text: string): string {
-  return VKEY.test(text) ? text : readText(text, 'verifier key');
 }
 
 function readText(file: string, what: string): string {

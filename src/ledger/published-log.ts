@@ -53,22 +53,27 @@ export class PublishedLog {
     return releasedCheckpoint(this.#dir);
   }
 
+  /** Leaves under it. */
+  get size(): number {
+    return this.#read().size;
+  }
+
   /** Hashes of a tile; null where the released tree has no such tile. */
   tile(level: number, n: number, width: number): Buffer | null {
     if (level > MAX_LEVEL) return null;
-    const hashes = Math.floor(this.#read().size / TILE_WIDTH ** level);
+    const hashes = Math.floor(this.size / TILE_WIDTH ** level);
     return width > 0 && bundleWidth(n, hashes) >= width ? this.#store.readTile(level, n, width) : null;
   }
 
   /** A bundle of entries; null where the released tree has no such bundle. */
   entries(n: number, width: number): Buffer | null {
-    const covered = width > 0 && bundleWidth(n, this.#read().size) >= width;
+    const covered = width > 0 && bundleWidth(n, this.size) >= width;
     return covered ? encodeBundle(this.#store.readEntries(n, width)) : null;
   }
 
   /** Leaves `[from, to)` as far as the released tree has them. */
   leaves(from: number, to: number): Generator<IndexedEntry, void> {
-    return entries(this.#store, from, Math.min(to, this.#read().size));
+    return entries(this.#store, from, Math.min(to, this.size));
   }
 
   /** Proves a leaf under the last released checkpoint. @throws PosternError POSTERN_NOT_FOUND */

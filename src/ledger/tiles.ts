@@ -12,7 +12,8 @@ import { HASH_BYTES, TILE_WIDTH } from './tree.ts';
 
 /** An entry is stored behind a 16-bit length. */
 export const MAX_ENTRY_BYTES = 65_535;
-const MAX_BUNDLE_BYTES = TILE_WIDTH * (2 + MAX_ENTRY_BYTES);
+/** Length of the largest bundle there can be. */
+export const MAX_BUNDLE_BYTES: number = TILE_WIDTH * (2 + MAX_ENTRY_BYTES);
 
 /** Hashes `[n * 256, n * 256 + width)` of a tile level, joined: `width * 32` bytes. Throws where they are not to be had. */
 export type TileReader = (level: number, n: number, width: number) => Buffer;

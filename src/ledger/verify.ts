@@ -20,6 +20,10 @@ export interface VerifyOptions {
   readonly vkey: string;
   /** First leaf to look into (rounded down to a bundle): what is before enters with its hashes only. Default 0. */
   readonly from?: number;
+  /** Rebuilds from the leaf hashes, without the entries: shows that tiles and checkpoint agree, not what the leaves are. */
+  readonly hashesOnly?: boolean;
+  /** Called with each entry that parses. */
+  readonly onRecord?: (leaf: number, record: Readonly<Record<string, unknown>>) => void;
   /** Called after each bundle with the number of leaves looked at so far, and in all. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -73,6 +77,8 @@ class Run {
   readonly #root: Buffer;
   readonly #store: TileStore;
   readonly #tree: Tree;
+  readonly #hashesOnly: boolean;
+  readonly #onRecord: VerifyOptions['onRecord'];
   readonly #sequences = new Map<string, number>();
   #findings: Finding[] = [];
   /** Whether the tiles as they are give the signed root; null while nobody asked. */
@@ -80,7 +86,9 @@ class Run {
   /** Principals seen since entries were lost: of the others, some `principalSeq` may be among the lost. */
   #afterLoss: Set<string> | null = null;
 
-  constructor({ dir, vkey, from = 0 }: VerifyOptions) {
+  constructor({ dir, vkey, from = 0, hashesOnly = false, onRecord }: VerifyOptions) {
+    this.#hashesOnly = hashesOnly;
+    this.#onRecord = onRecord;
     const file = join(dir, 'checkpoint');
     if (!fs.existsSync(file))
       throw new PosternError('POSTERN_NOT_FOUND', `There is no checkpoint in ${dir}.`);
@@ -109,7 +117,9 @@ class Run {
   bundle(n: number): void {
     const width = bundleWidth(n, this.size);
     const tile = this.#attempt(tilePath(0, n, width), () => this.#store.readTile(0, n, width));
-    const bundle = this.#attempt(entriesPath(n, width), () => this.#store.readEntries(n, width));
+    const bundle = this.#hashesOnly
+      ? null
+      : this.#attempt(entriesPath(n, width), () => this.#store.readEntries(n, width));
     for (let i = 0; i < width; i++) {
       const index = n * TILE_WIDTH + i;
       const entry = bundle?.[i];
@@ -200,8 +210,10 @@ class Run {
 
   #entry(index: number, entry: Buffer, file: string): void {
     const record = parse(entry);
-    if (record) this.#record(index, record, file);
-    else this.#error(file, `the entry of leaf ${index} is not a JSON object in UTF-8`, index);
+    if (record) {
+      this.#record(index, record, file);
+      this.#onRecord?.(index, record);
+    } else this.#error(file, `the entry of leaf ${index} is not a JSON object in UTF-8`, index);
   }
 
   #record(index: number, record: Readonly<Record<string, unknown>>, file: string): void {

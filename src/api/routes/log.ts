@@ -20,6 +20,7 @@ const ProofAnswer = Type.Object({
   leaf: Type.Integer(),
   entry: Type.String({ description: 'the bytes of the leaf, base64' }),
   proof: Type.String({ description: 'content of a .tlog-proof file' }),
+  vkey: Type.String({ description: 'verifier keys of the log, one a line' }),
 });
 const Size = Type.String({ pattern: '^(0|[1-9][0-9]{0,15})$' });
 const ConsistencyQuery = Type.Object(
@@ -82,7 +83,7 @@ export function logRoutes(app: Api, deps: ApiDeps): void {
     },
     async (request) => {
       const asked = request.params.record;
-      await deps.ledger.flush();
+      await caughtUp(deps);
       const found = /^(0|[1-9][0-9]{0,15})$/.test(asked) ? Number(asked) : deps.findLeaf(asked);
       if (found === null) {
         throw new PosternError('POSTERN_NOT_FOUND', 'The log has no record of that id.');
@@ -98,7 +99,8 @@ export function logRoutes(app: Api, deps: ApiDeps): void {
           throw forbidden('This record is not about a principal of yours.');
         }
       }
-      return { record: record.id, leaf, entry: entry.toString('base64'), proof };
+      const { vkey } = await deps.ledger.status();
+      return { record: record.id, leaf, entry: entry.toString('base64'), proof, vkey };
     },
   );
 
@@ -109,6 +111,7 @@ export function logRoutes(app: Api, deps: ApiDeps): void {
       schema: { querystring: ConsistencyQuery, response: answers(200, ConsistencyAnswer) },
     },
     async ({ query }) => {
+      await caughtUp(deps);
       const { proof, ...rest } = log.consistency(
         Number(query.old),
         query.size === undefined ? undefined : Number(query.size),
@@ -116,6 +119,16 @@ export function logRoutes(app: Api, deps: ApiDeps): void {
       return { ...rest, proof: proof.map((hash) => hash.toString('base64')) };
     },
   );
+}
+
+/** Lets the log take in what was just recorded. Where it cannot, what was released before is still there to be proved. */
+async function caughtUp(deps: ApiDeps): Promise<void> {
+  try {
+    await deps.ledger.flush();
+  } catch (error) {
+    const fields = { error: error instanceof Error ? error.message : String(error) };
+    deps.logger?.warn(fields, 'answering from a log that lags behind the journals');
+  }
 }
 
 /** Answers with what never changes; null where the released log has no such thing. */
