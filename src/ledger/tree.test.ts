@@ -49,7 +49,7 @@ describe('Merkle tree', () => {
   for (const [size, root] of Object.entries(vectors.roots)) {
     it(`gives the root of the test vector of ${size} leaves`, () => {
       assert.equal(grow(Number(size)).tree.root.toString('hex'), root);
-      assert.equal(naiveRoot(numbered(Number(size))).toString('hex'), root);
+      if (Number(size) < 100_000) assert.equal(naiveRoot(numbered(Number(size))).toString('hex'), root);
     });
   }
 
