@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import { openCheckpoint } from '../ledger/checkpoint.ts';
+import { ConsumerAhead } from '../ledger/leaf.ts';
 import type { KeyChange } from '../ledger/log-key.ts';
 import { parseVerifierKeys } from '../ledger/note.ts';
 import { PayloadStore } from '../ledger/payloads.ts';
 import { Sequencer, type SequencerOptions } from '../ledger/sequencer.ts';
+import { isDamage } from '../store/damage.ts';
 import { ActivityIndex } from './activity-index.ts';
 import { removeIndex } from './schema.ts';
 import type { KeyRotation, LedgerStatus, ThreadData } from './thread-messages.ts';
@@ -27,22 +29,28 @@ export class Sequencing {
   static open({ dataDir, masterKey, logKey = null }: ThreadData): Sequencing {
     const payloads = PayloadStore.open(join(dataDir, 'payloads.db'), Buffer.from(masterKey));
     const file = join(dataDir, 'index.db');
-    let index: ActivityIndex | null = null;
+    const options = { dir: dataDir, payloads, logKey };
     try {
-      index = ActivityIndex.open(file);
-      const options = { dir: dataDir, payloads, logKey, consumers: [index] };
       try {
-        return new Sequencing(payloads, index, Sequencer.open(options));
+        return Sequencing.#open(options, file);
       } catch (error) {
-        if (!isAhead(index, options)) throw error;
-        index.close();
+        // Everything in the index comes from the log: what is damaged, or of another history, is made anew.
+        if (!isDamage(error) && !(error instanceof ConsumerAhead)) throw error;
         removeIndex(file);
-        index = ActivityIndex.open(file);
-        return new Sequencing(payloads, index, Sequencer.open({ ...options, consumers: [index] }));
+        return Sequencing.#open(options, file);
       }
     } catch (error) {
-      index?.close();
       payloads.close();
+      throw error;
+    }
+  }
+
+  static #open(options: SequencerOptions, indexFile: string): Sequencing {
+    const index = ActivityIndex.open(indexFile);
+    try {
+      return new Sequencing(options.payloads, index, Sequencer.open({ ...options, consumers: [index] }));
+    } catch (error) {
+      index.close();
       throw error;
     }
   }
@@ -110,12 +118,4 @@ export class Sequencing {
   close(): void {
     for (const part of [this.#sequencer, this.#index, this.#payloads]) part.close();
   }
-}
-
-/** Whether the index holds more than its log: then it is the index of another history (a restored backup). */
-function isAhead(index: ActivityIndex, { dir, payloads, logKey }: SequencerOptions): boolean {
-  const sequencer = Sequencer.open({ dir, payloads, logKey: logKey ?? null });
-  const ahead = index.indexedSize() > sequencer.size;
-  sequencer.close();
-  return ahead;
 }

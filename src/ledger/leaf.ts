@@ -1,3 +1,4 @@
+import { PosternError } from '../core/errors.ts';
 import type { RecordBase } from '../core/record.ts';
 import type { Commitment, StoredKind } from './payloads.ts';
 
@@ -23,4 +24,15 @@ export interface LeafConsumer {
   consume(leaves: readonly Leaf[]): void;
   /** How many leaves it has, durably. */
   indexedSize(): number;
+}
+
+/** A consumer has leaves that the log has not: it belongs to another history (a restored backup). */
+export class ConsumerAhead extends PosternError {
+  constructor(has: number, size: number) {
+    super(
+      'POSTERN_INTERNAL',
+      `The log contradicts itself: an index has ${has} leaves, the log ${size}.`,
+      'Rebuild the index from the log.',
+    );
+  }
 }

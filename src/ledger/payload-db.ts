@@ -1,5 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { namingDamage } from '../store/damage.ts';
 
 /**
  * The file of the payloads. Keys and texts are destroyed in place: `secure_delete` has SQLite overwrite with zeros what it
@@ -44,7 +45,7 @@ export function openPayloadDb(file: string): DatabaseSync {
   closeSync(openSync(file, 'a', 0o600));
   const db = new DatabaseSync(file, { timeout: 5000 });
   try {
-    db.exec(SCHEMA);
+    namingDamage(file, () => db.exec(SCHEMA));
     return db;
   } catch (error) {
     db.close();

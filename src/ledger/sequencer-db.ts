@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { PosternError } from '../core/errors.ts';
+import { namingDamage } from '../store/damage.ts';
 
 /** Where reading of a journal goes on: a frame, and how many of its records are leaves already. */
 export interface Position {
@@ -73,6 +74,17 @@ const SCHEMA = `
     WHEN new.signed_size < old.signed_size BEGIN SELECT RAISE(ABORT, 'a smaller tree must not be signed'); END;
 `;
 
+/** A page that was overwritten is found now, not when it is needed. */
+function mustBeSound(db: DatabaseSync, file: string): void {
+  const found = db.prepare('PRAGMA quick_check(1)').get()?.quick_check;
+  if (found === 'ok') return;
+  throw new PosternError(
+    'POSTERN_INTERNAL',
+    `${file} is damaged: ${String(found)}.`,
+    'Stop, keep a copy of the data directory, and restore the file from a backup of the same state.',
+  );
+}
+
 /** The sequencer's own memory, `log/sequencer.db`. */
 export class SequencerDb {
   readonly #db: DatabaseSync;
@@ -86,7 +98,10 @@ export class SequencerDb {
     fs.closeSync(fs.openSync(file, 'a', 0o600));
     this.#db = new DatabaseSync(file, { timeout: 0 });
     try {
-      this.#db.exec(SCHEMA);
+      namingDamage(file, () => {
+        this.#db.exec(SCHEMA);
+        mustBeSound(this.#db, file);
+      });
     } catch (error) {
       this.#db.close();
       if ((error as { errcode?: number }).errcode !== SQLITE_BUSY) throw error;

@@ -4,11 +4,11 @@ import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
 import type { Actor, RecordType } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
-import { formatCheckpoint, openCheckpoint } from './checkpoint.ts';
+import { type Checkpoint, formatCheckpoint, openCheckpoint } from './checkpoint.ts';
 import { syncDirectory, writeDurably } from './files.ts';
 import { type Incoming, takeRecords } from './journal-merge.ts';
 import { type JournalFile, listJournals, readJournal } from './journal-reader.ts';
-import type { Leaf, LeafConsumer, LeafRecord } from './leaf.ts';
+import { ConsumerAhead, type Leaf, type LeafConsumer, type LeafRecord } from './leaf.ts';
 import { type KeyChange, LogKeys } from './log-key.ts';
 import { LogState } from './log-state.ts';
 import type { PayloadStore } from './payloads.ts';
@@ -225,6 +225,11 @@ export class Sequencer {
   #load(): LogState {
     if (this.#state) return this.#state;
     const saved = this.#db.load();
+    const due = saved.size % TILE_WIDTH;
+    if (saved.tail.length !== due) {
+      const has = `sequencer.db has ${saved.tail.length} entries of the unfinished bundle`;
+      throw contradiction(`${has}, and of ${saved.size} leaves ${due} are in it`);
+    }
     const state = new LogState(saved, this.#store, this.#payloads);
     if (!state.tree.root.equals(saved.root)) {
       throw contradiction(
@@ -285,11 +290,19 @@ export class Sequencer {
       if (signed) this.#publish(signed.note);
       return;
     }
-    const { size, root } = openCheckpoint(published, this.#keys.verifiers);
+    const { size, root } = this.#open(file, published);
     if (!signed || size > signed.size || (size === signed.size && !root.equals(signed.root))) {
       throw contradiction(`${file} is a checkpoint of ${size} leaves, of which sequencer.db knows nothing`);
     }
     if (size < signed.size) this.#publish(signed.note);
+  }
+
+  #open(file: string, note: Buffer): Checkpoint {
+    try {
+      return openCheckpoint(note, this.#keys.verifiers);
+    } catch (error) {
+      throw contradiction(`${file} is not a checkpoint of this log (${(error as Error).message})`);
+    }
   }
 
   #publish(note: string): void {
@@ -320,12 +333,7 @@ export class Sequencer {
   }
 
   #replay(state: LogState, consumer: LeafConsumer, from: number): void {
-    if (from > state.size) {
-      throw contradiction(
-        `an index has ${from} leaves, the log ${state.size}`,
-        'Rebuild the index from the log.',
-      );
-    }
+    if (from > state.size) throw new ConsumerAhead(from, state.size);
     let leaves: Leaf[] = [];
     const give = (index: number, entry: Buffer): void => {
       leaves.push({ index, entry, record: JSON.parse(entry.toString()) as LeafRecord });
@@ -363,9 +371,10 @@ export class Sequencer {
   }
 }
 
-function contradiction(
-  what: string,
-  hint = 'Stop, keep a copy of the data directory, and find out who changed it.',
-): PosternError {
-  return new PosternError('POSTERN_INTERNAL', `The log contradicts itself: ${what}.`, hint);
+function contradiction(what: string): PosternError {
+  return new PosternError(
+    'POSTERN_INTERNAL',
+    `The log contradicts itself: ${what}.`,
+    'Stop, keep a copy of the data directory, and find out who changed it.',
+  );
 }
