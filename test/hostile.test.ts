@@ -702,6 +702,38 @@ describe('hostile clients', () => {
       await client.end();
     });
 
+    it('does not let the rest of a message that the server waits for become something else', async () => {
+      const client = await login({ application: 'smuggler' });
+      await client.ask([say.parse('holder', 'select length($1::bytea)'), S()]);
+      client.heard.length = 0;
+      // The server fails at the first row while it has but the head of the second message.
+      const second = say.copyData(Buffer.alloc(1000, 0x31));
+      client.send(
+        say.parse('', begin),
+        say.bind('', ''),
+        say.execute(''),
+        say.copyData('x\n'),
+        second.subarray(0, 20),
+      );
+      await client.until((heard) => heard.at(-1)?.type === 'E');
+      client.send(second.subarray(20));
+      await sleep(50);
+      // Were those bytes not passed on, the server would take what follows for them, and then the value for messages.
+      const smuggled = Buffer.concat([S(), say.query('insert into fuzz.t values (777)')]);
+      const value = Buffer.concat([
+        Buffer.alloc(985 - 5 - 5 - 1 - 7 - 2 - 2 - 4),
+        smuggled,
+        Buffer.alloc(300),
+      ]);
+      client.send(S(), say.bind('', 'holder', [value]), say.execute(''), S());
+      await client
+        .until((heard) => heard.filter(({ type }) => type === 'Z').length >= 2, 3000)
+        .catch(() => undefined);
+      await client.end();
+      assert.deepEqual(await bank.server.query('select * from fuzz.t where n = 777', 'bank'), []);
+      assert.deepEqual(client.heard.map(brief), ['1', '2', 'G', 'E 22P02', 'Z I', 'E 22021', 'Z I']);
+    });
+
     it('ends a session whose client says something else in the middle of it, as PostgreSQL does', async () => {
       for (const bytes of [[say.query('select 1')], [say.parse('', 'select 1'), S()]]) {
         const later = await login({ application: 'copy-later' });

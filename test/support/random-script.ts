@@ -64,13 +64,14 @@ const TEXTS = [
   'set local search_path = fuzz',
   'reset search_path',
   'reset all',
-  'select n from t limit 1',
   'show search_path',
   'listen jobs',
   `notify jobs, 'x'`,
   'copy fuzz.t to stdout',
   'set transaction isolation level serializable',
 ];
+/** Names without a schema: behind a change of the search path they have to wait for its answer. */
+const QUERIES = ['select n from t limit 1', 'copy t to stdout', 'copy t from stdin; select 8'];
 /** What is out of scope, and strings after which Postern cannot know what a name means, so that it refuses it. */
 const REFUSED = [
   'prepare c as select 33; select 1/0',
@@ -124,12 +125,27 @@ export function randomScript(seed: number, { refused }: { readonly refused: bool
         return [say.flush(), 'H'];
     }
   };
+  /** COPY FROM STDIN, with its data sent at once. */
+  const copied = (text: string): [Buffer, string] => {
+    const data = pick(['', '1\n', 'x\n', '2\n3\n']);
+    const end = pick([say.copyDone(), say.copyDone(), say.copyFail('no')]);
+    const first = text === '' ? [] : [say.query(text)];
+    return [Buffer.concat([...first, say.copyData(data), end]), `${text && 'Q '}${text} <${data.trim()}>`];
+  };
   /** What drivers say: one statement from Parse to Execute. */
   const whole = (): [Buffer, string] => {
-    const [name, portal, text] = [pick(STATEMENTS), pick(PORTALS), pick(texts)];
+    const [name, portal] = [pick(STATEMENTS), pick(PORTALS)];
+    const copies = random() < 0.1;
+    const text = copies ? 'copy fuzz.t from stdin' : pick(texts);
     const values = text.includes('$1') ? ['7'] : [];
     const parts = [say.parse(name, text), say.bind(portal, name, values), say.execute(portal)];
-    return [Buffer.concat(parts), `PBE ${portal}<${name}=${text}`];
+    if (!copies) return [Buffer.concat(parts), `PBE ${portal}<${name}=${text}`];
+    // Some drivers send a Sync before the data, which the server then ignores.
+    const early = random() < 0.3;
+    const [data, words] = copied('');
+    if (early) parts.push(say.sync());
+    parts.push(data);
+    return [Buffer.concat(parts), `PBE ${portal}<${name}=${text}${early ? ' S' : ''}${words}`];
   };
   const step = (): Step => {
     const said: [Buffer, string][] = [];
@@ -137,8 +153,9 @@ export function randomScript(seed: number, { refused }: { readonly refused: bool
     unnamed = false;
     if (kind < 0.3) {
       for (let n = 1 + Math.floor(random() * 3); n > 0; n--) {
-        const text = pick(texts);
-        said.push([say.query(text), `Q ${text}`]);
+        const text = pick([...texts, ...QUERIES]);
+        if (text.includes('from stdin')) said.push(copied(text));
+        else said.push([say.query(text), `Q ${text}`]);
       }
     } else {
       for (let n = 1 + Math.floor(random() * 5); n > 0; n--) said.push(kind < 0.6 ? whole() : extended());

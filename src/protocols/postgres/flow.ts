@@ -61,6 +61,10 @@ export class Expected {
   single = false;
   failed = false;
   changesCatalog = false;
+  /** May ask the client for data (COPY FROM STDIN). */
+  copies = false;
+  /** CopyDone and CopyFail messages that were forwarded before it asked. */
+  ends = 0;
 
   constructor(kind: ExpectedKind) {
     this.kind = kind;
@@ -78,14 +82,44 @@ export class Flow {
   batch = 0;
   /** The server is discarding everything up to the next Sync. */
   skipping = false;
+  /** The server takes data, and the client has not ended it yet. */
   copyIn = false;
   /** Transaction status of the last ReadyForQuery: idle, in a transaction, in a failed one. */
   status: 'I' | 'T' | 'E' = 'I';
   #waiting: (() => void)[] = [];
+  #moving: (() => void)[] = [];
 
   constructor(statements: Named<Prepared>, portals: Named<Portal>) {
     this.statements = statements;
     this.portals = portals;
+  }
+
+  /** The client ended its data. */
+  copyEnded(): void {
+    if (this.copyIn) {
+      this.copyIn = false;
+      return;
+    }
+    // Data follow the command that they are for.
+    const command = this.expected.findLast((each) => each.copies);
+    if (command !== undefined) command.ends += 1;
+  }
+
+  /** The server asks for data. */
+  copyBegins(head: Expected): void {
+    if (head.ends > 0) head.ends -= 1;
+    else this.copyIn = true;
+    this.#wake();
+  }
+
+  /** Whether it is open if a Sync sent now would be read as one: inside COPY data the server ignores it. */
+  get copyMayBegin(): boolean {
+    return !this.copyIn && this.expected.some((each) => each.copies && each.ends === 0);
+  }
+
+  /** Resolves when something was answered. */
+  moved(): Promise<void> {
+    return new Promise((resolve) => this.#moving.push(resolve));
   }
 
   /** A simple query is on its way: it takes the unnamed statement and the unnamed portal away. */
@@ -130,11 +164,19 @@ export class Flow {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** To be called when the queue may have become empty. */
+  /** To be called when the queue has become shorter. */
   settle(): void {
+    this.#wake();
     if (this.expected.length > 0 || this.#waiting.length === 0) return;
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve();
+  }
+
+  #wake(): void {
+    if (this.#moving.length === 0) return;
+    const moving = this.#moving;
+    this.#moving = [];
+    for (const resolve of moving) resolve();
   }
 }

@@ -47,6 +47,8 @@ export class Requests {
   /** Something of this batch was refused: the server will skip the rest of it, so none of it is forwarded or recorded. */
   #refused = false;
   #suspended = false;
+  /** The beginning of the present message, which comes in pieces, was passed on. */
+  #passing = false;
 
   constructor(session: PgSession, rest: Buffer, messageBytes: number) {
     this.#session = session;
@@ -56,6 +58,11 @@ export class Requests {
 
   get suspended(): boolean {
     return this.#suspended;
+  }
+
+  /** Whether the resource waits for the rest of a message: what is sent to it now would be taken for that. */
+  get midMessage(): boolean {
+    return this.#passing && !this.#reader.atBoundary;
   }
 
   onData(chunk: Buffer): void {
@@ -98,8 +105,15 @@ export class Requests {
   }
 
   #message(): Promise<unknown> | undefined {
-    const { type, buffer, start, end } = this.#reader;
+    const { type, buffer, start, end, first } = this.#reader;
     const { flow, outbox } = this.#session;
+    if (!first) {
+      // All of a message or nothing of it, whatever has happened since it began.
+      if (this.#passing) outbox.add(buffer, start, end);
+      if (this.#reader.last) this.#session.messageEnded();
+      return undefined;
+    }
+    this.#passing = false;
     if ((flow.skipping || this.#refused) && type !== Front.sync && type !== Front.terminate) return undefined;
     if (flow.copyIn && !IN_COPY.has(type))
       throw new WireError('a message other than COPY data during COPY FROM STDIN');
@@ -121,9 +135,13 @@ export class Requests {
         return undefined;
       case Front.sync:
         this.#bare();
-        // In COPY the server ignores it; a client sends another one when it is done.
-        if (flow.copyIn) outbox.add(buffer, start, end);
-        else this.#forward('sync');
+        if (flow.copyMayBegin) {
+          outbox.add(FLUSH);
+          return flow.moved();
+        }
+        // In COPY the server would ignore it, unless the COPY fails just now; a client sends another one when it is done.
+        if (flow.copyIn) return undefined;
+        this.#forward('sync');
         flow.batch += 1;
         flow.skipping = false;
         this.#refused = false;
@@ -134,14 +152,15 @@ export class Requests {
         return undefined;
       case Front.copyDone:
         this.#bare();
-        flow.copyIn = false;
+        flow.copyEnded();
         outbox.add(buffer, start, end);
         return undefined;
       case Front.copyFail:
-        flow.copyIn = false;
+        flow.copyEnded();
         outbox.add(buffer, start, end);
         return undefined;
       case Front.copyData:
+        this.#passing = true;
         outbox.add(buffer, start, end);
         return undefined;
       case Front.functionCall:
@@ -299,6 +318,7 @@ export class Requests {
     const expected = new Expected(kind);
     expected.running = running;
     expected.changesCatalog = classified.changesCatalog;
+    expected.copies = classified.copy === 'in' || (classified.copy !== null && classified.statements > 1);
     effects.apply(expected);
     if (kind === 'query') flow.replacesUnnamed(expected);
     session.pathWatch.forwarded(classified);

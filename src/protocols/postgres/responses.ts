@@ -16,8 +16,9 @@ export class Responses {
   #from: Buffer | null = null;
   #start = 0;
   #end = 0;
-  /** Text of the one row of Postern's own question. */
+  /** Text of the one row of Postern's own question, and the pieces of that row so far. */
   #answer: string | null = null;
+  #row: Buffer[] = [];
   /** The last ErrorResponse of the server ended the connection. */
   fatal = false;
 
@@ -86,7 +87,9 @@ export class Responses {
         if (head?.kind === 'describe') this.#answered(head, 'describe');
         break;
       case Back.copyInResponse:
-        this.#copyIn();
+        if (head?.kind !== 'query' && head?.kind !== 'execute')
+          throw new WireError('a request for data that nothing asked for');
+        flow.copyBegins(head);
         break;
       case Back.errorResponse:
         if (this.#failed(head)) return;
@@ -116,7 +119,10 @@ export class Responses {
     if (type === Back.noticeResponse || type === Back.notificationResponse || type === Back.parameterStatus)
       return false;
     if (type === Back.dataRow) {
-      this.#answer = readDataRow(buffer.subarray(start, end))[0] ?? null;
+      this.#row.push(buffer.subarray(start, end));
+      if (!this.#reader.last) return true;
+      this.#answer = readDataRow(Buffer.concat(this.#row))[0] ?? null;
+      this.#row = [];
     } else if (type === Back.errorResponse) {
       head.failed = true;
       if (errorFields(buffer, start, end).get('V') === 'FATAL') return false;
@@ -155,14 +161,6 @@ export class Responses {
     flow.confirm(head);
     flow.expected.shift();
     flow.settle();
-  }
-
-  #copyIn(): void {
-    const { flow } = this.#session;
-    flow.copyIn = true;
-    // The server ignores a Sync sent before the data, so it owes nothing for it.
-    for (let next = flow.expected[1]; next?.kind === 'sync'; next = flow.expected[1])
-      flow.expected.splice(1, 1);
   }
 
   /** Returns whether the message was replaced. */
@@ -210,7 +208,6 @@ export class Responses {
     flow.copyIn = false;
     flow.status = status(letter.charCodeAt(0));
     if (head !== undefined) {
-      // For a Sync that came in the middle of COPY nothing is owed; the next one is answered by the next.
       if (head.kind !== 'query' && head.kind !== 'sync') throw new WireError('ready before all was answered');
       this.#finish(head, 'ok', head.running?.tag ?? '');
       if (!head.failed) flow.confirm(head);

@@ -62,6 +62,8 @@ export class PgSession implements LiveSession {
   #gone = false;
   /** The resource has been told that the client is gone. */
   leaving = false;
+  /** A question of Postern's own waits for the end of a message of the client. */
+  #askLater = false;
   #undelivered = 0;
 
   constructor(parts: SessionParts) {
@@ -77,10 +79,9 @@ export class PgSession implements LiveSession {
     this.outbox = new Outbox(upstream.socket, gateway.recorder, who.resource.durability, () =>
       this.updateFlowControl(),
     );
-    this.pathWatch = new PathWatch(this.decider, upstream.parameters.has('search_path'), () => {
-      this.flow.expected.push(new Expected('internal'));
-      this.outbox.add(SHOW_SEARCH_PATH);
-    });
+    this.pathWatch = new PathWatch(this.decider, upstream.parameters.has('search_path'), () =>
+      this.#askForPath(),
+    );
     this.#onEnd = parts.onEnd;
     this.#client = client;
     this.#upstream = upstream;
@@ -201,8 +202,29 @@ export class PgSession implements LiveSession {
     this.#upstream.socket.resume();
     if (this.#requests.suspended) return;
     this.leaving = true;
+    if (this.#requests.midMessage) {
+      // Nothing can be said in the middle of a message, but that there will be no more.
+      this.#upstream.socket.end();
+      return;
+    }
     this.outbox.add(TERMINATE);
     this.outbox.flush();
+  }
+
+  #askForPath(): void {
+    if (this.#requests.midMessage) {
+      this.#askLater = true;
+      return;
+    }
+    this.flow.expected.push(new Expected('internal'));
+    this.outbox.add(SHOW_SEARCH_PATH);
+  }
+
+  /** A message of the client that came in pieces is complete. */
+  messageEnded(): void {
+    if (!this.#askLater) return;
+    this.#askLater = false;
+    this.#askForPath();
   }
 
   /** Everything that has come from the client has been handled. */
