@@ -16,6 +16,7 @@ import { ChangeLog, type ChangeSink, dropOrphans, recover } from '../store/chang
 import { Store } from '../store/store.ts';
 import { loadMasterKey } from '../vault/master-key.ts';
 import { SecretBox } from '../vault/secrets.ts';
+import { Erasures } from './erasures.ts';
 import { Grants } from './grants.ts';
 import { Holds } from './holds.ts';
 import { Resources } from './resources.ts';
@@ -48,6 +49,7 @@ export class Control {
   readonly grants: Grants;
   readonly holds: Holds;
   readonly retention: Retention;
+  readonly erasures: Erasures;
   /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
   readonly scramSaltSecret: Buffer;
   readonly #store: Store;
@@ -75,6 +77,8 @@ export class Control {
     this.grants = new Grants(db, this.#changes, options.validateScope ?? validateScope);
     this.holds = new Holds(db, this.#changes);
     this.retention = new Retention(db, this.#changes);
+    const write = (record: RecordBase): Promise<void> => this.#write(record);
+    this.erasures = new Erasures({ dataDir: options.dataDir, db, changes: this.#changes, write });
   }
 
   static async open(options: ControlOptions): Promise<Control> {
@@ -117,12 +121,7 @@ export class Control {
       ...(principal && { principal: { id: principal.id, name: principal.name } }),
       params,
     };
-    const { sink } = this.#options;
-    await this.#changes.exclusive(async () => {
-      sink.append(JSON.stringify(record));
-      sink.flush();
-      await sink.sync?.();
-    });
+    await this.#changes.exclusive(() => this.#write(record));
     return record.id;
   }
 
@@ -138,6 +137,15 @@ export class Control {
     await this.#stopSweeps?.();
     this.#stopSweeps = null;
     await this.#changes.exclusive(() => this.#store.close());
+    this.erasures.close();
+  }
+
+  /** Writes a record that changes no state, durably. */
+  async #write(record: RecordBase): Promise<void> {
+    const { sink } = this.#options;
+    sink.append(JSON.stringify(record));
+    sink.flush();
+    await sink.sync?.();
   }
 
   async #deliver(records: readonly ChangeRecord[]): Promise<void> {

@@ -8,6 +8,7 @@ import {
   type CommandDenied,
   type CommandIntent,
   type CommandOutcome,
+  type PayloadErased,
   RECORD_TYPES,
   type RecordBase,
   type Ref,
@@ -197,6 +198,7 @@ export class ActivityIndex implements LeafConsumer {
     } else if (record.type.startsWith('session.')) {
       this.#takeSession(leaf, time, record as SessionOpened | SessionClosed | SessionRefused);
     } else if ('change' in record) this.#takeChange(leaf, time, record as ChangeRecord);
+    else if (record.type === 'payload.erased') this.#takeErasure(leaf, time, record as PayloadErased);
     else this.#put(leaf, time, record, KIND.other, { principal: this.#principal(leaf, record) });
   }
 
@@ -263,6 +265,15 @@ export class ActivityIndex implements LeafConsumer {
       grant: entity === 'grant' ? this.#grants.number(id, '', leaf, principal) : 0,
     });
     this.#details.add(leaf, null, record.reason ?? null, JSON.stringify({ entity, id, name }));
+  }
+
+  #takeErasure(leaf: number, time: number, record: Partial<PayloadErased> & RecordBase): void {
+    const { erasure, reason = null } = record;
+    this.#put(leaf, time, record, KIND.change, { principal: this.#principal(leaf, record) });
+    if (erasure === undefined) return;
+    const { payloads, kinds, day, record: of } = erasure;
+    const name = `${payloads} ${payloads === 1 ? 'text' : 'texts'} (${kinds.join(', ')}) of ${day}`;
+    this.#details.add(leaf, null, reason, JSON.stringify({ entity: 'payload', id: of ?? day, name }));
   }
 
   #put(

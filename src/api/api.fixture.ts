@@ -60,6 +60,8 @@ export async function testApi(
       record: () => {
         throw new PosternError('POSTERN_NOT_FOUND', 'No record in this test.');
       },
+      resourcesOf: async () => [],
+      sharing: async () => 0,
     },
     ledger: {
       status: () => ({ origin: 'o', size: 7, root: '', checkpoint: '', vkey: '', fault: null }),

@@ -18,6 +18,10 @@ export interface ActivityReader {
   summary(filter: ActivityFilter): ActivitySummary | Promise<ActivitySummary>;
   /** One record with its statement, parameters and outcome. @throws PosternError POSTERN_NOT_FOUND */
   record(id: string): RecordDetail | Promise<RecordDetail>;
+  /** Ids of the resources on which a principal did anything on a day. */
+  resourcesOf(principal: string, day: string): Promise<readonly string[]>;
+  /** How many records of a principal on a day have one of the texts, given by their commitments. */
+  sharing(principal: string, day: string, commitments: readonly string[]): Promise<number>;
 }
 
 export interface LedgerState {

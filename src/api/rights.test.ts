@@ -53,6 +53,13 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['GET', `/v1/ledger/proof/${NEVER}`, undefined, 'admin owner reviewer auditor'],
   ['GET', '/log/tile/entries/000', undefined, 'admin reviewer auditor'],
   ['POST', '/v1/evidence', {}, 'admin reviewer auditor'],
+  ['POST', '/v1/payloads/erase', { principal: 'mine', day: '2026-01-05', dryRun: true }, 'admin'],
+  ['POST', '/v1/holds', {}, 'admin'],
+  ['GET', '/v1/holds', undefined, 'admin approver reviewer auditor'],
+  ['POST', `/v1/holds/${NEVER}/release`, END, 'admin'],
+  ['GET', '/v1/retention', undefined, 'admin approver reviewer auditor'],
+  ['POST', '/v1/retention', {}, 'admin'],
+  ['POST', '/v1/retention/run', { dryRun: true }, 'admin'],
 ];
 
 async function people(api: TestApi): Promise<Map<string, string>> {

@@ -49,6 +49,13 @@ export const RIGHTS = {
   'ledger.rotate-key': { roles: ['admin'] },
   'ledger.entries': { roles: READERS },
   'evidence.export': { roles: READERS },
+  'payload.erase': { roles: ['admin'] },
+  'hold.place': { roles: ['admin'] },
+  'hold.list': { roles: INVENTORY },
+  'hold.release': { roles: ['admin'] },
+  'retention.read': { roles: INVENTORY },
+  'retention.set': { roles: ['admin'] },
+  'retention.run': { roles: ['admin'] },
 } as const satisfies Record<string, Rule>;
 
 export type Operation = keyof typeof RIGHTS;

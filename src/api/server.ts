@@ -18,6 +18,7 @@ import { evidenceRoutes } from './routes/evidence.ts';
 import { grantRoutes } from './routes/grants.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
 import { logRoutes } from './routes/log.ts';
+import { payloadRoutes } from './routes/payloads.ts';
 import { personRoutes } from './routes/persons.ts';
 import { principalRoutes } from './routes/principals.ts';
 import { resourceRoutes } from './routes/resources.ts';
@@ -113,6 +114,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     ledgerRoutes,
     logRoutes,
     evidenceRoutes,
+    payloadRoutes,
   ];
   for (const register of routes) register(app, deps);
   await app.ready();

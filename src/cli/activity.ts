@@ -17,7 +17,7 @@ import { connected, examples, wholeNumber } from './support/command.ts';
 import { usageError } from './support/failure.ts';
 import { note, print, printJson, terminalWidth, withPager } from './support/output.ts';
 import { formatFields } from './support/table.ts';
-import { safeBlock, safeJson } from './support/text.ts';
+import { safeBlock, safeJson, safeLine } from './support/text.ts';
 import { formatMicros, formatTime, parseMoment } from './support/time.ts';
 
 interface Filters {
@@ -176,6 +176,10 @@ function describe(found: ActivityDetail): string {
     ['took', found.durationUs === null ? null : formatMicros(found.durationUs)],
     ['outcome leaf', found.outcomeLeaf === null ? null : String(found.outcomeLeaf)],
   ]);
+  for (const [kind, { by, time, reason, record }] of Object.entries(found.erased)) {
+    text += `\n${pc.bold(`The ${safeLine(kind)} was erased`)} by ${safeLine(by.name)} on ${formatTime(time)}: ${safeLine(reason)}\n`;
+    text += `record ${safeLine(record)}\n`;
+  }
   if (found.statement !== null) text += `\n${pc.bold('Statement')}\n${safeBlock(found.statement)}\n`;
   if (found.parameters !== null) {
     const lines = found.parameters.map((value, at) => `$${at + 1}  ${safeJson(value)}\n`);

@@ -23,6 +23,9 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['verify', 'verify an evidence package, a proof or a log', () => import('./verify.ts')],
   ['verify-page', 'print the page that verifies packages in a browser', () => import('./verify-page.ts')],
   ['prove', 'prove that a record is in the log', () => import('./prove.ts')],
+  ['payload', 'destroy texts that must not be kept', () => import('./payload.ts')],
+  ['hold', 'legal holds: what must not be destroyed', () => import('./hold.ts')],
+  ['retention', 'how long statement texts and bind values are kept', () => import('./retention.ts')],
   ['ledger', 'the append-only log', () => import('./ledger.ts')],
   [
     'witness',

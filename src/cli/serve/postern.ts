@@ -19,6 +19,7 @@ import { ensureTls } from '../../vault/ca.ts';
 import { loadMasterKey } from '../../vault/master-key.ts';
 import type { ServeConfig } from './config.ts';
 import { fetchLogKey } from './log-key.ts';
+import { startRetention } from './retention.ts';
 
 /** A running Postern. */
 export interface Postern {
@@ -158,6 +159,7 @@ async function start(
   if (bound !== null && typeof bound === 'object') addresses.api.port = bound.port;
 
   control.start();
+  undo.push(startRetention(control, activity, log));
   witnessing.start();
   const runFile = join(dataDir, 'run.json');
   writePrivate(runFile, `${JSON.stringify({ pid: process.pid, workers: gateway.pids(), ...addresses })}\n`);

@@ -1,11 +1,21 @@
 /** What the control API answers. Times are RFC 3339. */
+import type { ErasurePreview as Preview, RetentionRun as Run } from '../../access/erasures.ts';
 import type { ActivityItem } from '../../activity/query.ts';
 import type { Ref } from '../../core/record.ts';
+import type { Erased } from '../../ledger/payloads.ts';
 import type { Credential, Grant, Principal } from '../../store/entities.ts';
 
 export type { ActivityItem } from '../../activity/query.ts';
 export type { ActivitySummary } from '../../activity/summary.ts';
-export type { Credential, Grant, Person, Principal, Resource } from '../../store/entities.ts';
+export type {
+  Credential,
+  Grant,
+  LegalHold,
+  Person,
+  Principal,
+  Resource,
+  RetentionPolicy,
+} from '../../store/entities.ts';
 
 export interface PrincipalDetail extends Principal {
   readonly grants: readonly Grant[];
@@ -47,6 +57,8 @@ export interface ActivityDetail extends ActivityItem {
   readonly outcome: object | null;
   readonly statement: string | null;
   readonly parameters: readonly unknown[] | null;
+  /** By kind of text: who destroyed it, when and why. */
+  readonly erased: Readonly<Record<string, Erased>>;
 }
 
 export interface LedgerStatus {
@@ -83,4 +95,14 @@ export interface RotatedKey {
   readonly before: readonly string[];
   readonly after: readonly string[];
   readonly overlapUntil: string;
+}
+
+export type RetentionRun = Run;
+
+/** What is erased, or would be. */
+export interface ErasurePreview extends Preview {
+  /** How many records have one of the texts, where a single record was named and nothing is erased yet. */
+  readonly records: number | null;
+  /** Id of the record of it; null where nothing was erased yet. */
+  readonly record: string | null;
 }
