@@ -100,6 +100,8 @@ function post(
       url,
       {
         method: 'POST',
+        // A connection kept from long ago may be dead without our knowing, and the witness would look as if it were.
+        agent: false,
         signal,
         headers: { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(body) },
         ...(witness.ca !== undefined && { ca: witness.ca }),
