@@ -16,6 +16,7 @@ export interface Needed {
 export const PSQL: Needed = { command: 'psql', package: 'postgresql-client' };
 export const PGBENCH: Needed = { command: 'pgbench', package: 'postgresql' };
 export const PGBOUNCER: Needed = { command: 'pgbouncer', package: 'pgbouncer' };
+export const CHROMIUM: Needed = { command: 'chromium', package: 'chromium' };
 export const STRACE: Needed = { command: 'strace', package: 'strace' };
 
 /** Debian keeps servers where an ordinary user's path does not look. */

@@ -24,15 +24,17 @@ import {
   type Parameters,
   POPULATIONS,
   RENDERER,
+  type TextMode,
 } from './format.ts';
 import { HOW_TO_VERIFY } from './how-to-verify.ts';
 import { PackageWriter } from './package-writer.ts';
-import { PayloadOpener } from './payloads-shown.ts';
+import { PayloadOpener } from './payload-opener.ts';
 import { Populations, populationHeader, populationLine } from './populations.ts';
 import { renderReport } from './report.ts';
 import { ReportTally } from './report-tally.ts';
 import { allLeaves, leavesOfPrincipal, type ReadLeaf, resolve } from './selection.ts';
 import { copyTiles } from './tile-files.ts';
+import { verifyPage } from './verify-page/asset.ts';
 
 export interface ExportOptions {
   readonly dataDir: string;
@@ -46,6 +48,8 @@ export interface ExportOptions {
     readonly since?: string | undefined;
     /** RFC 3339, exclusive. */
     readonly until?: string | undefined;
+    /** What is shown of statements and bind values; default `full`. */
+    readonly statements?: TextMode | undefined;
   };
   readonly generatedBy: Ref;
   /** A new or empty folder. */
@@ -132,6 +136,7 @@ export async function exportPackage(
     renderReport({ manifest: facts, populations: told.populations, tally: told.tally }),
   );
   writer.put(FILES.howTo, HOW_TO_VERIFY);
+  writer.put(FILES.page, verifyPage());
   const manifest: Manifest = { format: FORMAT, renderer: RENDERER, ...facts, files: writer.files() };
   const text = `${JSON.stringify(manifest, null, 2)}\n`;
   writer.put(FILES.manifest, text);
@@ -147,6 +152,7 @@ function resolveAll(store: TileStore, size: number, params: ExportOptions['param
     resource: resource === undefined ? null : resolve(store, size, 'resource', resource),
     since: params.since ?? null,
     until: params.until ?? null,
+    statements: params.statements ?? 'full',
   };
 }
 
@@ -170,7 +176,7 @@ async function tell(
 ): Promise<Told> {
   const populations = new Populations();
   const tally = new ReportTally();
-  const opener = new PayloadOpener(payloads);
+  const opener = new PayloadOpener(payloads, parameters.statements);
   const ndjson = writer.open(FILES.commands);
   const csv = writer.open(FILES.commandsCsv);
   const only = parameters.principal;

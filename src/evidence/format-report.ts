@@ -69,7 +69,7 @@ function witnessLines(witnesses: Report['witnesses']): string[] {
 }
 
 /** Any number of seconds can stand in a cosignature; what no calendar has is shown as it is. */
-function secondsAsTime(seconds: number): string {
+export function secondsAsTime(seconds: number): string {
   const time = new Date(seconds * 1000);
   return Number.isNaN(time.getTime()) ? `${seconds} s` : time.toISOString();
 }

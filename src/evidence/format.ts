@@ -3,7 +3,7 @@ import type { Ref } from '../core/record.ts';
 
 export const FORMAT = 'postern-evidence/1';
 /** Raised whenever the same facts would give another `report.html`. */
-export const RENDERER = 1;
+export const RENDERER = 2;
 
 export const FILES = {
   manifest: 'manifest.json',
@@ -16,7 +16,22 @@ export const FILES = {
   commandsCsv: 'activity/commands.csv',
   report: 'report.html',
   howTo: 'VERIFY.md',
+  page: 'verify.html',
 } as const;
+
+/** What is shown of statements: everything; the text with its literals replaced; only that there is one, and its commitment. */
+export const TEXT_MODES = ['full', 'masked', 'commitments'] as const;
+export type TextMode = (typeof TEXT_MODES)[number];
+
+/** How many payloads of the commands are shown in which form. */
+export interface TextCounts {
+  readonly full: number;
+  readonly masked: number;
+  /** By commitment only. */
+  readonly withheld: number;
+  readonly erased: number;
+  readonly missing: number;
+}
 
 /** What the package is about. */
 export interface Parameters {
@@ -26,6 +41,8 @@ export interface Parameters {
   readonly since: string | null;
   /** RFC 3339, exclusive. */
   readonly until: string | null;
+  /** Bind values are shown only where it is `full`. */
+  readonly statements: TextMode;
 }
 
 export interface LogPosition {
@@ -67,7 +84,12 @@ export interface Manifest {
 export type PayloadShown =
   | { readonly commitment: string; readonly bytes: number; readonly salt: string; readonly text: string }
   | { readonly commitment: string; readonly bytes: number; readonly salt: string; readonly base64: string }
-  | { readonly commitment: string; readonly bytes: number; readonly absent: 'erased' | 'missing' };
+  | { readonly commitment: string; readonly bytes: number; readonly masked: string }
+  | {
+      readonly commitment: string;
+      readonly bytes: number;
+      readonly absent: 'erased' | 'missing' | 'withheld';
+    };
 
 export type PayloadsShown = Readonly<Record<string, PayloadShown>>;
 
@@ -108,6 +130,7 @@ export const POPULATIONS = [
   'grants',
   'credentials',
   'sessions',
+  'erasures',
 ] as const;
 export type Population = (typeof POPULATIONS)[number];
 

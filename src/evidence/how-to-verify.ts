@@ -14,6 +14,14 @@ witness or a letter. Without \`--key\` the key inside the package (\`${FILES.vke
 of one piece, not whose log it is. The exit code is 0 where everything holds and 3 where anything does not; each finding
 names the file and the record.
 
+## In a browser
+
+Open \`${FILES.page}\` in a current browser and drop this folder, or the zip, on it. The page has the code of \`postern verify\` in it
+and reaches no network. Paste the verifier key and the earlier checkpoint that you hold.
+
+A page inside a package proves nothing about itself: who forges a package can forge the page with it. Take the page from a copy that
+you trust, such as \`postern verify-page > verify.html\` of a Postern that you installed yourself, and drop every package on that one.
+
 ## By hand
 
 1. **Manifest.** \`${FILES.signature}\` is a C2SP signed note. Its text is two lines: \`${FORMAT}\`, and \`${FILES.manifest} sha256 HEX\`.

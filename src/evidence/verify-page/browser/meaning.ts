@@ -47,6 +47,9 @@ export function proven(report: Report, heldCheckpoint: boolean): string[] {
     'Commands, populations, counts and report were derived again from the records, and are the same.',
     'Every command that was let through had a named principal, in an open session of its own, under a grant that was approved before and in force.',
     'Every statement and parameter that is shown is the one that was recorded.',
+    witnessed(report)
+      ? 'The witnesses that your policy asks for saw this checkpoint: the operator cannot show anybody another log of that size.'
+      : null,
     heldCheckpoint
       ? 'The log continues the checkpoint that you hold: nothing before it was rewritten since.'
       : null,
@@ -59,7 +62,7 @@ export function notProven(report: Report, heldCheckpoint: boolean): string[] {
     report.key?.pinned
       ? null
       : 'Whose log this is. Anybody can make a key and a package that fits it. Compare with the verifier key from an earlier package, a letter or a witness.',
-    heldCheckpoint
+    heldCheckpoint || witnessed(report)
       ? null
       : 'That the log was not rewritten as a whole by its operator, who holds its key, before this package was made. A checkpoint that you keep from an earlier package, or a witness, shows that.',
     report.coverage === 'principal'
@@ -68,4 +71,8 @@ export function notProven(report: Report, heldCheckpoint: boolean): string[] {
     'That the records were true when they were written, or that nothing reached a resource by another way than through Postern.',
     'Anything about this page, where it came in the package. A forged page can say what it likes: use a copy from a source that you trust (postern verify-page prints one).',
   ].filter((text) => text !== null);
+}
+
+function witnessed({ witnesses }: Report): boolean {
+  return witnesses?.policy === 'given' && witnesses.met;
 }

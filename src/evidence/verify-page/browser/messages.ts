@@ -6,6 +6,7 @@ export interface Job {
   readonly given: Blob | ReadonlyMap<string, Blob>;
   readonly vkey: string | undefined;
   readonly checkpoint: string | undefined;
+  readonly policy: string | undefined;
 }
 
 /** What the worker answers. */

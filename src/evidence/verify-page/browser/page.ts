@@ -8,6 +8,7 @@ export class Page {
   readonly #source: string;
   readonly #key = byId<HTMLTextAreaElement>('key');
   readonly #checkpoint = byId<HTMLTextAreaElement>('checkpoint');
+  readonly #policy = byId<HTMLTextAreaElement>('policy');
   readonly #again = byId<HTMLButtonElement>('again');
   readonly #progress = byId<HTMLProgressElement>('progress');
   readonly #doing = byId('doing');
@@ -67,11 +68,11 @@ export class Page {
     const { name } = this.#given;
     const held = (area: HTMLTextAreaElement): string | undefined =>
       area.value.trim() === '' ? undefined : area.value;
-    const checkpoint = held(this.#checkpoint);
     const job: Job = {
       given: this.#given.package,
       vkey: held(this.#key)?.trim(),
-      checkpoint: checkpoint === undefined || checkpoint.endsWith('\n') ? checkpoint : `${checkpoint}\n`,
+      checkpoint: asNote(held(this.#checkpoint)),
+      policy: held(this.#policy),
     };
     this.#say(`Verifying ${name}`);
     const worker = new Worker(this.#source);
@@ -79,7 +80,8 @@ export class Page {
     worker.addEventListener('message', ({ data }: MessageEvent<Answer>) => {
       if (data.kind === 'progress') this.#tell(data);
       else if (data.kind === 'error') this.#show(showError(data.message));
-      else this.#show(showReport(data.report, { ...data, name, heldCheckpoint: checkpoint !== undefined }));
+      else
+        this.#show(showReport(data.report, { ...data, name, heldCheckpoint: job.checkpoint !== undefined }));
     });
     worker.addEventListener('error', (event) => this.#show(showError(event.message)));
     worker.postMessage(job);
@@ -112,4 +114,9 @@ export class Page {
     this.#result.replaceChildren(result);
     byId('verdict').focus();
   }
+}
+
+/** A signed note as its file has it: what was pasted may have lost its last line end, or have those of another system. */
+function asNote(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : `${text.replaceAll('\r\n', '\n').trimEnd()}\n`;
 }

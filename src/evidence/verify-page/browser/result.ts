@@ -1,4 +1,5 @@
 import type { CheckResult, Finding, Report } from '../../findings.ts';
+import { secondsAsTime } from '../../format-report.ts';
 import { count, el } from './dom.ts';
 import { notProven, proven, verdictOf } from './meaning.ts';
 
@@ -51,7 +52,8 @@ export function showError(message: string): HTMLElement {
   );
 }
 
-function facts({ key, log, made, parameters, coverage }: Report, name: string, seconds: number): HTMLElement {
+function facts(report: Report, name: string, seconds: number): HTMLElement {
+  const { key, log, made, parameters, coverage } = report;
   const rows: [string, string | Node][] = [['Package', name]];
   if (parameters !== null) {
     const about = [
@@ -78,6 +80,7 @@ function facts({ key, log, made, parameters, coverage }: Report, name: string, s
       ['Root hash', el('code', {}, log.root)],
     );
   }
+  rows.push(['Witnesses', witnessesOf(report)]);
   if (key !== null) {
     const whence = key.pinned ? 'given by you' : 'taken from the package, not confirmed by you';
     rows.push(['Verifier key', el('span', {}, el('code', {}, key.vkey), el('br'), whence)]);
@@ -92,6 +95,18 @@ function facts({ key, log, made, parameters, coverage }: Report, name: string, s
     el('h3', {}, 'The package'),
     el('dl', {}, ...rows.flatMap(([term, value]) => [el('dt', {}, term), el('dd', {}, value)])),
   );
+}
+
+function witnessesOf({ witnesses }: Report): Node {
+  if (witnesses === null) return el('span', {}, 'no policy names any');
+  const { policy, met, cosigned, absent, earlier } = witnesses;
+  const lines = [
+    ...cosigned.map(({ witness, time }) => `${witness} cosigned it at ${secondsAsTime(time)}`),
+    ...absent.map((name) => `${name} did not cosign it`),
+    `${policy === 'given' ? 'Your policy' : 'The policy in the package, which its operator chose,'} is ${met ? 'met' : 'not met'}`,
+    ...(earlier === null ? [] : [`It is met for the first ${count(earlier)} leaves`]),
+  ];
+  return el('span', {}, ...lines.flatMap((line, i) => (i === 0 ? [line] : [el('br'), line])));
 }
 
 function points(title: string, kind: string, texts: readonly string[]): HTMLElement {

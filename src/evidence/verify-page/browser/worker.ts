@@ -15,7 +15,7 @@ export function runWorker(): void {
   });
 }
 
-async function verify({ given, vkey, checkpoint }: Job): Promise<Answer> {
+async function verify({ given, vkey, checkpoint, policy }: Job): Promise<Answer> {
   const started = performance.now();
   const missing = await whatIsMissing();
   if (missing !== null) {
@@ -25,7 +25,7 @@ async function verify({ given, vkey, checkpoint }: Job): Promise<Answer> {
   }
   const files = given instanceof Blob ? await unzip(given, throttled('unpacking')) : given;
   const host = { files: new BlobFiles(files), pause: async () => undefined, settled };
-  const report = await verifyOn(host, { vkey, checkpoint, onProgress: throttled('verifying') });
+  const report = await verifyOn(host, { vkey, checkpoint, policy, onProgress: throttled('verifying') });
   const seconds = (performance.now() - started) / 1000;
   return { kind: 'report', report, text: formatReport(report), seconds };
 }
