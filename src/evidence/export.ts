@@ -11,7 +11,7 @@ import type { Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import { type Checkpoint, openCheckpoint } from '../ledger/checkpoint.ts';
 import { logSigners } from '../ledger/log-key.ts';
-import { type NoteVerifier, parseVerifierKeys, signNote } from '../ledger/note.ts';
+import { type NoteVerifier, parseVerifierKeys, signNote, splitNote } from '../ledger/note.ts';
 import { PayloadStore } from '../ledger/payloads.ts';
 import { cachingReader, consistencyProof, formatTlogProof, inclusionProof } from '../ledger/proof.ts';
 import { TileStore } from '../ledger/tiles.ts';
@@ -98,8 +98,11 @@ export async function exportPackage(
   await copyTiles(store, size, parameters.principal === null, writer);
   if (options.policy) writer.put(FILES.policy, options.policy);
   const earlier = new Map<number, string>();
-  for (const old of [options.cosigned, options.previous]) {
-    if (old !== undefined) earlier.set(openCheckpoint(old, keys).size, old);
+  if (options.cosigned !== undefined && isOf(keys, options.cosigned)) {
+    earlier.set(openCheckpoint(options.cosigned, keys).size, options.cosigned);
+  }
+  if (options.previous !== undefined) {
+    earlier.set(openCheckpoint(options.previous, keys).size, options.previous);
   }
   for (const old of earlier.values()) putConsistency(writer, store, old, checkpoint, keys, note);
 
@@ -142,6 +145,12 @@ export async function exportPackage(
   writer.put(FILES.manifest, text);
   writer.put(FILES.signature, signNote(manifestNote(hash('sha256', text)), signers));
   return { manifest, records: manifest.counts };
+}
+
+/** Whether a key that signs today signed it: one from before the last change of keys says nothing to who holds today's. */
+function isOf(keys: readonly NoteVerifier[], note: string): boolean {
+  const { signatures } = splitNote(note);
+  return signatures.some(({ keyId }) => keys.some((key) => key.keyId === keyId));
 }
 
 function resolveAll(store: TileStore, size: number, params: ExportOptions['params']): Parameters {

@@ -42,11 +42,22 @@ export class Bank {
   }
 
   /** Exports a package into a new folder and answers its path. */
-  async export(params: ExportOptions['params'], previous?: string): Promise<string> {
+  async export(
+    params: ExportOptions['params'],
+    previous?: string,
+    more: Pick<ExportOptions, 'asOf' | 'cosigned' | 'policy'> = {},
+  ): Promise<string> {
     const outDir = join(this.dir, `package-${this.#packages++}`);
     const { dataDir, masterKey } = this;
-    await exportPackage({ dataDir, masterKey, params, generatedBy: this.story.ana, outDir, previous });
+    const generatedBy = this.story.ana;
+    await exportPackage({ dataDir, masterKey, params, generatedBy, outDir, previous, ...more });
     return outDir;
+  }
+
+  /** Replaces the signing key. The old one signs as well for so many milliseconds. */
+  async rotateKey(overlapMs: number): Promise<void> {
+    const actor = { kind: 'person', ...this.story.ana } as const;
+    await this.#service?.rotateKey({ actor, overlapMs, reason: 'test' });
   }
 
   /** A copy of a package to be tampered with. */

@@ -1,5 +1,5 @@
 import { type Checkpoint, openCheckpoint } from '../ledger/checkpoint.ts';
-import { decodeBase64, type NoteVerifier } from '../ledger/note.ts';
+import { decodeBase64, type NoteVerifier, parseVerifierKeys } from '../ledger/note.ts';
 import {
   cachingReader,
   consistencyProof,
@@ -165,10 +165,15 @@ export async function checkConsistency(
   check: Check,
 ): Promise<void> {
   const read = cachingReader(store.readTile);
-  const continues = async (note: string, file: string, hashes: readonly Buffer[] | null): Promise<void> => {
+  const continues = async (
+    note: string,
+    file: string,
+    hashes: readonly Buffer[] | null,
+    known = keys,
+  ): Promise<void> => {
     check.looked();
     try {
-      const old = await settled(() => openCheckpoint(note, keys));
+      const old = await settled(() => openCheckpoint(note, known));
       const proof = hashes ?? consistencyProof(read, old.size, checkpoint.size);
       if (!verifyConsistency(old.size, old.root, checkpoint.size, checkpoint.root, proof)) {
         check.problem(
@@ -199,7 +204,16 @@ export async function checkConsistency(
       note !== readText(files, FILES.checkpoint, 65_536)
     ) {
       check.problem(file, 'The proof does not fit the checkpoints of this package.');
-    } else await continues(old, file, hashes);
+    } else await continues(old, file, hashes, [...keys, ...packageKeys(files)]);
+  }
+}
+
+/** The keys in the package: an earlier checkpoint may be of the key before, which the caller need not hold. */
+function packageKeys(files: PackageFiles): readonly NoteVerifier[] {
+  try {
+    return parseVerifierKeys(readText(files, FILES.vkey, 4096) ?? '');
+  } catch {
+    return []; // The check of the manifest says so.
   }
 }
 
