@@ -9,6 +9,7 @@ import type { KeyRotation } from '../activity/thread-messages.ts';
 import type { Witnessing } from '../activity/witnessing.ts';
 import type { Ref } from '../core/record.ts';
 import type { ResourceView } from '../core/views.ts';
+import type { TextMode } from '../evidence/format.ts';
 import type { KeyChange } from '../ledger/log-key.ts';
 import type { PublishedLog } from '../ledger/published-log.ts';
 import type { TlsMaterial } from '../vault/ca.ts';
@@ -41,6 +42,7 @@ export interface EvidenceParams {
   readonly resource?: string;
   readonly since?: string;
   readonly until?: string;
+  readonly statements?: TextMode;
 }
 
 export interface LiveSessionInfo {

@@ -3,6 +3,7 @@
  * field added to the state does not leave by itself.
  */
 import { type TSchema, Type } from 'typebox';
+import { TEXT_MODES } from '../evidence/format.ts';
 import { PRINCIPAL_KINDS, ROLES } from '../store/entities.ts';
 
 const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
@@ -204,6 +205,7 @@ export const EvidenceBody = Type.Object(
     resource: Type.Optional(refText),
     since: Type.Optional(timeText),
     until: Type.Optional(timeText),
+    statements: Type.Optional(oneOf(TEXT_MODES)),
   },
   closed,
 );

@@ -1,7 +1,8 @@
 import { createWriteStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import { TEXT_MODES } from '../evidence/format.ts';
 import type { ApiClient } from './support/client.ts';
 import { connected, examples } from './support/command.ts';
 import { CliError, usageError } from './support/failure.ts';
@@ -17,6 +18,7 @@ interface ExportOptions {
   readonly resource?: string;
   readonly since?: string;
   readonly until?: string;
+  readonly statements?: string;
 }
 
 export function register(program: Command): void {
@@ -30,14 +32,22 @@ export function register(program: Command): void {
     .option('--principal <principal>', 'of this principal alone; nothing of others is shown')
     .option('--resource <resource>', 'on this resource alone')
     .option('--since <time>', 'from a day, a time, or a duration ago', (text) => parseMoment(text, -1))
-    .option('--until <time>', 'until then, exclusive', (text) => parseMoment(text, -1));
+    .option('--until <time>', 'until then, exclusive', (text) => parseMoment(text, -1))
+    .addOption(
+      new Option(
+        '--statements <how>',
+        'statement texts in full, with literals masked, or as commitments alone; bind values only with full',
+      )
+        .choices(TEXT_MODES)
+        .default('full'),
+    );
   examples(
     command,
     'postern evidence export --out 2026-Q4.zip --since 2026-10-01 --until 2027-01-01',
-    'postern evidence export --out batch.zip --principal nightly-ledger-batch',
+    'postern evidence export --out batch.zip --principal nightly-ledger-batch --statements masked',
   );
   connected<ExportOptions>(command, async ({ api, options }) => {
-    const { out, principal, resource, since, until } = options;
+    const { out, principal, resource, since, until, statements } = options;
     if (existsSync(out))
       throw usageError(`${out} exists already`, 'Evidence is never written over: name another path.');
     const body = {
@@ -45,6 +55,7 @@ export function register(program: Command): void {
       ...(resource !== undefined && { resource }),
       ...(since !== undefined && { since }),
       ...(until !== undefined && { until }),
+      ...(statements !== undefined && { statements }),
     };
     const made = await download(api, body, out);
     if (options.json) return printJson({ file: out, ...made });

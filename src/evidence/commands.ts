@@ -164,5 +164,6 @@ export function payloadText(row: ShownCommandRow, kind: string): string | null {
   const shown = row.payloads[kind];
   if (shown === undefined) return null;
   if ('text' in shown) return shown.text;
+  if ('masked' in shown) return `[masked] ${shown.masked}`;
   return 'base64' in shown ? `[base64] ${shown.base64}` : `[${shown.absent}]`;
 }

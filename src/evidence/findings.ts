@@ -1,5 +1,6 @@
 import type { Ref } from '../core/record.ts';
-import type { LogPosition, Manifest, Parameters } from './format.ts';
+import type { ErasureMember } from './erasures.ts';
+import type { LogPosition, Manifest, Parameters, TextCounts } from './format.ts';
 import type { WitnessReport } from './verify-witnesses.ts';
 
 /** Something that does not hold, named so that it can be found. */
@@ -32,6 +33,10 @@ export interface Report {
   readonly coverage: Manifest['coverage'] | null;
   /** Null where no policy names witnesses. */
   readonly witnesses: WitnessReport | null;
+  /** What is shown of the texts of the commands. */
+  readonly texts: TextCounts | null;
+  /** Texts that were destroyed, as the records in the package say. */
+  readonly erasures: readonly ErasureMember[];
   readonly checks: readonly CheckResult[];
   readonly findings: readonly Finding[];
 }

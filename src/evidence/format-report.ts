@@ -1,4 +1,14 @@
 import type { Report } from './findings.ts';
+import type { TextMode } from './format.ts';
+
+const STATEMENTS: Readonly<Record<TextMode, string | null>> = {
+  full: null,
+  masked: 'statements masked, bind values withheld',
+  commitments: 'statements and bind values by commitment only',
+};
+
+/** Erasures that are told one by one; the others are counted. */
+const ERASURES = 20;
 
 /** A report as plain text for a terminal. What came out of the package is shown without control characters. */
 export function formatReport(report: Report): string {
@@ -15,6 +25,7 @@ export function formatReport(report: Report): string {
       parameters.resource === null ? null : `resource ${parameters.resource.name}`,
       parameters.since === null ? null : `since ${parameters.since}`,
       parameters.until === null ? null : `until ${parameters.until}`,
+      STATEMENTS[parameters.statements],
     ];
     lines.push(`  about     ${about.filter((part) => part !== null).join(', ')}`);
   }
@@ -37,6 +48,7 @@ export function formatReport(report: Report): string {
       ok && count === 0 ? 'nothing to check' : `${count} checked${detail === '' ? '' : `, ${detail}`}`;
     lines.push(`  ${ok ? 'ok  ' : 'FAIL'}  ${name.padEnd(width)}  ${looked}`);
   }
+  lines.push(...erasureLines(report.erasures));
   if (report.findings.length > 0) lines.push('', 'What is wrong:');
   for (const { file, leaf, record, message } of report.findings) {
     const where = [
@@ -47,6 +59,18 @@ export function formatReport(report: Report): string {
     lines.push(`  ${where.filter((part) => part !== null).join(', ')}`, `      ${message}`);
   }
   return `${lines.map(printable).join('\n')}\n`;
+}
+
+function erasureLines(erasures: Report['erasures']): string[] {
+  if (erasures.length === 0) return [];
+  const told = erasures
+    .slice(0, ERASURES)
+    .flatMap(({ payloads, kinds, principal, day, by, time, reason, leaf }) => [
+      `  ${payloads} ${payloads === 1 ? 'text' : 'texts'} (${kinds.join(', ')}) of ${principal?.name ?? 'no principal'} of ${day}, leaf ${leaf}`,
+      `      by ${by.name} at ${time}: ${reason}`,
+    ]);
+  const more = erasures.length - ERASURES;
+  return ['', 'Texts erased, by the log:', ...told, ...(more > 0 ? [`  and ${more} more erasures`] : [])];
 }
 
 function witnessLines(witnesses: Report['witnesses']): string[] {

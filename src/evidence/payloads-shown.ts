@@ -1,76 +1,122 @@
-import { isUtf8 } from 'node:buffer';
 import type { LeafRecord } from '../ledger/leaf.ts';
-import { commitmentOf, type PayloadStore } from '../ledger/payloads.ts';
-import type { PayloadShown, PayloadsShown } from './format.ts';
+import { commitmentOf } from '../ledger/payloads.ts';
+import type { TextCounts, TextMode } from './format.ts';
 
-/** How many opened payloads are kept, since equal texts come back often. */
+/** How many texts that were found to fit are remembered, since equal texts come back often. */
 const HELD = 4096;
 
-/** Opens the payloads that leaves commit to, so that an examiner can read them and check the commitments. */
-export class PayloadOpener {
-  readonly #store: PayloadStore;
-  readonly #held = new Map<string, PayloadShown>();
+type Given = Partial<Record<string, unknown>>;
 
-  constructor(store: PayloadStore) {
-    this.#store = store;
+/** What each form of a shown payload has, besides `commitment` and `bytes`. */
+const FORMS: Readonly<Record<string, keyof TextCounts>> = {
+  'salt text': 'full',
+  'base64 salt': 'full',
+  masked: 'masked',
+};
+const ABSENT: Readonly<Record<string, keyof TextCounts>> = {
+  erased: 'erased',
+  missing: 'missing',
+  withheld: 'withheld',
+};
+
+/** Checks the payloads shown for leaves, and counts what is shown of them. */
+export class ShownPayloads {
+  readonly #mode: TextMode;
+  readonly #fitting = new Map<string, unknown>();
+  readonly #counts = { full: 0, masked: 0, withheld: 0, erased: 0, missing: 0 };
+  readonly #erased: (record: LeafRecord, kind: string, commitment: string) => boolean;
+
+  /** @param erased whether the package has a record by which this text of the leaf was erased after it */
+  constructor(mode: TextMode, erased: (record: LeafRecord, kind: string, commitment: string) => boolean) {
+    this.#mode = mode;
+    this.#erased = erased;
   }
 
-  /** The payloads of one leaf, by kind. */
-  show(record: LeafRecord): PayloadsShown {
-    const shown: Record<string, PayloadShown> = {};
-    for (const [kind, { commitment, bytes }] of Object.entries(record.payloads ?? {})) {
-      let payload = this.#held.get(commitment);
-      if (payload === undefined) {
-        payload = this.#open(commitment, bytes);
-        if (this.#held.size >= HELD) this.#held.clear();
-        this.#held.set(commitment, payload);
+  get counts(): TextCounts {
+    return this.#counts;
+  }
+
+  /** What is wrong with the payloads shown for a leaf; empty where each is what it may be. */
+  check(record: LeafRecord, shown: unknown): string[] {
+    const committed: LeafRecord['payloads'] = record.payloads ?? {};
+    if (typeof shown !== 'object' || shown === null) return ['It has no `payloads`.'];
+    const given = shown as Readonly<Record<string, Given>>;
+    const problems: string[] = [];
+    for (const kind of new Set([...Object.keys(committed), ...Object.keys(given)])) {
+      const leaf = Object.hasOwn(committed, kind) ? committed[kind as keyof typeof committed] : undefined;
+      const payload = Object.hasOwn(given, kind) ? given[kind] : undefined;
+      if (leaf === undefined) problems.push(`It shows a ${kind} that the leaf does not have.`);
+      else if (payload === undefined || payload === null) problems.push(`Its ${kind} is left out.`);
+      else if (payload.commitment !== leaf.commitment || payload.bytes !== leaf.bytes) {
+        problems.push(`The commitment of its ${kind} is not that of the leaf.`);
+      } else {
+        const problem = this.#checkOne(record, kind, payload, leaf);
+        if (problem !== null) problems.push(problem);
       }
-      shown[kind] = payload;
     }
-    return shown;
+    return problems;
   }
 
-  #open(commitment: string, bytes: number): PayloadShown {
-    const stored = this.#store.get(commitment);
-    if (stored === null || stored === 'erased') {
-      return { commitment, bytes, absent: stored === null ? 'missing' : 'erased' };
+  #checkOne(
+    record: LeafRecord,
+    kind: string,
+    payload: Given,
+    leaf: { readonly commitment: string; readonly bytes: number },
+  ): string | null {
+    const form = formOf(payload);
+    if (form === null) return `Its ${kind} is shown in no form that there is.`;
+    if (!mayBe(form, this.#mode, kind)) {
+      return `Its ${kind} is shown otherwise than the manifest says (\`statements\` is "${this.#mode}").`;
     }
-    const base = { commitment, bytes, salt: stored.salt.toString('hex') };
-    return isUtf8(stored.data)
-      ? { ...base, text: stored.data.toString('utf8') }
-      : { ...base, base64: stored.data.toString('base64') };
+    if (form === 'full' && !this.#fits(payload, leaf.commitment, leaf.bytes)) {
+      return `The text of its ${kind} is not what was recorded: it does not fit the commitment.`;
+    }
+    if (form === 'erased' && !this.#erased(record, kind, leaf.commitment)) {
+      return `Its ${kind} is said to be erased, but no record after it erases it.`;
+    }
+    this.#counts[form] += 1;
+    return null;
+  }
+
+  #fits(payload: Given, commitment: string, bytes: number): boolean {
+    const { salt, text, base64 } = payload;
+    const known = this.#fitting.get(commitment);
+    if (known !== undefined && known === `${salt} ${text} ${base64}`) return true;
+    if (typeof salt !== 'string' || !/^[0-9a-f]{32}$/.test(salt)) return false;
+    if (typeof text !== 'string' && typeof base64 !== 'string') return false;
+    const data = typeof text === 'string' ? Buffer.from(text, 'utf8') : Buffer.from(String(base64), 'base64');
+    if (data.length !== bytes || commitmentOf(Buffer.from(salt, 'hex'), data) !== commitment) return false;
+    if (this.#fitting.size >= HELD) this.#fitting.clear();
+    this.#fitting.set(commitment, `${salt} ${text} ${base64}`);
+    return true;
   }
 }
 
-/** What is wrong with the payloads shown for a leaf; empty where each fits its commitment. */
-export function checkPayloads(record: LeafRecord, shown: unknown): string[] {
-  const committed = record.payloads ?? {};
-  if (typeof shown !== 'object' || shown === null) return ['It has no `payloads`.'];
-  const given = shown as Readonly<Record<string, Partial<Record<string, unknown>>>>;
-  const problems: string[] = [];
-  for (const kind of new Set([...Object.keys(committed), ...Object.keys(given)])) {
-    const leaf = Object.hasOwn(committed, kind) ? committed[kind as keyof typeof committed] : undefined;
-    const payload = Object.hasOwn(given, kind) ? given[kind] : undefined;
-    if (leaf === undefined) problems.push(`It shows a ${kind} that the leaf does not have.`);
-    else if (payload === undefined || payload === null) problems.push(`Its ${kind} is left out.`);
-    else if (payload.commitment !== leaf.commitment || payload.bytes !== leaf.bytes) {
-      problems.push(`The commitment of its ${kind} is not that of the leaf.`);
-    } else if (!isAbsent(payload) && !fits(payload, leaf.commitment, leaf.bytes)) {
-      problems.push(`The text of its ${kind} is not what was recorded: it does not fit the commitment.`);
-    }
-  }
-  return problems;
+function formOf(payload: Given): keyof TextCounts | null {
+  const { commitment: _c, bytes: _b, ...rest } = payload;
+  const keys = Object.keys(rest).sort().join(' ');
+  if (keys === 'absent')
+    return Object.hasOwn(ABSENT, String(rest.absent)) ? (ABSENT[String(rest.absent)] ?? null) : null;
+  if (keys === 'masked' && typeof rest.masked !== 'string') return null;
+  return FORMS[keys] ?? null;
 }
 
-function isAbsent(payload: Partial<Record<string, unknown>>): boolean {
-  const { absent, text, base64 } = payload;
-  return (absent === 'erased' || absent === 'missing') && text === undefined && base64 === undefined;
+function mayBe(form: keyof TextCounts, mode: TextMode, kind: string): boolean {
+  if (form === 'full') return mode === 'full';
+  if (form === 'masked') return mode === 'masked' && kind === 'statement';
+  return form === 'withheld' ? mode !== 'full' : true;
 }
 
-function fits(payload: Partial<Record<string, unknown>>, commitment: string, bytes: number): boolean {
-  const { salt, text, base64 } = payload;
-  if (typeof salt !== 'string' || !/^[0-9a-f]{32}$/.test(salt)) return false;
-  if ((typeof text === 'string') === (typeof base64 === 'string')) return false;
-  const data = typeof text === 'string' ? Buffer.from(text, 'utf8') : Buffer.from(String(base64), 'base64');
-  return data.length === bytes && commitmentOf(Buffer.from(salt, 'hex'), data) === commitment;
+/** What is to be said of what was shown. */
+export function textsSay({ full, masked, withheld, erased, missing }: TextCounts): string {
+  const parts = [
+    `${full} shown in full and proved`,
+    masked === 0
+      ? null
+      : `${masked} masked (nobody can compute a commitment from a masked text: it is the operator's statement, signed in the manifest)`,
+    withheld === 0 ? null : `${withheld} by commitment only`,
+    erased === 0 ? null : `${erased} erased, as recorded in the log`,
+    missing === 0 ? null : `${missing} MISSING: neither shown nor recorded as erased`,
+  ];
+  return parts.filter((part) => part !== null).join('; ');
 }

@@ -1,6 +1,7 @@
 import type { ChangeRecord, Ref, SessionClosed, SessionOpened, SessionRefused } from '../core/record.ts';
 import type { LeafRecord } from '../ledger/leaf.ts';
 import { csvLine } from './csv.ts';
+import { type ErasureMember, erasureOf } from './erasures.ts';
 import type { Population } from './format.ts';
 
 type State = Readonly<Record<string, unknown>>;
@@ -78,6 +79,10 @@ const COLUMNS: Record<Population, readonly string[]> = {
     ...['leaf', 'closedLeaf', 'id', 'status', 'principal', 'resource', 'source', 'openedAt', 'closedAt'],
     ...['credential', 'grants', 'database', 'upstreamUser', 'client', 'reason', 'commands', 'denied'],
   ],
+  erasures: [
+    ...['leaf', 'id', 'time', 'by', 'principal', 'day', 'kinds', 'payloads', 'record', 'cause', 'reason'],
+    'commitments',
+  ],
 };
 
 /** Folds change and session records, in the order of the leaves, into what exists and who answers for it. */
@@ -90,11 +95,21 @@ export class Populations {
     credential: new Map(),
   };
   readonly #sessions = new Map<string, SessionMember>();
+  readonly #erasures: ErasureMember[] = [];
 
   /** Takes one leaf. Records that change nothing are passed over. */
   take(leaf: number, record: LeafRecord): void {
     if (record.type.startsWith('session.')) this.#takeSession(leaf, record);
     else if (isChange(record)) this.#takeChange(leaf, record);
+    else {
+      const erasure = erasureOf(leaf, record);
+      if (erasure !== null) this.#erasures.push(erasure);
+    }
+  }
+
+  /** Texts that were destroyed, in the order of the log. */
+  get erasures(): readonly ErasureMember[] {
+    return this.#erasures;
   }
 
   grant(id: string): Member | undefined {
@@ -119,6 +134,10 @@ export class Populations {
   *rows(population: Population): Generator<State> {
     if (population === 'sessions') {
       for (const session of this.#sessions.values()) yield { ...session };
+      return;
+    }
+    if (population === 'erasures') {
+      for (const erasure of this.#erasures) yield { ...erasure };
       return;
     }
     const entity = Object.entries(ENTITY).find(([, name]) => name === population)?.[0] as keyof typeof ENTITY;

@@ -43,6 +43,7 @@ ${deeds(tally)}
 ${refusals(tally)}
 ${statements(tally)}
 ${sessions(populations)}
+${erasures(populations, manifest)}
 ${verification(manifest.log, manifest.coverage, facts)}
 <footer>Postern evidence package. Every figure on this page follows from the leaves of the log in this package; <code>verify</code> recomputes this page and compares it.</footer>
 </body>
@@ -196,6 +197,33 @@ ${all.length > SHOWN ? html`<p class="soft">The last ${SHOWN} of ${count(all.len
   ['Opened and closed', 'Principal', 'Resource', 'From', 'Ended by', '#Commands', '#Refused'],
   rows,
 )}`;
+}
+
+/** What of the texts is not shown here, and why: nobody is to take a gap for an oversight. */
+function erasures(populations: Populations, { parameters }: ReportFacts['manifest']): Html {
+  const all = populations.erasures;
+  const { statements: mode } = parameters;
+  const withheld =
+    mode === 'full'
+      ? html``
+      : html`<p>${
+          mode === 'masked'
+            ? 'Statements are shown with their literals replaced, and bind values not at all. A masked text cannot be checked against its commitment: it is the statement of the log’s operator, signed in manifest.json.'
+            : 'Statements and bind values are not shown. Their commitments are in the log, so that each can be shown and proved later.'
+        }</p>`;
+  if (all.length === 0) return withheld;
+  const rows = all.slice(-SHOWN).map(
+    ({ time, by, principal, day, kinds, payloads, reason, leaf }) =>
+      html`<tr><td class="t">${when(time)}</td><td>${by.name}</td><td>${principal?.name}</td><td>${day}</td><td>${kinds.join(', ')}</td><td class="n">${count(payloads)}</td><td>${reason}</td><td class="n">${leaf}</td></tr>
+`,
+  );
+  return html`${withheld}<h2>Texts that were erased</h2>
+<p class="soft">The texts are gone; the records of what was done, and their proofs, are not.${
+    all.length > SHOWN
+      ? ` The last ${SHOWN} of ${count(all.length)}; all are in populations/erasures.csv.`
+      : ''
+  }</p>
+${table(['When', 'By', 'Principal', 'Texts of', 'Kinds', '#Texts', 'Why', '#Leaf'], rows)}`;
 }
 
 function verification(log: LogPosition, coverage: Manifest['coverage'], { manifest }: ReportFacts): Html {

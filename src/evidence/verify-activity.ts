@@ -5,14 +5,15 @@ import { entries, type TileFiles, type TileReader } from '../ledger/tiles.ts';
 import { HASH_BYTES, leafHash, TILE_WIDTH } from '../ledger/tree.ts';
 import { authorityProblems, endedBefore } from './authority.ts';
 import { COMMANDS_HEADER, type Command, Commands, commandLine } from './commands.ts';
+import { ErasureClaims } from './erasures.ts';
 import type { Check } from './findings.ts';
-import { FILES, type Manifest, POPULATIONS, type ShownCommandRow } from './format.ts';
+import { FILES, type Manifest, POPULATIONS, type ShownCommandRow, type TextCounts } from './format.ts';
 import type { PackageFiles, VerifyHost } from './package-files.ts';
-import { checkPayloads } from './payloads-shown.ts';
+import { ShownPayloads, textsSay } from './payloads-shown.ts';
 import { Populations, populationHeader, populationLine } from './populations.ts';
 import { LineReader, TextComparer } from './readers.ts';
 import { ReportTally } from './report-tally.ts';
-import { type Row, RowMatcher } from './row-matcher.ts';
+import { parseObject, type Row, RowMatcher } from './row-matcher.ts';
 import { isContext } from './selection.ts';
 
 export interface ActivityChecks {
@@ -38,6 +39,7 @@ export class ActivityVerifier {
   readonly #commands: Commands;
   readonly #rows: RowMatcher | null;
   readonly #csv: TextComparer | null;
+  readonly #payloads: ShownPayloads;
   readonly #sequences = new Map<string, { name: string; next: number }>();
   readonly #lastUse = new Map<string, { at: number; leaf: number; id: string }>();
   #csvOk = true;
@@ -54,12 +56,21 @@ export class ActivityVerifier {
       : null;
     this.#csv = this.#has(csv) ? new TextComparer(files.open(csv)) : null;
     if (this.#csv !== null) this.#expectCsv(COMMANDS_HEADER, 'The heading');
+    const claims = this.#claims();
+    this.#payloads = new ShownPayloads(manifest.parameters.statements, (record, kind, commitment) =>
+      claims.covers(record, kind, commitment),
+    );
     this.#commands = new Commands({
       populations: this.populations,
       parameters: manifest.parameters,
       emit: (command) => this.#takeCommand(command),
       problem: (leaf, message) => checks.authority.problem(this.#leafFile(), message, { leaf }),
     });
+  }
+
+  /** What was shown of the texts, as far as it is what it may be. */
+  get texts(): TextCounts {
+    return this.#payloads.counts;
   }
 
   /** Reads all leaves. */
@@ -79,6 +90,7 @@ export class ActivityVerifier {
     if (this.#csv !== null && !this.#csv.end() && this.#csvOk) {
       this.#checks.activity.problem(FILES.commandsCsv, 'The file has more in it than the activity.');
     }
+    this.#checks.texts.says(textsSay(this.texts));
     this.#endedLate();
     this.#checkCounts();
     this.#checkPopulations();
@@ -197,7 +209,7 @@ export class ActivityVerifier {
     const expected = { key: closingLeaf(row as unknown as Row), ...where };
     const given = this.#rows.match(expected);
     if (given === null) return;
-    for (const problem of checkPayloads(record, given.row.payloads))
+    for (const problem of this.#payloads.check(record, given.row.payloads))
       texts.problem(FILES.commands, problem, where);
     texts.looked(Object.keys(record.payloads ?? {}).length);
     const shown = { ...row, payloads: given.row.payloads } as ShownCommandRow;
@@ -286,6 +298,20 @@ export class ActivityVerifier {
       if (!text.end()) check.problem(csv, 'The file is not what follows from the log.');
     }
     check.says('folded again from the change records');
+  }
+
+  /** The erasures as the package lists them; {@link #checkPopulations} compares the list with the leaves. */
+  #claims(): ErasureClaims {
+    const claims = new ErasureClaims();
+    const path = 'populations/erasures.ndjson';
+    if (!this.#has(path)) return claims;
+    const lines = new LineReader(this.#files.open(path));
+    for (let line = lines.next(); line !== null; line = lines.next()) {
+      const row = parseObject(line.toString('utf8'));
+      if (row !== null) claims.add(row);
+    }
+    lines.close();
+    return claims;
   }
 
   #has(path: string): boolean {

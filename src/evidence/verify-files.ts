@@ -1,7 +1,15 @@
 import { hash } from 'node:crypto';
 import { type NoteVerifier, openNote } from '../ledger/note.ts';
 import type { Check } from './findings.ts';
-import { FILES, FORMAT, type Manifest, manifestNote, POPULATIONS } from './format.ts';
+import {
+  FILES,
+  FORMAT,
+  type Manifest,
+  manifestNote,
+  POPULATIONS,
+  TEXT_MODES,
+  type TextMode,
+} from './format.ts';
 import { type PackageFiles, readText, type VerifyHost } from './package-files.ts';
 import { parseObject } from './row-matcher.ts';
 
@@ -31,6 +39,8 @@ function shapeProblem(manifest: Readonly<Record<string, unknown>>): string | nul
   if (texts.some((text) => typeof text !== 'string') || !Number.isSafeInteger(log?.size))
     return 'Log position, time or author are not stated.';
   if (typeof parameters !== 'object' || parameters === null) return 'The parameters are not stated.';
+  if (!TEXT_MODES.includes(parameters.statements as TextMode))
+    return 'What is shown of statements is not stated.';
   if (coverage !== 'log' && coverage !== 'principal') return 'The coverage is not stated.';
   if ((coverage === 'principal') !== (typeof parameters.principal?.id === 'string')) {
     return 'The coverage does not fit the parameters.';

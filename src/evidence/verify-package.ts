@@ -46,7 +46,7 @@ export async function verifyOn(host: VerifyHost, options: VerifyOptions): Promis
   const pinned = options.vkey !== undefined;
   const keys = keysOf(files, options.vkey, checks.manifest);
   const manifest = keys === null ? null : readManifest(files, checks.manifest);
-  const witnesses =
+  const verified =
     keys === null || manifest === null ? null : await verifyAll(host, manifest, keys, checks, options);
   const all = Object.values(checks);
   const ok = manifest !== null && all.every((check) => check.ok);
@@ -60,7 +60,9 @@ export async function verifyOn(host: VerifyHost, options: VerifyOptions): Promis
     log: manifest?.log ?? null,
     parameters: manifest?.parameters ?? null,
     coverage: manifest?.coverage ?? null,
-    witnesses,
+    witnesses: verified?.witnesses ?? null,
+    texts: verified?.activity.texts ?? null,
+    erasures: verified?.activity.populations.erasures ?? [],
     checks: all.map((check) => check.result()),
     findings: all.flatMap((check) => check.findings()),
   };
@@ -92,7 +94,7 @@ async function verifyAll(
   keys: readonly NoteVerifier[],
   checks: Checks,
   options: VerifyOptions,
-): Promise<WitnessReport | null> {
+): Promise<{ readonly witnesses: WitnessReport | null; readonly activity: ActivityVerifier } | null> {
   const { files } = host;
   const total = manifest.files.length + 2 * manifest.log.size;
   let done = 0;
@@ -120,7 +122,7 @@ async function verifyAll(
   await activity.run(store, checkpoint.size, progress);
   checkReport(files, manifest, activity, checks.report);
   progress(total);
-  return witnesses;
+  return { witnesses, activity };
 }
 
 function keysOf(
