@@ -8,12 +8,17 @@ import type { BenchDatabase, Leg } from './leg.ts';
  * Postern as it is delivered, with one worker: every statement decided and recorded. Without TLS on both legs, as the
  * relay that it is compared with, or with TLS on both, as it is meant to be used.
  */
-export async function startPostern(bench: BenchDatabase, withTls: boolean): Promise<Leg> {
+export async function startPostern(
+  bench: BenchDatabase,
+  withTls: boolean,
+  durability: 'process' | 'power' = 'process',
+): Promise<Leg & { readonly dataDir: string }> {
   const postern = await start({
     args: ['--workers', '1', '--postgres-tls', withTls ? 'require' : 'allow'],
   });
   try {
-    return { ...(await prepare(postern, bench, withTls)), stop: async () => void (await postern.stop()) };
+    const leg = await prepare(postern, bench, withTls, durability);
+    return { ...leg, dataDir: postern.dataDir, stop: async () => void (await postern.stop()) };
   } catch (error) {
     await postern.stop('SIGKILL');
     throw error;
@@ -24,6 +29,7 @@ async function prepare(
   postern: TestPostern,
   bench: BenchDatabase,
   withTls: boolean,
+  durability: 'process' | 'power',
 ): Promise<Omit<Leg, 'stop'>> {
   const principal = 'bench';
   const resource = 'bench-db';
@@ -32,7 +38,7 @@ async function prepare(
     ...{ name: principal, kind: 'workload', owner: 'admin@example.com', purpose: 'benchmark', environment },
   });
   await postern.call('POST', '/v1/resources', {
-    ...{ name: resource, protocol: 'postgres', environment, classification: 'internal' },
+    ...{ name: resource, protocol: 'postgres', environment, classification: 'internal', durability },
     ...{ host: bench.postgres.host, port: bench.postgres.port, database: bench.database },
     tls: withTls ? { mode: 'verify-full', ca: bench.postgres.caPem } : { mode: 'disable' },
     upstream: bench.postgres.superuser,
