@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createWriteStream, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { buildVerifyPage } from '../scripts/build-verify-page.ts';
 import { CHROMIUM, ensureDebianPackages, findCommand } from '../scripts/need.ts';
@@ -11,7 +11,9 @@ import { FILES } from '../src/evidence/format.ts';
 import { Bank, type Nights, tellNights } from '../src/evidence/package.fixture.ts';
 import { formatReport, verifyPackage } from '../src/evidence/verify.ts';
 import { zipFolder } from '../src/evidence/zip.ts';
+import { run } from './support/processes.ts';
 
+const LAUNCHER = fileURLToPath(new URL('../bin/postern', import.meta.url));
 const PAGE = new URL('../src/evidence/verify-page/verify.html', import.meta.url);
 
 test('the built page is what its sources give (node scripts/build-verify-page.ts makes it)', async () => {
@@ -22,6 +24,12 @@ test('the built page names nothing outside itself', () => {
   const html = readFileSync(PAGE, 'utf8');
   assert.equal(/https?:\/\//.test(html.replace(/^\s*(\/\/|\*|\/\*).*$/gm, '')), false);
   assert.equal(/<(link|img|iframe|object|embed)\b|\bsrc=|\bhref=|@import|url\(/.test(html), false);
+});
+
+test('postern verify-page prints it', async () => {
+  const { stdout, code } = await run(LAUNCHER, ['verify-page']);
+  assert.equal(code, 0);
+  assert.equal(stdout === readFileSync(PAGE, 'utf8'), true);
 });
 
 describe('in Chromium, offline', () => {
@@ -113,6 +121,7 @@ describe('in Chromium, offline', () => {
   test('without a key the page says that nobody vouches for the signer, and again with it when it is given', async () => {
     await hold('');
     const text = await choose(single);
+    assert.match(text, /In full: \d+/);
     assert.equal(await verdict(), 'Holds together; the signer is not confirmed');
     assert.match(text, /taken from the package, not confirmed by you/);
     assert.match(text, /What it does not prove\s+Whose log this is/);
@@ -167,6 +176,19 @@ describe('in Chromium, offline', () => {
       ),
     );
     assert.doesNotMatch(text, /What this proves/);
+  });
+
+  test('a package with the page of another version verifies; one whose page was exchanged does not', async () => {
+    const dir = bank.copy(single);
+    writeFileSync(join(dir, FILES.page), '<title>another</title>');
+    const options = { vkey: bank.vkey };
+    const { findings } = await verifyPackage(dir, options);
+    assert.deepEqual(
+      findings.map(({ file }) => file),
+      [FILES.page],
+    );
+    bank.sign(dir);
+    assert.equal((await verifyPackage(dir, options)).ok, true);
   });
 
   test('what is no package, no zip, or a key that is none, is said in words', async () => {
@@ -234,8 +256,7 @@ describe('in Chromium, offline', () => {
   });
 
   test('the page asked for nothing but itself and its own worker, and its policy would not let it', async () => {
-    const own = pathToFileURL(PAGE.pathname).href;
-    const foreign = requests.filter((url) => url !== own && !url.startsWith('blob:'));
+    const foreign = requests.filter((url) => url !== PAGE.href && !url.startsWith('blob:'));
     assert.deepEqual(foreign, []);
     assert.deepEqual(complaints, []);
     const tried = await page.evaluate(`Promise.all([

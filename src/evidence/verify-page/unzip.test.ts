@@ -83,7 +83,13 @@ describe('the page unpacks what the command line unpacks, and refuses what that 
     link.writeUInt32LE((0o120777 << 16) >>> 0, directory + 38);
     const encrypted = Buffer.from(zip);
     encrypted.writeUInt16LE(1, directory + 8);
+    const twoEnds = Buffer.concat([
+      zip,
+      zip.subarray(zip.indexOf('PK\x05\x06', 0, 'latin1')),
+      Buffer.from('x'),
+    ]);
     for (const hostile of [
+      twoEnds,
       ...['../evil', '/tmp/ev', 'a\\/evil', 'C:/evil', 'a\0/evil', 'a//evil'].map((name) =>
         patched('aa/evil', name.padEnd(7, 'l').slice(0, 7)),
       ),

@@ -55,7 +55,10 @@ async function readDirectory(zip: Blob): Promise<DataView> {
   const tail = await viewOf(zip, from, zip.size);
   let at = tail.byteLength - END_BYTES;
   while (at >= 0 && tail.getUint32(at, true) !== END) at -= 1;
-  if (at < 0) throw notAPackage('it is cut off, or no zip at all');
+  // What stands behind the end must be its comment: otherwise two readers could find two ends.
+  if (at < 0 || at + END_BYTES + tail.getUint16(at + 20, true) !== tail.byteLength) {
+    throw notAPackage('it is cut off, or no zip at all');
+  }
   let size = tail.getUint32(at + 12, true);
   let offset = tail.getUint32(at + 16, true);
   const locatorAt = at - LOCATOR_BYTES;

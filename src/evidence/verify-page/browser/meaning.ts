@@ -46,7 +46,9 @@ export function proven(report: Report, heldCheckpoint: boolean): string[] {
       : `The records of ${name} are numbered without gaps from the first on: none before the last one shown is missing. Of other principals there are hashes only.`,
     'Commands, populations, counts and report were derived again from the records, and are the same.',
     'Every command that was let through had a named principal, in an open session of its own, under a grant that was approved before and in force.',
-    'Every statement and parameter that is shown is the one that was recorded.',
+    (report.texts?.full ?? 0) > 0
+      ? 'Every statement and parameter that is shown in full is the one that was recorded.'
+      : null,
     witnessed(report)
       ? 'The witnesses that your policy asks for saw this checkpoint: the operator cannot show anybody another log of that size.'
       : null,

@@ -83,7 +83,9 @@ export class Page {
       else
         this.#show(showReport(data.report, { ...data, name, heldCheckpoint: job.checkpoint !== undefined }));
     });
-    worker.addEventListener('error', (event) => this.#show(showError(event.message)));
+    worker.addEventListener('error', (event) =>
+      this.#show(showError(event.message || 'The browser would not start the verification.')),
+    );
     worker.postMessage(job);
   }
 

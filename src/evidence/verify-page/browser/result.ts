@@ -2,6 +2,7 @@ import type { CheckResult, Finding, Report } from '../../findings.ts';
 import { secondsAsTime } from '../../format-report.ts';
 import { count, el } from './dom.ts';
 import { notProven, proven, verdictOf } from './meaning.ts';
+import { textsShown } from './texts.ts';
 
 /** What is shown of a verification that came to an end. */
 export function showReport(
@@ -27,7 +28,12 @@ export function showReport(
     findings(report.findings),
     facts(report, name, seconds),
     yes.length === 0 ? null : points('What this proves', 'yes', yes),
-    points('What it does not prove', 'no', notProven(report, heldCheckpoint)),
+    points(
+      report.ok ? 'What it does not prove' : 'What no verification of it can prove',
+      'no',
+      notProven(report, heldCheckpoint),
+    ),
+    textsShown(report),
     checks(report.checks),
     el(
       'details',
