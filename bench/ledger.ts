@@ -1,33 +1,48 @@
 /**
- * How many records a second the ledger takes and gives: `npm run bench -- ledger [--records N] [--rounds N] [--json]`.
+ * How many records a second the ledger takes and gives:
+ * `npm run bench -- ledger [--records N] [--rounds N] [--rate N] [--seconds N] [--dir DIR] [--json]`.
  *
  * - journal: append and flush, with 1, 8 and 64 records in a flush; for 1, also with an fdatasync after each (`power`)
- * - sequencer: journals to leaves, payloads, bundles, tiles and a signed checkpoint, all synced
+ * - sequencer: journals to leaves, payloads, bundles, tiles and a signed checkpoint, all synced; then the same with the
+ *   activity index, which the sequencer's thread feeds
  * - verify: full re-derivation of that log
+ * - sustained: a thread writes the journal at a rate, the sequencer takes it in and signs a checkpoint each second; how old
+ *   the oldest record is that a checkpoint covers for the first time
  *
- * Each figure is the median of the rounds; CPU is that of the process, in microseconds per record.
+ * Each figure is the median of the rounds; CPU is that of the process, in microseconds per record. Nothing is deleted before
+ * all is measured: ext4 passes over lately deleted inodes one by one when a file is made.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { uuidv7 } from '../src/core/ids.ts';
-import type { Payload } from '../src/core/record.ts';
-import { nowMicros, rfc3339 } from '../src/core/time.ts';
+import { setFlagsFromString } from 'node:v8';
+import { Worker } from 'node:worker_threads';
+import { ActivityIndex } from '../src/activity/activity-index.ts';
 import { JournalWriter } from '../src/ledger/journal.ts';
 import { PayloadStore } from '../src/ledger/payloads.ts';
 import { Sequencer } from '../src/ledger/sequencer.ts';
 import { verifyLog } from '../src/ledger/verify.ts';
+import type { Load } from './support/journal-load.ts';
+import { type BenchRecord, recordMaker } from './support/records.ts';
 import { median } from './support/statistics.ts';
+
+// As the sequencer's thread has it (`LedgerService`).
+setFlagsFromString('--max-semi-space-size=64');
 
 const { values } = parseArgs({
   options: {
     records: { type: 'string', default: '200000' },
     rounds: { type: 'string', default: '3' },
+    rate: { type: 'string', default: '100000' },
+    seconds: { type: 'string', default: '10' },
+    dir: { type: 'string', default: tmpdir() },
     json: { type: 'boolean', default: false },
   },
 });
 const records = Number(values.records);
+const root = mkdtempSync(join(values.dir, 'postern-bench-'));
 
 interface Sample {
   readonly perSecond: number;
@@ -43,61 +58,13 @@ async function measure(count: number, work: () => void | Promise<void>): Promise
   return { perSecond: count / seconds, cpuMicros: (user + system) / count };
 }
 
-/** Intents and outcomes as the gateway writes them, from 20 principals with 100 distinct statements. */
-function makeRecords(): { readonly json: string; readonly payloads: readonly Payload[] | undefined }[] {
-  const statements = Array.from({ length: 100 }, (_, i) =>
-    Buffer.from(`insert into ledger.entries (account, amount, note) values ($1, $2, $3) /* ${i} */`),
-  );
-  const session = uuidv7();
-  const resource = { id: uuidv7(), name: 'ledger-db' };
-  const principals = Array.from({ length: 20 }, (_, i) => ({ id: uuidv7(), name: `nightly-batch-${i}` }));
-  return Array.from({ length: records }, (_, i) => {
-    const principal = principals[i % principals.length];
-    const base = { id: uuidv7(), time: rfc3339(nowMicros()) };
-    const actor = { kind: 'principal', ...principal };
-    const intent = i % 2 === 0;
-    const json = intent
-      ? {
-          ...base,
-          type: 'command.intent',
-          actor,
-          principal,
-          session,
-          resource,
-          protocol: 'postgres',
-          verbs: ['insert', 'select'],
-          objects: ['ledger.accounts', 'ledger.entries'],
-          fingerprint: 'a0ead580058af585',
-          grant: session,
-          decision: { effect: 'allow', rule: 'insert, select on ledger.*' },
-        }
-      : {
-          ...base,
-          type: 'command.outcome',
-          actor,
-          principal,
-          session,
-          resource,
-          intent: session,
-          status: 'ok',
-          code: 'INSERT 0 1',
-          rows: 1,
-          bytes: 15,
-          durationUs: 180,
-        };
-    const data = statements[i % statements.length] as Buffer;
-    return {
-      json: JSON.stringify(json),
-      payloads: intent ? [{ kind: 'statement' as const, data }] : undefined,
-    };
-  });
-}
+const makeRecords = (): BenchRecord[] => Array.from({ length: records }, recordMaker());
 
-function journalRun(dir: string, input: ReturnType<typeof makeRecords>, perFlush: number): void {
+function journalRun(dir: string, input: readonly BenchRecord[], perFlush: number): void {
   const writer = JournalWriter.create(join(dir, 'journal'), 'bench');
   for (let i = 0; i < input.length; ) {
     for (const end = Math.min(i + perFlush, input.length); i < end; i++) {
-      const record = input[i] as (typeof input)[number];
+      const record = input[i] as BenchRecord;
       writer.append(record.json, record.payloads);
     }
     writer.flush();
@@ -105,7 +72,7 @@ function journalRun(dir: string, input: ReturnType<typeof makeRecords>, perFlush
   writer.close();
 }
 
-async function powerRun(dir: string, input: ReturnType<typeof makeRecords>): Promise<void> {
+async function powerRun(dir: string, input: readonly BenchRecord[]): Promise<void> {
   const writer = JournalWriter.create(join(dir, 'journal'), 'power');
   for (const { json, payloads } of input) {
     writer.append(json, payloads);
@@ -115,67 +82,129 @@ async function powerRun(dir: string, input: ReturnType<typeof makeRecords>): Pro
   writer.close();
 }
 
-async function inTemporary<T>(work: (dir: string) => Promise<T>): Promise<T> {
-  const dir = mkdtempSync(join(tmpdir(), 'postern-bench-'));
-  try {
-    return await work(dir);
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
+const newFolder = (): string => mkdtempSync(join(root, 'run-'));
+
+function openLog(dir: string, withIndex: boolean): { sequencer: Sequencer; close: () => void } {
+  const payloads = PayloadStore.open(join(dir, 'payloads.db'), Buffer.alloc(32, 7));
+  const index = withIndex ? ActivityIndex.open(join(dir, 'index.db')) : null;
+  const sequencer = Sequencer.open({ dir, payloads, consumers: index ? [index] : [] });
+  const close = (): void => {
+    for (const part of [sequencer, index, payloads]) part?.close();
+  };
+  return { sequencer, close };
 }
 
 async function round(): Promise<Map<string, Sample>> {
   const samples = new Map<string, Sample>();
+  const input = makeRecords();
   for (const perFlush of [1, 8]) {
-    const input = makeRecords();
-    await inTemporary(async (dir) => {
-      samples.set(
-        `journal, ${perFlush} per flush`,
-        await measure(records, () => journalRun(dir, input, perFlush)),
-      );
-    });
+    const work = (): void => journalRun(newFolder(), input, perFlush);
+    samples.set(`journal, ${perFlush} per flush`, await measure(records, work));
   }
-  const few = makeRecords().slice(0, Math.min(2000, records));
-  await inTemporary(async (dir) => {
-    samples.set('journal, 1 per flush, power', await measure(few.length, () => powerRun(dir, few)));
-  });
-  await inTemporary(async (dir) => {
-    const input = makeRecords();
+  const few = input.slice(0, Math.min(2000, records));
+  samples.set('journal, 1 per flush, power', await measure(few.length, () => powerRun(newFolder(), few)));
+  for (const what of ['sequencer', 'sequencer and index']) {
+    const dir = newFolder();
     samples.set('journal, 64 per flush', await measure(records, () => journalRun(dir, input, 64)));
-    const payloads = PayloadStore.open(join(dir, 'payloads.db'), Buffer.alloc(32, 7));
-    const sequencer = Sequencer.open({ dir, payloads });
+    const { sequencer, close } = openLog(dir, what !== 'sequencer');
     const sequence = (): void => {
       while (sequencer.step() > 0);
       sequencer.checkpointNow();
     };
-    samples.set('sequencer', await measure(records, sequence));
+    samples.set(what, await measure(records, sequence));
     const { vkey } = sequencer;
-    sequencer.close();
-    payloads.close();
+    close();
     const verify = (): void => {
       for (const finding of verifyLog({ dir: join(dir, 'log'), vkey })) throw new Error(finding.message);
     };
     samples.set('verify', await measure(records, verify));
-  });
+  }
   return samples;
 }
 
-const rounds: Map<string, Sample>[] = [];
-for (let i = 0; i < Number(values.rounds); i++) rounds.push(await round());
-const results = [...(rounds[0]?.keys() ?? [])].map((what) => {
-  const samples = rounds.flatMap((one) => one.get(what) ?? []);
-  return {
-    what,
-    perSecond: Math.round(median(samples.map(({ perSecond }) => perSecond))),
-    cpuMicros: Number(median(samples.map(({ cpuMicros }) => cpuMicros)).toFixed(2)),
+interface Sustained {
+  readonly offered: number;
+  readonly taken: number;
+  readonly cpuMicros: number;
+  /** Age of the oldest record that a checkpoint covers for the first time, milliseconds. */
+  readonly lagMs: { readonly median: number; readonly max: number };
+}
+
+async function sustained(withIndex: boolean): Promise<Sustained> {
+  const dir = newFolder();
+  const { sequencer, close } = openLog(dir, withIndex);
+  const load: Load = {
+    dir: join(dir, 'journal'),
+    perSecond: Number(values.rate),
+    seconds: Number(values.seconds),
   };
-});
-if (values.json) {
-  process.stdout.write(`${JSON.stringify({ records, rounds: rounds.length, results }, null, 2)}\n`);
-} else {
-  for (const { what, perSecond, cpuMicros } of results) {
-    process.stdout.write(
-      `${what.padEnd(30)} ${perSecond.toLocaleString('en').padStart(10)} records/s ${cpuMicros.toFixed(2).padStart(8)} µs CPU\n`,
-    );
+  const start = performance.now();
+  const writer = new Worker(new URL('./support/journal-load.ts', import.meta.url), { workerData: load });
+  let written = Number.POSITIVE_INFINITY;
+  writer.once('message', (count: number) => {
+    written = count;
+  });
+  const first = sequencer.size;
+  const lags: number[] = [];
+  let signedAt = start;
+  const usage = process.cpuUsage();
+  while (sequencer.size - first < written) {
+    sequencer.step();
+    const now = performance.now();
+    if (now - signedAt >= 1000 || sequencer.size - first >= written) {
+      const covered = sequencer.checkpoint === null ? 0 : coveredBy(sequencer.checkpoint) - first;
+      sequencer.checkpointNow();
+      // The writer keeps to its rate, so the time of a record follows from its number.
+      lags.push(performance.now() - start - (Math.max(covered, 0) / load.perSecond) * 1000);
+      signedAt = now;
+    }
+    await sleep(sequencer.behind ? 0 : 50);
   }
+  const seconds = (performance.now() - start) / 1000;
+  const { user, system } = process.cpuUsage(usage);
+  close();
+  return {
+    offered: load.perSecond,
+    taken: Math.round(written / seconds),
+    cpuMicros: (user + system) / written,
+    lagMs: { median: Math.round(median(lags)), max: Math.round(Math.max(...lags)) },
+  };
+}
+
+function coveredBy(note: string): number {
+  return Number(note.split('\n')[1]);
+}
+
+try {
+  const rounds: Map<string, Sample>[] = [];
+  for (let i = 0; i < Number(values.rounds); i++) rounds.push(await round());
+  const results = [...(rounds[0]?.keys() ?? [])].map((what) => {
+    const samples = rounds.flatMap((one) => one.get(what) ?? []);
+    return {
+      what,
+      perSecond: Math.round(median(samples.map(({ perSecond }) => perSecond))),
+      cpuMicros: Number(median(samples.map(({ cpuMicros }) => cpuMicros)).toFixed(2)),
+    };
+  });
+  const steady = {
+    'journal and sequencer': await sustained(false),
+    'journal, sequencer and index': await sustained(true),
+  };
+  if (values.json) {
+    process.stdout.write(`${JSON.stringify({ records, rounds: rounds.length, results, steady }, null, 2)}\n`);
+  } else {
+    for (const { what, perSecond, cpuMicros } of results) {
+      process.stdout.write(
+        `${what.padEnd(30)} ${perSecond.toLocaleString('en').padStart(10)} records/s ${cpuMicros.toFixed(2).padStart(8)} µs CPU\n`,
+      );
+    }
+    for (const [what, { offered, taken, cpuMicros, lagMs }] of Object.entries(steady)) {
+      process.stdout.write(
+        `sustained: ${what}: ${taken.toLocaleString('en')} of ${offered.toLocaleString('en')} records/s, ` +
+          `${cpuMicros.toFixed(2)} µs CPU, checkpoint lag ${lagMs.median} ms, at most ${lagMs.max} ms\n`,
+      );
+    }
+  }
+} finally {
+  rmSync(root, { recursive: true });
 }

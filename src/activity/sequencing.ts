@@ -11,7 +11,7 @@ import { removeIndex } from './schema.ts';
 import type { KeyRotation, LedgerStatus, ThreadData } from './thread-messages.ts';
 
 /** Records taken per step: large enough to share the fsyncs, small enough to answer a flush in between. */
-const STEP = 10_000;
+const STEP = 5_000;
 /** A checkpoint is signed at most so often, unless asked for. */
 const CHECKPOINT_MS = 1000;
 

@@ -36,7 +36,7 @@ export interface SequencerOptions {
   readonly logKey?: string | null;
 }
 
-const STEP_RECORDS = 10_000;
+const STEP_RECORDS = 5_000;
 const REPLAY_LEAVES = 4096;
 const SYSTEM: Actor = { kind: 'system', id: 'postern', name: 'postern' };
 
