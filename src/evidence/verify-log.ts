@@ -12,7 +12,7 @@ import { HASH_BYTES, prefixedLeafHash, TILE_WIDTH, Tree } from '../ledger/tree.t
 import type { Check } from './findings.ts';
 import { FILES, type Manifest } from './format.ts';
 import { type PackageFiles, readText, type VerifyHost } from './package-files.ts';
-import { bundlesOf, pathOf, tilesOf } from './tile-files.ts';
+import { bundlesOf, pathOf, type TilePlace, tilesOf } from './tile-files.ts';
 
 /** Opens the checkpoint of a package and compares it with what the manifest says. Null where it does not hold. */
 export async function checkCheckpoint(
@@ -59,7 +59,7 @@ export async function checkTree(
   const rebuilt = new Map<string, Buffer>();
   const tree = new Tree((level, n, hashes) => rebuilt.set(`${level}/${n}`, hashes));
   const compare = (level: number, n: number, width: number, hashes: Buffer): void => {
-    const given = read(() => store.readTile(level, n, width), check);
+    const given = read(() => store.readTile(level, n, width), check, { level, n, width });
     if (given === null || given.equals(hashes)) return;
     const at = firstDifference(given, hashes);
     const file = `tlog/${pathOf({ level, n, width })}`;
@@ -67,7 +67,9 @@ export async function checkTree(
     else {
       const leaf = n * TILE_WIDTH + at;
       const bundle = `tlog/${pathOf({ level: -1, n, width })}`;
-      check.problem(bundle, `The entry of leaf ${leaf} is not the one whose hash is in ${file}.`, { leaf });
+      const record = withEntries ? recordId(store.readEntries(n, width)[at]) : undefined;
+      const where = { leaf, ...(record !== undefined && { record }) };
+      check.problem(bundle, `The entry of leaf ${leaf} is not the one whose hash is in ${file}.`, where);
     }
   };
   const bottom = withEntries ? bundlesOf(size) : bottomOf(size);
@@ -93,28 +95,33 @@ export async function checkTree(
   check.says(withEntries ? 'rebuilt from every entry' : 'rebuilt from the leaf hashes');
 }
 
+/** Id of the record in an entry, as far as it can be read. */
+function recordId(entry: Buffer | undefined): string | undefined {
+  return /"id":"([0-9a-f-]{36})"/.exec(entry?.toString('latin1') ?? '')?.[1];
+}
+
 function* bottomOf(size: number): Generator<{ n: number; width: number }> {
   for (const { level, n, width } of tilesOf(size)) if (level === 0) yield { n, width };
 }
 
 function bundleHashes(store: TileFiles, n: number, width: number, check: Check): string[] | null {
-  const entries = read(() => store.readEntries(n, width), check);
+  const entries = read(() => store.readEntries(n, width), check, { level: -1, n, width });
   return entries?.map((entry) => prefixedLeafHash(Buffer.concat([Buffer.of(0), entry]))) ?? null;
 }
 
 function tileHashes(store: TileFiles, n: number, width: number, check: Check): string[] | null {
-  const tile = read(() => store.readTile(0, n, width), check);
+  const tile = read(() => store.readTile(0, n, width), check, { level: 0, n, width });
   if (tile === null) return null;
   return Array.from({ length: width }, (_, i) =>
     tile.toString('latin1', i * HASH_BYTES, (i + 1) * HASH_BYTES),
   );
 }
 
-function read<T>(reader: () => T, check: Check): T | null {
+function read<T>(reader: () => T, check: Check, place: TilePlace): T | null {
   try {
     return reader();
   } catch (error) {
-    check.problem('tlog', (error as Error).message);
+    check.problem(`tlog/${pathOf(place)}`, (error as Error).message);
     return null;
   }
 }
