@@ -103,7 +103,7 @@ describe('a log with a witness', () => {
     await until(({ items }) => items[0]?.state === 'unreachable');
     const health = await postern.call<{ status: string; warnings: string[] }>('GET', '/healthz');
     assert.equal(health.status, 'ok');
-    assert.match(health.warnings.join(), /The witness audit unreachable/);
+    assert.match(health.warnings.join(), /The witness audit is unreachable/);
     witness = await startWitness(`127.0.0.1:${port}`);
     const [again = ''] = await witness.waitFor(/^\S+\+[0-9a-f]{8}\+\S+/);
     assert.equal(again, vkey);

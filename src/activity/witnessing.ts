@@ -38,6 +38,12 @@ export interface WitnessingStatus {
   readonly policy: PolicyResult | null;
 }
 
+const WARNINGS: Partial<Record<WitnessStatus['state'], string>> = {
+  lagging: 'has not cosigned for a while',
+  unreachable: 'is unreachable',
+  refuses: 'refuses to cosign',
+};
+
 interface Round extends Circulating {
   readonly lines: Map<WitnessLink, string>;
 }
@@ -141,11 +147,11 @@ export class Witnessing {
     };
   }
 
-  /** What is not as it should be with the witnesses, in words. The gateway works all the same. */
+  /** What is not as it should be with the witnesses, in words for anybody. The gateway works all the same. */
   warnings(): string[] {
-    return this.status().witnesses.flatMap(({ name, state, error }) => {
-      if (state === 'lagging') return [`The witness ${name} has not cosigned for a while.`];
-      return state === 'unreachable' || state === 'refuses' ? [`The witness ${name} ${state}: ${error}`] : [];
+    return this.status().witnesses.flatMap(({ name, state }) => {
+      const what = WARNINGS[state];
+      return what === undefined ? [] : [`The witness ${name} ${what}.`];
     });
   }
 
