@@ -163,6 +163,33 @@ function tests(): void {
       worker.close();
     });
 
+    it('takes the files of a writer one after the other, each whole, beside those of others, and cuts nothing short', () => {
+      const seen = new Collector();
+      const log = openLog(dir, [seen]);
+      const other = journal('other');
+      for (let file = 0; file < 5; file++) {
+        const writer = journal('w');
+        for (let i = 0; i < 20; i++) {
+          const n = file * 20 + i;
+          writer.append(commandJson(`r${n}`, 'p', time(2 * n)), [statement(`select ${n}`.padEnd(20_000))]);
+          if (i % 3 === 0) writer.flush();
+          other.append(commandJson(`o${n}`, 'p', time(2 * n + 1)));
+        }
+        writer.close();
+      }
+      other.flush();
+      for (let taken = log.sequencer.step(7); taken > 0; taken = log.sequencer.step(7)) {
+        assert.equal(log.sequencer.behind, taken === 7 && seen.leaves.length < 201);
+      }
+      assert.deepEqual(
+        seen.leaves.slice(1).map(({ record }) => record.id),
+        Array.from({ length: 100 }, (_, i) => [`r${i}`, `o${i}`]).flat(),
+      );
+      assert.equal(fs.readdirSync(join(dir, 'journal')).length, 2);
+      log.close();
+      other.close();
+    });
+
     it('takes no younger record of one journal while an older one of a larger journal was not read yet', () => {
       const seen = new Collector();
       const log = openLog(dir, [seen]);
