@@ -57,14 +57,17 @@ describe('random clients, directly and through Postern', () => {
       await plain.end();
       const through = await WireClient.login(gateway(), everything, 'ledger-db/there', parameters);
       const late = await play(through, script, counts);
+      const theirs = comparable(plain.heard);
+      const complete = through.until((heard) => comparable(heard).length >= theirs.length, 3000);
+      await complete.catch(() => undefined);
       await through.end();
-      const [theirs, ours] = [comparable(plain.heard), comparable(through.heard)];
+      const ours = comparable(through.heard);
       const longer = theirs.length > ours.length ? theirs : ours;
       const at = longer.findIndex((_, index) => theirs[index] !== ours[index]);
       assert.ok(
         at === -1,
         `seed ${seed}${late}, message ${at}: ${script.map((step) => step.words + (step.pause ? ' .' : '')).join('\n')}\n` +
-          `PostgreSQL: ${theirs.slice(0, at + 5).join(', ')}\nPostern: ${ours.slice(0, at + 5).join(', ')}\n${through.error.get('M')}`,
+          `PostgreSQL: ${theirs.slice(0, at + 5).join(', ')}\nPostern: ${ours.slice(0, at + 5).join(', ')}\nlast errors: ${plain.error.get('M')} | ${through.error.get('M')}\n${plain.heard.slice(-4).map(brief)} | ${through.heard.slice(-4).map(brief)}`,
       );
     }
     t.diagnostic(`${scripts} clients`);

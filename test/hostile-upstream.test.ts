@@ -8,8 +8,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Back, cstring, int16, int32, message } from '../src/protocols/postgres/wire.ts';
 import { Bank, type Credential } from './support/bank.ts';
 import { auth, HostileServer, type Peer } from './support/hostile-server.ts';
+import { generator, mutated } from './support/random-script.ts';
 import { brief, type Door, say, WireClient } from './support/wire-client.ts';
 
+const SEED = Number(process.env.HOSTILE_SEED ?? Date.now() % 1_000_000);
 const PASSWORD = 'upstream-secret-never-to-be-seen';
 const UPSTREAM_SECONDS = 2;
 const Z = message(Back.readyForQuery, Buffer.from('I'));
@@ -182,6 +184,60 @@ describe('a hostile resource', () => {
         }, /the resource insists on/);
       }
     });
+  });
+
+  it('is refused when the names of its relations never come to an end', async () => {
+    const row = message(
+      Back.dataRow,
+      int16(3),
+      ...['table', 'public', 'x'.repeat(60_000)].flatMap((text) => [int32(text.length), Buffer.from(text)]),
+    );
+    const names = async ({ socket }: Peer): Promise<void> => {
+      while (!socket.destroyed) {
+        if (!socket.write(row))
+          await new Promise((resolve) => socket.once('drain', resolve).once('close', resolve));
+      }
+    };
+    server.behaviour = { names };
+    await bank.resource('endless', {
+      host: '127.0.0.1',
+      port: server.port,
+      database: 'endless',
+      tls: { mode: 'disable' },
+      upstream: { user: 'app', password: PASSWORD },
+    });
+    await bank.grant('batch', 'select on *.*', { resource: 'endless' });
+    await assert.rejects(
+      WireClient.login(door, await bank.credential('batch'), 'endless'),
+      /an answer of over|no answer in time/,
+    );
+  });
+
+  it('does not bring the gateway down with any bytes', async (t) => {
+    t.diagnostic(`seed ${SEED}`);
+    const random = generator(SEED);
+    const honest = Buffer.concat([
+      message(Back.rowDescription, int16(1), cstring('a'), Buffer.alloc(18)),
+      message(Back.dataRow, int16(1), int32(1), Buffer.from('1')),
+      message(Back.parameterStatus, cstring('search_path'), cstring('public')),
+      message(Back.commandComplete, cstring('SELECT 1')),
+      Z,
+      message(Back.errorResponse, ...['SERROR', 'VERROR', 'C42601', 'Mx', ''].map(cstring)),
+      message(Back.copyInResponse, Buffer.from([0, 0, 1, 0, 0])),
+      Z,
+    ]);
+    for (let round = 0; round < 60; round++) {
+      server.behaviour = { session: ({ socket }) => void socket.end(mutated(honest, random)) };
+      const client = await WireClient.login(door, who, 'liar');
+      client.send(
+        say.query('select 1'),
+        say.parse('', 'select 1'),
+        say.bind('', ''),
+        say.execute(''),
+        say.sync(),
+      );
+      await client.until(() => client.closed, 5000);
+    }
   });
 
   describe('in a session', () => {

@@ -18,11 +18,13 @@ import {
 } from '../src/protocols/postgres/wire.ts';
 import { Bank, type Credential, untilClosed } from './support/bank.ts';
 import { until } from './support/processes.ts';
+import { generator, mutated, randomScript } from './support/random-script.ts';
 import { contradiction, sessionsOf } from './support/recorded.ts';
 import { LOG_EVERYTHING, statementsOf } from './support/server-log.ts';
 import { brief, type Door, saslInitial, say, WireClient } from './support/wire-client.ts';
 
 const HANDSHAKE_SECONDS = 3;
+const SEED = Number(process.env.HOSTILE_SEED ?? Date.now() % 1_000_000);
 
 describe('hostile clients', () => {
   let bank: Bank;
@@ -434,6 +436,26 @@ describe('hostile clients', () => {
       }
       assert.deepEqual(await bystander.ask([say.query('select 1')]), ['T', 'D', 'C SELECT 1', 'Z I']);
       await bystander.end();
+    });
+
+    it('ends or goes on, but does not fall, whatever the bytes', async (t) => {
+      t.diagnostic(`seed ${SEED}`);
+      const random = generator(SEED);
+      for (let round = 0; round < 100; round++) {
+        const honest = Buffer.concat(
+          randomScript(SEED + round, { refused: true }).flatMap(({ messages }) => messages),
+        );
+        const client = await login();
+        const bytes = mutated(honest, random);
+        for (let at = 0; at < bytes.length && !client.closed; ) {
+          const size = 1 + Math.floor(random() * 400);
+          client.send(bytes.subarray(at, at + size));
+          at += size;
+          if (random() < 0.1) await sleep(1);
+        }
+        client.socket.end();
+        await client.until(() => client.closed, 5000);
+      }
     });
 
     it('refuses statements that are no UTF-8 or too large with an error, and stays usable', async () => {

@@ -9,6 +9,8 @@ export type TurnJournal = Pick<JournalWriter, 'append' | 'flush' | 'sync'>;
 const LINGER_MS = 10;
 /** So many of them are written at once. */
 const LINGER_RECORDS = 512;
+/** So many bytes are written before the turn is over: one write has a limit, and one client must not use it up for all. */
+const EARLY_BYTES = 32 * 1024 * 1024;
 
 /**
  * Gathers the records of one event-loop turn, writes them with one write when the turn's input has been handled, and then lets
@@ -21,6 +23,9 @@ export class TurnRecorder implements Recorder {
   #scheduled = false;
   #lingering = 0;
   #timer: NodeJS.Timeout | null = null;
+  #bytes = 0;
+  /** A part of this turn's records could not be written. */
+  #lost = false;
 
   constructor(journal: TurnJournal, onFault: (error: unknown) => void) {
     this.#journal = journal;
@@ -30,6 +35,9 @@ export class TurnRecorder implements Recorder {
   append(json: string, payloads?: readonly Payload[]): void {
     this.#journal.append(json, payloads);
     this.#lingering += 1;
+    this.#bytes += json.length;
+    for (const { data } of payloads ?? []) this.#bytes += data.length;
+    if (this.#bytes >= EARLY_BYTES) this.#lost = !this.#write() || this.#lost;
     if (this.#lingering >= LINGER_RECORDS) this.#schedule();
     else this.#timer ??= setTimeout(() => this.#flush(), LINGER_MS);
   }
@@ -55,13 +63,8 @@ export class TurnRecorder implements Recorder {
     }
     const waiting = this.#waiting;
     this.#waiting = [];
-    let written = true;
-    try {
-      this.#journal.flush();
-    } catch (error) {
-      written = false;
-      this.#onFault(error);
-    }
+    const written = this.#write() && !this.#lost;
+    this.#lost = false;
     let synced: Promise<boolean> | null = null;
     for (const { power, callback } of waiting) {
       if (!power || !written) {
@@ -76,6 +79,17 @@ export class TurnRecorder implements Recorder {
         },
       );
       void synced.then(callback);
+    }
+  }
+
+  #write(): boolean {
+    this.#bytes = 0;
+    try {
+      this.#journal.flush();
+      return true;
+    } catch (error) {
+      this.#onFault(error);
+      return false;
     }
   }
 }

@@ -185,8 +185,10 @@ class Worker implements Gateway {
 
   #exitWhenEmpty(): void {
     if (this.#sessions.size > 0) return;
-    // Last words to clients and last records first.
-    setTimeout(() => this.#exit(), 100);
+    // Last words to clients and last records first. A handshake that was under way may still become a session.
+    setTimeout(() => {
+      if (this.#sessions.size === 0) this.#exit();
+    }, 100);
   }
 
   #exit(): void {

@@ -31,6 +31,8 @@ export interface Behaviour {
   readonly encryption?: Buffer;
   /** From the startup packet on. Default: SCRAM, then ready. */
   readonly login?: (peer: Peer) => Promise<void>;
+  /** When it is asked for the names of its relations. Default: it has none. */
+  readonly names?: (peer: Peer) => Promise<void>;
   /** After ReadyForQuery, at the first message of the client. */
   readonly session?: (peer: Peer) => Promise<void> | void;
 }
@@ -95,7 +97,8 @@ export class HostileServer {
     }
     if (names) {
       await connection.message();
-      socket.write(NOTHING);
+      if (behaviour.names === undefined) socket.write(NOTHING);
+      else await behaviour.names(connection);
       return;
     }
     await connection.message();

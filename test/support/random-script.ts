@@ -173,8 +173,24 @@ export function randomScript(seed: number, { refused }: { readonly refused: bool
   return [...steps, { messages: [say.sync()], words: 'S', pause: true, cut: 0 }];
 }
 
+/** The bytes with some of them changed, left out or said twice. */
+export function mutated(bytes: Buffer, random: () => number): Buffer {
+  let out: Buffer = Buffer.from(bytes);
+  for (let n = 1 + Math.floor(random() * 4); n > 0; n--) {
+    const at = Math.floor(random() * out.length);
+    const end = at + Math.floor(random() * 20);
+    const kind = random();
+    if (kind < 0.5) out[at] = random() < 0.5 ? Math.floor(random() * 256) : (out[at] ?? 0) ^ 1;
+    else if (kind < 0.7) out = Buffer.concat([out.subarray(0, at), out.subarray(end)]);
+    else if (kind < 0.9) out = Buffer.concat([out.subarray(0, end), out.subarray(at)]);
+    else out = out.subarray(0, at);
+    if (out.length === 0) return out;
+  }
+  return out;
+}
+
 /** Mulberry32: small, fast, good enough, and the same everywhere. */
-function generator(seed: number): () => number {
+export function generator(seed: number): () => number {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -321,8 +321,9 @@ export class Handshake {
       upstream.parameters.get('search_path') ??
       (await simpleQuery(upstream, 'SHOW search_path', limits.upstreamMs))[0]?.[0] ??
       '';
+    const records = new SessionRecords(who);
     recorder.append(
-      new SessionRecords(who).opened({
+      records.opened({
         source: this.#source,
         credential: credential.id,
         grants: grants.map((grant) => grant.id),
@@ -337,7 +338,11 @@ export class Handshake {
     );
     if (!written)
       throw new PosternError('POSTERN_AUDIT_UNAVAILABLE', 'the record of this session cannot be written');
-    if (this.#socket.destroyed) throw new Gone();
+    if (this.#socket.destroyed) {
+      const nothing = { durationUs: 0, commands: 0, denied: 0 };
+      recorder.append(records.closed({ source: this.#source, reason: 'client', ...nothing }));
+      throw new Gone();
+    }
     const session: PgSession = new PgSession({
       gateway,
       who,

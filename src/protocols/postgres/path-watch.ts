@@ -1,6 +1,9 @@
 import type { Classified } from './classified.ts';
 import type { Decider } from './decide.ts';
 
+/** What is decided with the search path. */
+type PathKeeper = Pick<Decider, 'pathKnown' | 'pathChanged'>;
+
 /**
  * Keeps the search path that decisions use equal to the server's. PostgreSQL 18 reports the setting by itself, always
  * before the ReadyForQuery of the change; an older server is asked (`ask`) once it is idle again.
@@ -8,7 +11,7 @@ import type { Decider } from './decide.ts';
  * @see https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-ASYNC
  */
 export class PathWatch {
-  readonly #decider: Decider;
+  readonly #decider: PathKeeper;
   readonly #reported: boolean;
   readonly #ask: () => void;
   /** A change was forwarded in the present transaction. */
@@ -19,7 +22,7 @@ export class PathWatch {
   #uncertain = false;
 
   /** @param reported whether the server reports `search_path` */
-  constructor(decider: Decider, reported: boolean, ask: () => void) {
+  constructor(decider: PathKeeper, reported: boolean, ask: () => void) {
     this.#decider = decider;
     this.#reported = reported;
     this.#ask = ask;

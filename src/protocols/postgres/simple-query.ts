@@ -4,6 +4,9 @@ import { Back, errorFields, query, WireError } from './wire.ts';
 /** Rows of text values; null is NULL. */
 export type TextRows = readonly (readonly (string | null)[])[];
 
+/** Largest answer that is taken, in bytes of rows: the names of about a million relations. */
+const MAX_ANSWER = 64 * 1024 * 1024;
+
 /**
  * Runs one of Postern's own questions on an idle upstream connection that no client is using yet.
  *
@@ -27,12 +30,15 @@ export function simpleQuery(upstream: Upstream, text: string, timeoutMs: number)
     const timer = setTimeout(() => stop(new WireError('no answer in time')), timeoutMs);
     // Rows arrive in fragments when they span buffers: gather them.
     let partial: Buffer[] = [];
+    let bytes = 0;
     const onData = (chunk: Buffer): void => {
       try {
         reader.push(chunk);
         while (reader.next()) {
           const { type, buffer, start, end } = reader;
           if (type === Back.dataRow) {
+            bytes += end - start;
+            if (bytes > MAX_ANSWER) throw new WireError(`an answer of over ${MAX_ANSWER} bytes`);
             partial.push(buffer.subarray(start, end));
             if (!reader.last) continue;
             rows.push(readDataRow(partial.length === 1 ? (partial[0] as Buffer) : Buffer.concat(partial)));
