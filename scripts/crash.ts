@@ -34,7 +34,7 @@ try {
   });
   say(`${played.stories} stories, ${played.hits} times killed, ${failures} stories failed`);
   // A test that kills nothing would find nothing.
-  if (played.hits < 0.9 * played.kills) failures += 1;
+  if (played.hits < 0.7 * played.kills) failures += 1;
 } finally {
   stage.strike();
 }

@@ -15,8 +15,8 @@ describe('a ledger killed with SIGKILL', () => {
     const failures: unknown[] = [];
     const { kills, hits } = await playAll(stage, stories, (error) => failures.push(error));
     assert.deepEqual(failures, []);
-    // A test that kills nothing would find nothing.
-    assert.ok(hits >= 0.9 * kills, `${hits} of ${kills} kills hit`);
+    // A test that kills nothing would find nothing. (Random points may lie behind the end of a shorter run.)
+    assert.ok(hits >= 0.7 * kills, `${hits} of ${kills} kills hit`);
   };
   /** Every so many of the points. Most are SQLite's, inside a transaction, where there is less to be found. */
   const some = (points: readonly Point[], files: number, database: number): Point[] =>
