@@ -10,6 +10,7 @@ const SCHEMA = `
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   PRAGMA secure_delete = ON;
+  PRAGMA cache_size = -65536;
   CREATE TABLE IF NOT EXISTS erasures (
     n INTEGER PRIMARY KEY,
     state TEXT NOT NULL CONSTRAINT erasure_state_known CHECK (state IN ('begun', 'destroyed', 'done')),

@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createHash, hash, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  hash,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { PosternError } from '../core/errors.ts';
 import type { PayloadKind, Ref } from '../core/record.ts';
@@ -51,15 +58,18 @@ const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const REMEMBERED = 8192;
 const REMEMBERED_KEYS = 1024;
+const SALT_LABEL = Buffer.from('postern-payload-salt');
+/** A reader looks so often whether another connection changed anything. */
+const LOOK_MS = 10;
 
 /** AES-256-GCM: nonce, ciphertext, tag. */
-function seal(key: Buffer, aad: Uint8Array, data: Uint8Array): Buffer {
+function seal(key: KeyObject, aad: Uint8Array, data: Uint8Array): Buffer {
   const nonce = randomBytes(NONCE_BYTES);
   const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(aad);
   return Buffer.concat([nonce, cipher.update(data), cipher.final(), cipher.getAuthTag()]);
 }
 
-function unseal(key: Buffer, aad: Uint8Array, sealed: Buffer): Buffer {
+function unseal(key: KeyObject, aad: Uint8Array, sealed: Buffer): Buffer {
   const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), {
     authTagLength: TAG_BYTES,
   });
@@ -72,13 +82,15 @@ function keyAad(principalId: string, day: string, kind: StoredKind): Buffer {
 }
 
 function saltOf(key: Buffer, kind: StoredKind, data: Uint8Array): Buffer {
-  const hashed = createHash('sha256').update('postern-payload-salt').update(key).update(kind).update(data);
-  return hashed.digest().subarray(0, SALT_BYTES);
+  const hashed = Buffer.concat([SALT_LABEL, key, Buffer.from(kind), data]);
+  const salt = hash('sha256', hashed, 'buffer').subarray(0, SALT_BYTES);
+  hashed.fill(0, SALT_LABEL.length, SALT_LABEL.length + KEY_BYTES);
+  return salt;
 }
 
 /** `SHA-256(salt || data)`, hex: the check that needs no key. */
 export function commitmentOf(salt: Uint8Array, data: Uint8Array): string {
-  return createHash('sha256').update(salt).update(data).digest('hex');
+  return hash('sha256', Buffer.concat([salt, data]), 'hex');
 }
 
 /** A map that forgets what was put in first. */
@@ -97,37 +109,42 @@ class Remembered<V> extends Map<string | number, V> {
   }
 }
 
+/** A key that is unwrapped. Ciphers take the object (bytes would be wrapped into one for each call), salts the bytes. */
 interface DataKey {
   readonly n: number;
-  readonly key: Buffer;
+  readonly object: KeyObject;
+  readonly bytes: Buffer;
+  readonly principalId: string;
+  readonly day: string;
+  readonly kind: StoredKind;
 }
 
 /** The payloads of one data directory. One writer; any number of readers. */
 export class PayloadStore {
   readonly #db: DatabaseSync;
-  readonly #masterKey: Buffer;
+  readonly #masterKey: KeyObject;
   readonly #insert: StatementSync;
   readonly #select: StatementSync;
   readonly #insertKey: StatementSync;
   readonly #openKey: StatementSync;
+  readonly #keyOf: StatementSync;
   readonly #version: StatementSync;
   readonly #known = new Remembered<Commitment>(REMEMBERED);
   /** Keys that seal what is put, by principal, day and kind. */
   readonly #keys = new Remembered<DataKey>(REMEMBERED_KEYS);
-  /** Keys that open what is got, by their number. */
-  readonly #opened = new Remembered<Buffer>(REMEMBERED_KEYS);
+  /** Keys that open what is got, by their number; null where one was destroyed. */
+  readonly #opened = new Remembered<DataKey | null>(REMEMBERED_KEYS);
   #seen: unknown;
+  #lookedAt = 0;
 
-  private constructor(db: DatabaseSync, masterKey: Buffer) {
+  private constructor(db: DatabaseSync, masterKey: KeyObject) {
     this.#db = db;
     this.#masterKey = masterKey;
     this.#insert = db.prepare(
       'INSERT INTO payloads (commitment, key, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
     );
-    this.#select = db.prepare(
-      'SELECT k.n, k.principal, k.day, k.kind, k.wrapped, p.sealed, coalesce(p.erasure, k.erasure) AS erasure ' +
-        'FROM payloads p JOIN data_keys k ON k.n = p.key WHERE p.commitment = ?',
-    );
+    this.#select = db.prepare('SELECT key, sealed, erasure FROM payloads WHERE commitment = ?');
+    this.#keyOf = db.prepare('SELECT principal, day, kind, wrapped FROM data_keys WHERE n = ?');
     this.#insertKey = db.prepare(
       'INSERT INTO data_keys (principal, day, kind, wrapped, open) VALUES (?, ?, ?, ?, 1)',
     );
@@ -145,7 +162,7 @@ export class PayloadStore {
     if (masterKey.length !== KEY_BYTES) throw new RangeError('The master key has 32 bytes.');
     const db = openPayloadDb(file);
     try {
-      return new PayloadStore(db, Buffer.from(masterKey));
+      return new PayloadStore(db, createSecretKey(masterKey));
     } catch (error) {
       db.close();
       throw error;
@@ -176,10 +193,10 @@ export class PayloadStore {
     const remembered = `${principalId}\n${day}\n${kind}\n${hash('sha256', data, 'binary')}`;
     const known = this.#known.get(remembered);
     if (known) return known;
-    const { n, key } = this.#dataKey(principalId, day, kind);
-    const commitment = commitmentOf(saltOf(key, kind, data), data);
+    const { n, object, bytes } = this.#sealingKey(principalId, day, kind);
+    const commitment = commitmentOf(saltOf(bytes, kind, data), data);
     const raw = Buffer.from(commitment, 'hex');
-    this.#insert.run(raw, n, seal(key, raw, data));
+    this.#insert.run(raw, n, seal(object, raw, data));
     const result = { commitment, bytes: data.length };
     this.#known.set(remembered, result);
     return result;
@@ -191,22 +208,17 @@ export class PayloadStore {
    * @throws PosternError `POSTERN_INTERNAL` where what is stored was altered, or the master key is another
    */
   get(commitment: string): StoredPayload | 'erased' | null {
-    this.#forgetIfChanged();
+    if (performance.now() - this.#lookedAt > LOOK_MS) this.#forgetIfChanged();
     const raw = Buffer.from(commitment, 'hex');
     const row = this.#select.get(raw);
     if (!row) return null;
-    if (row.erasure !== null) return 'erased';
-    const principalId = String(row.principal);
-    const day = String(row.day);
-    const kind = String(row.kind) as StoredKind;
+    if (row.erasure !== null || row.sealed === null) return 'erased';
     try {
-      let key = this.#opened.get(Number(row.n));
-      if (!key) {
-        key = this.#unwrap(principalId, day, kind, row.wrapped);
-        this.#opened.set(Number(row.n), key);
-      }
-      const data = unseal(key, raw, Buffer.from(row.sealed as Uint8Array));
-      return { data, salt: saltOf(key, kind, data), kind, principalId, day };
+      const key = this.#openingKey(Number(row.key));
+      if (key === null) return 'erased';
+      const { object, bytes, principalId, day, kind } = key;
+      const data = unseal(object, raw, asBuffer(row.sealed));
+      return { data, salt: saltOf(bytes, kind, data), kind, principalId, day };
     } catch {
       throw new PosternError(
         'POSTERN_INTERNAL',
@@ -218,9 +230,13 @@ export class PayloadStore {
 
   /** How an erased payload came to be destroyed; null for any other. */
   erasure(commitment: string): Erased | null {
-    const number = this.#select.get(Buffer.from(commitment, 'hex'))?.erasure;
-    if (typeof number !== 'number') return null;
-    const plan = this.#db.prepare('SELECT plan FROM erasures WHERE n = ?').get(number)?.plan;
+    const plan = this.#db
+      .prepare(
+        'SELECT e.plan FROM payloads p JOIN data_keys k ON k.n = p.key ' +
+          'JOIN erasures e ON e.n = coalesce(p.erasure, k.erasure) WHERE p.commitment = ?',
+      )
+      .get(Buffer.from(commitment, 'hex'))?.plan;
+    if (plan === undefined) return null;
     const { record, time, by, reason } = JSON.parse(String(plan)) as Erased;
     return { record, time, by: { id: by.id, name: by.name }, reason };
   }
@@ -248,6 +264,7 @@ export class PayloadStore {
 
   /** Another connection may have destroyed keys that are remembered here: neither to be used nor to be kept. */
   #forgetIfChanged(): void {
+    this.#lookedAt = performance.now();
     const version = this.#version.get()?.data_version;
     if (version === this.#seen) return;
     this.#seen = version;
@@ -255,29 +272,52 @@ export class PayloadStore {
   }
 
   #forget(): void {
-    for (const { key } of this.#keys.values()) key.fill(0);
-    for (const key of this.#opened.values()) key.fill(0);
+    for (const { bytes } of this.#keys.values()) bytes.fill(0);
+    for (const key of this.#opened.values()) key?.bytes.fill(0);
     for (const memory of [this.#known, this.#keys, this.#opened]) memory.clear();
   }
 
-  #dataKey(principalId: string, day: string, kind: StoredKind): DataKey {
+  #sealingKey(principalId: string, day: string, kind: StoredKind): DataKey {
     const name = `${principalId}\n${day}\n${kind}`;
     const known = this.#keys.get(name);
     if (known) return known;
     const row = this.#openKey.get(principalId, day, kind);
-    let found: DataKey;
-    if (row) {
-      found = { n: Number(row.n), key: this.#unwrap(principalId, day, kind, row.wrapped) };
-    } else {
-      const key = randomBytes(KEY_BYTES);
-      const wrapped = seal(this.#masterKey, keyAad(principalId, day, kind), key);
-      found = { n: Number(this.#insertKey.run(principalId, day, kind, wrapped).lastInsertRowid), key };
-    }
-    this.#keys.set(name, found);
-    return found;
+    const key = row
+      ? this.#unwrap(Number(row.n), principalId, day, kind, row.wrapped)
+      : this.#makeKey(principalId, day, kind);
+    this.#keys.set(name, key);
+    return key;
   }
 
-  #unwrap(principalId: string, day: string, kind: StoredKind, wrapped: unknown): Buffer {
-    return unseal(this.#masterKey, keyAad(principalId, day, kind), Buffer.from(wrapped as Uint8Array));
+  #makeKey(principalId: string, day: string, kind: StoredKind): DataKey {
+    const bytes = randomBytes(KEY_BYTES);
+    const wrapped = seal(this.#masterKey, keyAad(principalId, day, kind), bytes);
+    const n = Number(this.#insertKey.run(principalId, day, kind, wrapped).lastInsertRowid);
+    return { n, object: createSecretKey(bytes), bytes, principalId, day, kind };
   }
+
+  #openingKey(n: number): DataKey | null {
+    const known = this.#opened.get(n);
+    if (known !== undefined) return known;
+    const row = this.#keyOf.get(n);
+    const [principalId, day, kind] = [
+      String(row?.principal),
+      String(row?.day),
+      String(row?.kind) as StoredKind,
+    ];
+    const key = row?.wrapped === null ? null : this.#unwrap(n, principalId, day, kind, row?.wrapped);
+    this.#opened.set(n, key);
+    return key;
+  }
+
+  #unwrap(n: number, principalId: string, day: string, kind: StoredKind, wrapped: unknown): DataKey {
+    const bytes = unseal(this.#masterKey, keyAad(principalId, day, kind), asBuffer(wrapped));
+    return { n, object: createSecretKey(bytes), bytes, principalId, day, kind };
+  }
+}
+
+/** A blob as SQLite gives it, without copying it. */
+function asBuffer(blob: unknown): Buffer {
+  const { buffer, byteOffset, byteLength } = blob as Uint8Array<ArrayBuffer>;
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
