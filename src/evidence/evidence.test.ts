@@ -109,7 +109,8 @@ describe('evidence package', () => {
       readFileSync(join(bank.dataDir, 'log', 'log.key'), 'latin1')
         .trim()
         .split('+')
-        .at(-1) as string,
+        .slice(4)
+        .join('+'),
       bank.masterKey.toString('base64'),
       bank.masterKey.toString('latin1'),
       'PRIVATE+KEY',
