@@ -2,8 +2,11 @@ import { PosternError } from '../core/errors.ts';
 
 const FORM = /^(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/;
 
-let cachedPrefix = '';
-let cachedMicros = 0;
+/** Microseconds of whole seconds, by the 20 characters up to the point: times come in runs, and several runs at once. */
+const seconds = new Map<string, number>();
+const SECONDS = 1024;
+const Z = 0x5a;
+const POINT = 0x2e;
 
 /**
  * Microseconds since the Unix epoch of a record's time, which is RFC 3339 UTC with six decimals. Other lengths and
@@ -13,9 +16,11 @@ let cachedMicros = 0;
  * @see https://www.rfc-editor.org/rfc/rfc3339#section-5.6
  */
 export function microsOf(time: string): number {
-  if (time.length === 27 && cachedPrefix !== '' && time.endsWith('Z') && time.startsWith(cachedPrefix)) {
-    const fraction = sixDigits(time, 20);
-    if (fraction >= 0) return cachedMicros + fraction;
+  const prefix = time.slice(0, 20);
+  if (time.length === 27 && time.charCodeAt(26) === Z) {
+    const known = seconds.get(prefix);
+    const fraction = known === undefined ? -1 : sixDigits(time, 20);
+    if (known !== undefined && fraction >= 0) return known + fraction;
   }
   const match = FORM.exec(time);
   const ms = match === null ? Number.NaN : Date.parse(`${match[1]}T${match[2]}${match[4]?.toUpperCase()}`);
@@ -27,9 +32,9 @@ export function microsOf(time: string): number {
     );
   }
   const micros = ms * 1000;
-  if (match[4] === 'Z') {
-    cachedPrefix = time.slice(0, 20);
-    cachedMicros = micros;
+  if (match[4] === 'Z' && time.charCodeAt(19) === POINT) {
+    if (seconds.size >= SECONDS) seconds.clear();
+    seconds.set(prefix, micros);
   }
   return micros + Number((match[3] ?? '').padEnd(6, '0').slice(0, 6));
 }

@@ -1,3 +1,5 @@
+/** Most cells: nothing to quote, nothing that a spreadsheet would run. */
+const PLAIN = /^[A-Za-z0-9][^",\r\n\t ']*$/;
 const FORMULA = /^[=+\-@\t\r\n|%]/;
 
 /**
@@ -14,6 +16,7 @@ function cell(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   const text = typeof value === 'string' ? value : flat(value);
+  if (PLAIN.test(text)) return text;
   const safe = FORMULA.test(text.trimStart()) || FORMULA.test(text) ? `'${text}` : text;
   return /[",\r\n\t ']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -7,7 +7,14 @@ import { authorityProblems, endedBefore } from './authority.ts';
 import { COMMANDS_HEADER, type Command, Commands, commandLine } from './commands.ts';
 import { ErasureClaims } from './erasures.ts';
 import type { Check } from './findings.ts';
-import { FILES, type Manifest, POPULATIONS, type ShownCommandRow, type TextCounts } from './format.ts';
+import {
+  type CommandRow,
+  FILES,
+  type Manifest,
+  POPULATIONS,
+  type ShownCommandRow,
+  type TextCounts,
+} from './format.ts';
 import type { PackageFiles, VerifyHost } from './package-files.ts';
 import { ShownPayloads, textsSay } from './payloads-shown.ts';
 import { Populations, populationHeader, populationLine } from './populations.ts';
@@ -195,7 +202,7 @@ export class ActivityVerifier {
   }
 
   #takeCommand({ row, record, selected }: Command): void {
-    const { activity, texts, authority } = this.#checks;
+    const { texts, authority } = this.#checks;
     const where = { leaf: row.leaf, record: row.id };
     authority.looked();
     for (const problem of authorityProblems(row, this.populations))
@@ -206,21 +213,43 @@ export class ActivityVerifier {
       if (last === undefined || at > last.at) this.#lastUse.set(row.grant, { at, ...where, id: row.id });
     }
     if (!selected || this.#rows === null) return;
-    const expected = { key: closingLeaf(row as unknown as Row), ...where };
-    const given = this.#rows.match(expected);
-    if (given === null) return;
-    for (const problem of this.#payloads.check(record, given.row.payloads))
+    const shown = this.#equalRow(row) ?? this.#comparedRow(row);
+    if (shown === null) return;
+    for (const problem of this.#payloads.check(record, shown.payloads))
       texts.problem(FILES.commands, problem, where);
     texts.looked(Object.keys(record.payloads ?? {}).length);
+    this.tally.add(shown);
+    this.#expectCsv(commandLine(shown), `The line of leaf ${row.leaf}`, row.leaf);
+  }
+
+  /** The row with the payloads that the package shows, where its text is what it must be; null where that is not certain. */
+  #equalRow(row: CommandRow): ShownCommandRow | null {
+    const beginning = `${JSON.stringify(row).slice(0, -1)},"payloads":`;
+    const rest = this.#rows?.begins(beginning) ?? null;
+    if (rest === null) return null;
+    const payloads = parseObject(rest.slice(0, -1));
+    if (payloads !== null && rest === `${JSON.stringify(payloads)}}`)
+      return { ...row, payloads } as ShownCommandRow;
+    const where = { leaf: row.leaf, record: row.id };
+    this.#checks.activity.problem(FILES.commands, 'The row is not written as Postern writes it.', where);
+    return { ...row, payloads: payloads ?? {} } as ShownCommandRow;
+  }
+
+  /** The row as the package has it, after what differs in it was told; null where it is missing. */
+  #comparedRow(row: CommandRow): ShownCommandRow | null {
+    const { activity } = this.#checks;
+    const where = { leaf: row.leaf, record: row.id };
+    const expected = { key: closingLeaf(row as unknown as Row), ...where };
+    const given = this.#rows?.match(expected) ?? null;
+    if (given === null) return null;
     const shown = { ...row, payloads: given.row.payloads } as ShownCommandRow;
     if (JSON.stringify(shown) !== given.text) {
       const before = activity.ok;
-      this.#rows.compare(given.row, shown as unknown as Row, expected);
+      this.#rows?.compare(given.row, shown as unknown as Row, expected);
       if (before && activity.ok)
         activity.problem(FILES.commands, 'The row is not written as Postern writes it.', where);
     }
-    this.tally.add(shown);
-    this.#expectCsv(commandLine(shown), `The line of leaf ${row.leaf}`, row.leaf);
+    return shown;
   }
 
   #expectCsv(text: string, what: string, leaf?: number): void {
