@@ -29,6 +29,8 @@ describe('a log with a witness', () => {
     run(process.execPath, [MAIN, ...args], { env: { ...process.env, POSTERN_TOKEN: token, ...env } });
   const startWitness = async (listen: string): Promise<Running> => {
     const args = ['witness', '--data', file('witness'), '--listen', listen, '--name', 'audit.example/w'];
+    const ca = join(dataDir, 'ca');
+    args.push('--tls-cert', join(ca, 'server.crt'), '--tls-key', join(ca, 'server.key'));
     const running = await start(process.execPath, [MAIN, ...args, '--log', join(dataDir, 'log', 'log.vkey')]);
     await running.waitFor(/^\S+\+[0-9a-f]{8}\+\S+\n/);
     await running.waitFor(/watches .*\n/);
@@ -49,11 +51,11 @@ describe('a log with a witness', () => {
     await first.stop();
     witness = await startWitness('127.0.0.1:0');
     [vkey = ''] = await witness.waitFor(/^\S+\+[0-9a-f]{8}\+\S+/);
-    const [, url] = await witness.waitFor(/witness on (http:\S+)/);
+    const [, url] = await witness.waitFor(/witness on (https:\S+)/);
     const log = readFileSync(join(dataDir, 'log', 'log.vkey'), 'utf8').trim();
     writeFileSync(file('policy'), `log ${log}\nwitness audit ${vkey} ${url}\nquorum audit\n`);
     const config = {
-      witnesses: [{ name: 'audit', url, vkey }],
+      witnesses: [{ name: 'audit', url, vkey, ca: join(dataDir, 'ca', 'ca.crt') }],
       witnessSeconds: 1,
       policy: file('policy'),
     };
@@ -97,7 +99,7 @@ describe('a log with a witness', () => {
     const second = await cli([...args, '--log', join(dataDir, 'log', 'log.vkey')]);
     assert.equal(second.code, 1);
     assert.match(second.stderr, /POSTERN_CONFLICT/);
-    const [, port] = await witness.waitFor(/witness on http:\/\/127\.0\.0\.1:(\d+)/);
+    const [, port] = await witness.waitFor(/witness on https:\/\/127\.0\.0\.1:(\d+)/);
     assert.equal((await witness.stop()).code, 0);
     await postern.call('POST', '/v1/persons', { name: 'Ed', email: 'ed@example.com', roles: ['auditor'] });
     await until(({ items }) => items[0]?.state === 'unreachable');
