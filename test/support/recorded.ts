@@ -82,7 +82,7 @@ function recorded(activity: Activity, item: ActivityItem): Recorded {
  */
 export function contradiction(ran: readonly Logged[], commands: readonly Recorded[]): string | null {
   const intents = commands.filter(({ type }) => type === 'command.intent');
-  const texts = ran.filter(({ text }) => !isEmpty(text));
+  const texts = ran.filter(({ text }) => !isEmptyStatement(text));
   // reachable[i]: the first `i` statements that ran can belong to the intents seen so far.
   let reachable = new Set([0]);
   for (const intent of intents) {
@@ -105,7 +105,8 @@ export function contradiction(ran: readonly Logged[], commands: readonly Recorde
   );
 }
 
-function isEmpty(text: string): boolean {
+/** A text that runs nothing, for which PostgreSQL has a line in its log and Postern no record. */
+export function isEmptyStatement(text: string): boolean {
   return (
     text
       .replaceAll(/--[^\n]*|\/\*.*?\*\//gs, '')

@@ -98,7 +98,7 @@ export class Decider {
       this.#path = effectivePath(this.#pathSetting, this.#who.resource.upstream.user, catalog);
       this.#decided.clear();
     }
-    if (!this.pathKnown && dependsOnPath(known, inner)) return 'path';
+    if (!this.pathKnown && [known, ...inner].some(dependsOnPath)) return 'path';
     if (inner.length === 0) {
       const before = this.#decided.get(known);
       if (before !== undefined && isActive(before.grant, nowMs)) return before;
@@ -179,12 +179,8 @@ function merge(classified: readonly Classified[], of: (each: Classified) => read
   return [...new Set(classified.flatMap((each) => of(each)))].sort();
 }
 
-function dependsOnPath(known: Known, inner: readonly Known[]): boolean {
-  return [known, ...inner].some(({ classified }) => unqualified(classified));
-}
-
 /** Whether what a statement means depends on the search path in force. */
-function unqualified(classified: Classified): boolean {
+export function dependsOnPath({ classified }: Known): boolean {
   return (
     classified.calls.length > 0 ||
     classified.attributes.length > 0 ||

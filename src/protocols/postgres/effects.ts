@@ -28,6 +28,7 @@ export function effectsOf(
   const statements: { name: string | null; value: Prepared | null }[] = [];
   const portals: { name: string | null; value: Portal | null }[] = [];
   const source = Buffer.from(text);
+  const alone = known.classified.statements === 1;
   for (const effect of known.classified.effects) {
     if ('name' in effect && !isWholeName(effect.name)) return tooLong();
     switch (effect.op) {
@@ -40,7 +41,7 @@ export function effectsOf(
         const statement = { classified: effect.inner, fingerprint: known.fingerprint };
         portals.push({
           name: effect.name,
-          value: { known: statement, text: source, parameters: null, cursor: true },
+          value: { known: statement, text: source, parameters: null, decided: null, cursor: true },
         });
         break;
       }
@@ -49,6 +50,8 @@ export function effectsOf(
         if (found === 'wait') return 'wait';
         if (found === undefined || found === GONE)
           return missing('26000', `prepared statement "${effect.name}" does not exist`);
+        if (!isPlain(found.known)) return notPlain('EXECUTE');
+        if (!alone && movesNames(found.known)) return notAlone('EXECUTE');
         inner.push(found.known);
         break;
       }
@@ -57,6 +60,8 @@ export function effectsOf(
         if (found === 'wait') return 'wait';
         if (found === undefined || found === GONE)
           return missing('34000', `cursor "${effect.name}" does not exist`);
+        if (!isPlain(found.known)) return notPlain('FETCH');
+        if (!alone && movesNames(found.known)) return notAlone('FETCH');
         inner.push(found.known);
         break;
       }
@@ -78,9 +83,8 @@ export function effectsOf(
         break;
     }
   }
-  const single = known.classified.statements === 1;
   const apply = (expected: Expected): void => {
-    expected.single = single;
+    expected.single = alone;
     if (statements.length > 0) {
       expected.statements = statements.map(
         ({ name, value }): Change<Prepared> => flow.statements.change(name, value, batch),
@@ -107,6 +111,39 @@ function latest<T>(
     if (change.name === null || change.name === name) return change.value ?? GONE;
   }
   return undefined;
+}
+
+/** What SQL's own PREPARE and DECLARE take. The protocol prepares anything, and EXECUTE runs that too. */
+const PLAIN: ReadonlySet<string> = new Set(['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'MERGE']);
+
+function isPlain({ classified }: Known): boolean {
+  return (
+    classified.kinds.length === 1 &&
+    PLAIN.has(classified.kinds[0] as string) &&
+    classified.effects.length === 0
+  );
+}
+
+/** Whether names without a schema may mean something else once it has run. */
+function movesNames({ classified }: Known): boolean {
+  return (
+    classified.touchesSearchPath ||
+    classified.changesCatalog ||
+    classified.accesses.some((access) => access.kind === 'function')
+  );
+}
+
+function notAlone(command: string): { readonly unknown: NativeError } {
+  const message = `${command} of what may change the meaning of names, in one string with other statements`;
+  const hint = 'Send it on its own and wait for its answer.';
+  return { unknown: { severity: 'ERROR', code: 'POSTERN_STATEMENT_UNSEEN', message, hint } };
+}
+
+function notPlain(command: string): { readonly unknown: NativeError } {
+  const message = `${command} of anything but a SELECT, INSERT, UPDATE, DELETE or MERGE is not supported`;
+  return {
+    unknown: { severity: 'ERROR', code: 'POSTERN_UNSUPPORTED', message, hint: 'Send the statement itself.' },
+  };
 }
 
 function tooLong(): { readonly unknown: NativeError } {

@@ -16,6 +16,8 @@ export interface Portal {
   readonly known: Known;
   readonly text: Buffer;
   readonly parameters: Buffer | null;
+  /** What was decided when its names were resolved, where they depend on the search path: `Allowed.fragment`. */
+  readonly decided: string | null;
   /** An SQL cursor: may outlive its transaction. */
   readonly cursor: boolean;
 }

@@ -2,7 +2,7 @@ import { uuidv7 } from '../../core/ids.ts';
 import type { Payload } from '../../core/record.ts';
 import { nowMicros } from '../../core/time.ts';
 import { readBind } from './bind.ts';
-import type { Denied } from './decide.ts';
+import { type Denied, dependsOnPath } from './decide.ts';
 import { effectsOf, type StatementEffects } from './effects.ts';
 import type { NativeError } from './errors.ts';
 import { Expected, type ExpectedKind, type Portal, type Prepared, Running } from './flow.ts';
@@ -255,12 +255,20 @@ export class Requests {
       this.#refuse('bind', null, tooMany('portals'));
       return undefined;
     }
-    const portal: Portal = {
-      known: prepared.known,
-      text: prepared.text,
-      parameters: bind.parameters,
-      cursor: false,
-    };
+    const { known, text } = prepared;
+    let decided: string | null = null;
+    if (dependsOnPath(known)) {
+      // The server resolves the names now and keeps to that, whatever the search path is when it runs.
+      const decision = this.#session.decider.decide(known, [], Date.now());
+      if (decision === 'names') return this.#session.readNames();
+      if (decision === 'path') return this.#awaitPath(known, 'bind', text);
+      if (decision.effect === 'deny') {
+        this.#deny('bind', known, text, bind.parameters, decision);
+        return undefined;
+      }
+      decided = decision.fragment;
+    }
+    const portal: Portal = { known, text, parameters: bind.parameters, decided, cursor: false };
     const expected = this.#forward('bind');
     expected.portal = flow.portals.change(bind.portal, portal, flow.batch);
     return undefined;
@@ -282,7 +290,7 @@ export class Requests {
       this.#forward('execute');
       return undefined;
     }
-    return this.#command('execute', portal.known, portal.text, portal.parameters);
+    return this.#command('execute', portal.known, portal.text, portal.parameters, portal.decided);
   }
 
   /** Decides, records and forwards the current message, which runs `known`. */
@@ -291,6 +299,7 @@ export class Requests {
     known: Known,
     text: Buffer,
     parameters: Buffer | null,
+    decided: string | null = null,
   ): Promise<unknown> | undefined {
     const session = this.#session;
     const { flow, decider } = session;
@@ -308,6 +317,10 @@ export class Requests {
       this.#deny(kind, known, text, parameters, decision);
       return undefined;
     }
+    if (decided !== null && decided !== decision.fragment) {
+      this.#deny(kind, known, text, parameters, namesMoved());
+      return undefined;
+    }
     const micros = nowMicros();
     const running = new Running(uuidv7(), micros);
     session.gateway.recorder.append(
@@ -322,6 +335,10 @@ export class Requests {
     effects.apply(expected);
     if (kind === 'query') flow.replacesUnnamed(expected);
     session.pathWatch.forwarded(classified);
+    for (const each of effects.inner) {
+      session.pathWatch.forwarded(each.classified);
+      if (each.classified.changesCatalog) expected.changesCatalog = true;
+    }
     flow.expected.push(expected);
     const { buffer, start, end } = this.#reader;
     session.outbox.addGuarded(buffer, start, end, () => {
@@ -509,13 +526,20 @@ function tooMany(what: string): NativeError {
 }
 
 function pathInDoubt(): Denied {
-  return {
-    effect: 'deny',
-    code: 'POSTERN_STATEMENT_UNSEEN',
-    message: 'a name without a schema behind a change of search_path that has not been confirmed',
-    hint: 'Write schema.name, or send the SET on its own and wait for its answer.',
-    position: undefined,
-    verbs: [],
-    objects: [],
-  };
+  return unseen(
+    'a name without a schema behind a change of search_path that has not been confirmed',
+    'Write schema.name, or send the SET on its own and wait for its answer.',
+  );
+}
+
+function namesMoved(): Denied {
+  return unseen(
+    'a name without a schema would mean something else now than when its portal was bound',
+    'Write schema.name, or bind it again.',
+  );
+}
+
+function unseen(message: string, hint: string): Denied {
+  const nothing = { position: undefined, verbs: [], objects: [] };
+  return { effect: 'deny', code: 'POSTERN_STATEMENT_UNSEEN', message, hint, ...nothing };
 }
