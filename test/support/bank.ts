@@ -1,6 +1,7 @@
 /** The demo's bank behind a real Postern: what most end-to-end tests start from. */
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import pg from 'pg';
 import { createLedgerDatabase, type LedgerDatabase } from '../../demo/database.ts';
@@ -151,6 +152,8 @@ export class Bank {
 
   /** Commands of a principal, oldest first. */
   async commands(principal: string, filter = ''): Promise<CommandRow[]> {
+    // A record that nothing waits for may stay in its worker for a moment.
+    await sleep(60);
     const rows: CommandRow[] = [];
     let cursor = '';
     for (;;) {

@@ -1,4 +1,5 @@
 /** What a Postern has recorded, read from its log and its payloads as they stand on the disk. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Activity } from '../../src/activity/activity.ts';
 import type { ActivityItem } from '../../src/activity/query.ts';
 import { loadMasterKey } from '../../src/vault/master-key.ts';
@@ -27,6 +28,8 @@ export interface RecordedSession {
 
 /** All sessions of a principal with what they did, oldest first. */
 export async function sessionsOf(postern: TestPostern, principal: string): Promise<RecordedSession[]> {
+  // A record that nothing waits for may stay in its worker for a moment.
+  await sleep(60);
   // The API answers when everything journalled before is in the log.
   await postern.call('GET', `/v1/activity?principal=${principal}&limit=1`);
   return await readSessions(postern.dataDir, principal);
