@@ -38,7 +38,9 @@ you trust, such as \`postern verify-page > verify.html\` of a Postern that you i
    last number is certain as well. In a package about one principal it is what the manifest states under its signature.
 6. **Activity.** Each line of \`${FILES.commands}\` repeats the leaf of its intent or denial (\`leaf\`) and of its outcome
    (\`outcomeLeaf\`), adds owner, approvers and ticket from the change records before it, and the texts. A text fits its leaf where
-   \`SHA-256(salt || text)\` (salt in hex) is the \`commitment\` in the leaf. \`absent: erased\` is a text that was destroyed on purpose.
+   \`SHA-256(salt || text)\` (salt in hex) is the \`commitment\` in the leaf. \`absent: erased\` is a text that was destroyed on purpose,
+   by a record that \`populations/erasures.ndjson\` names; \`withheld\` is one that this package does not show. A \`masked\` text has its literals
+   replaced: nobody can compute a commitment from it, so it is the operator's statement, signed in the manifest.
 7. **Populations.** Each line of \`populations/*.ndjson\` is the state after the last change record of that thing; \`leaf\` is the
    record that made it, \`lastLeaf\` the last that changed it.
 8. **Proofs.** \`proofs/*.tlog-proof\` are C2SP tlog-proofs of single leaves. \`consistency/OLD-NEW\`, where there, shows that the log only
