@@ -199,20 +199,21 @@ export class Erasures {
     const all = [policy, ...Object.values(policy.classifications)];
     if (!kinds.some((kind) => all.some((keep) => isDue(kind, day, keep, now)))) return null;
     const used = await resourcesOf(principalId, day);
-    const rows =
-      used.length === 0
-        ? []
-        : await this.#options.db
-            .selectFrom('resources')
-            .select('classification')
-            .distinct()
-            .where('id', 'in', used)
-            .execute();
-    const keeps = rows.map(({ classification }) => {
-      const own = Object.hasOwn(policy.classifications, classification);
-      return (own ? policy.classifications[classification] : undefined) ?? policy;
-    });
-    const keep = longest(keeps.length === 0 ? [policy] : keeps);
+    const rows = await this.#options.db
+      .selectFrom('resources')
+      .select(['id', 'classification'])
+      .where('id', 'in', used)
+      .execute();
+    // Where it is not known what a text was used with, it may have been anything.
+    const known = rows.length > 0 && rows.length === used.length;
+    const keep = longest(
+      known
+        ? rows.map(({ classification }) => {
+            const own = Object.hasOwn(policy.classifications, classification);
+            return (own ? policy.classifications[classification] : undefined) ?? policy;
+          })
+        : all,
+    );
     const due = kinds.filter((kind) => isDue(kind, day, keep, now));
     return due.length === 0 ? null : { principalId, day, kinds: due };
   }
