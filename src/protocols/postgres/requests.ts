@@ -434,7 +434,10 @@ export class Requests {
     const expected = new Expected(kind);
     expected.denied = error;
     flow.expected.push(expected);
-    outbox.add(failing(kind, id));
+    const { buffer, start } = this.#reader;
+    // Even a failing Parse without a name takes the unnamed statement away, so only a refused one of that kind may have none.
+    const unnamed = kind === 'parse' && buffer[start + 5] === 0;
+    outbox.add(failing(kind, id, unnamed ? '' : 'postern_refused'));
     if (kind === 'query') {
       flow.replacesUnnamed(expected);
       flow.batch += 1;
@@ -489,13 +492,10 @@ const IN_COPY: ReadonlySet<number> = new Set([
   Front.terminate,
 ]);
 
-/**
- * What is forwarded in place of a refused message: a syntax error, which the server's own log shows with the record's id. The
- * Parse has a name since even a failing one without takes the unnamed statement away.
- */
-function failing(kind: ExpectedKind, id: string): Buffer {
+/** What is forwarded in place of a refused message: a syntax error, which the server's own log shows with the record's id. */
+function failing(kind: ExpectedKind, id: string, name = 'postern_refused'): Buffer {
   const text = `postern_refused /* record ${id} */`;
-  return kind === 'query' ? query(text) : parse('postern_refused', text);
+  return kind === 'query' ? query(text) : parse(name, text);
 }
 
 function payloads(text: Buffer, parameters: Buffer | null): Payload[] {
