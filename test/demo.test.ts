@@ -53,7 +53,7 @@ test('the demo tells the story to its end and leaves gateway and database runnin
     'Ada Boone, CHG-1042: nightly interest',
     /^ {2}VERIFIED: everything/m,
     /^ {2}NOT VERIFIED/m,
-    /tlog\/tile\/entries\/\S+, leaf \d+\n/,
+    /tlog\/tile\/entries\/\S+, leaf \d+, record [0-9a-f-]{36}\n/,
   ]) {
     const rest = demo.stdout.slice(last + 1);
     const at = typeof landmark === 'string' ? rest.indexOf(landmark) : rest.search(landmark);

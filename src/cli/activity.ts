@@ -1,6 +1,5 @@
 import type { Writable } from 'node:stream';
 import { type Command, Option } from 'commander';
-import pc from 'picocolors';
 import {
   type ActivityWriter,
   activityWriter,
@@ -12,6 +11,7 @@ import {
 } from './support/activity-format.ts';
 import type { ActivityDetail, ActivityItem, ActivitySummary } from './support/api-types.ts';
 import { type ApiClient, path, type Query } from './support/client.ts';
+import { pc } from './support/colors.ts';
 import { authorityOf } from './support/columns.ts';
 import { connected, examples, wholeNumber } from './support/command.ts';
 import { usageError } from './support/failure.ts';

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import pc from 'picocolors';
 import type { LedgerWitnesses } from './support/api-types.ts';
+import { pc } from './support/colors.ts';
 import { connected } from './support/command.ts';
 import { note, print, printJson, terminalWidth } from './support/output.ts';
 import { type Column, TextTable } from './support/table.ts';

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import pc from 'picocolors';
 import type { Resource, ResourceTest } from './support/api-types.ts';
 import { path } from './support/client.ts';
+import { pc } from './support/colors.ts';
 import { connected, examples, wholeNumber } from './support/command.ts';
 import { CliError, EXIT, usageError } from './support/failure.ts';
 import { note, print, printJson, printList } from './support/output.ts';

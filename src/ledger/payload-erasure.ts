@@ -132,7 +132,7 @@ export class PayloadErasure {
   }
 
   close(): void {
-    this.#db.close();
+    if (this.#db.isOpen) this.#db.close();
   }
 
   async #carryOut(

@@ -1,6 +1,7 @@
 /** How activity is shown: as a table, NDJSON, CSV, or a summary that answers a question. */
-import pc from 'picocolors';
+
 import type { ActivityItem, ActivitySummary } from './api-types.ts';
+import { pc } from './colors.ts';
 import { authorityOf } from './columns.ts';
 import { csvRow } from './csv.ts';
 import { type Column, TextTable } from './table.ts';

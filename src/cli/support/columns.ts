@@ -1,6 +1,7 @@
 /** Tables that more than one command shows. */
-import pc from 'picocolors';
+
 import type { Credential, Grant } from './api-types.ts';
+import { pc } from './colors.ts';
 import type { Column } from './table.ts';
 import { formatTime } from './time.ts';
 

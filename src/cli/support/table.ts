@@ -1,4 +1,4 @@
-import pc from 'picocolors';
+import { pc } from './colors.ts';
 import { cutTo, displayWidth, safeLine } from './text.ts';
 
 export type Cell = string | number | null | undefined;
