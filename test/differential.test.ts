@@ -50,12 +50,14 @@ describe('random clients, directly and through Postern', () => {
     for (; Date.now() < until; scripts++) {
       const seed = SEED + scripts;
       const script = randomScript(seed, { refused: false });
-      const application = `fuzz-${seed}`;
-      const parameters = [['application_name', application]] as const;
-      const plain = await WireClient.login(direct(), upstream(), 'here', parameters);
+      const plain = await login(direct(), upstream(), 'here', `plain-${seed}`);
       const counts = await playAndCount(plain, script);
+      if (isCrash(plain)) {
+        t.diagnostic(`seed ${seed} crashes PostgreSQL itself`);
+        continue;
+      }
       await plain.end();
-      const through = await WireClient.login(gateway(), everything, 'ledger-db/there', parameters);
+      const through = await login(gateway(), everything, 'ledger-db/there', `fuzz-${seed}`);
       const late = await play(through, script, counts);
       const theirs = comparable(plain.heard);
       const complete = through.until((heard) => comparable(heard).length >= theirs.length, 3000);
@@ -67,11 +69,11 @@ describe('random clients, directly and through Postern', () => {
       assert.ok(
         at === -1,
         `seed ${seed}${late}, message ${at}: ${script.map((step) => step.words + (step.pause ? ' .' : '')).join('\n')}\n` +
-          `PostgreSQL: ${theirs.slice(0, at + 5).join(', ')}\nPostern: ${ours.slice(0, at + 5).join(', ')}\nlast errors: ${plain.error.get('M')} | ${through.error.get('M')}\n${plain.heard.slice(-4).map(brief)} | ${through.heard.slice(-4).map(brief)}`,
+          `PostgreSQL: ${theirs.slice(0, at + 5).join(', ')}\nPostern: ${ours.slice(0, at + 5).join(', ')}`,
       );
     }
     t.diagnostic(`${scripts} clients`);
-    await everyStatementRecorded('everything', 'there');
+    await everyStatementRecorded('everything');
   });
 
   it('however they are refused, nothing runs that was not recorded with its text before', async (t) => {
@@ -80,32 +82,49 @@ describe('random clients, directly and through Postern', () => {
     let scripts = 0;
     for (; Date.now() < until; scripts++) {
       const seed = SEED + scripts;
-      const client = await WireClient.login(gateway(), little, 'ledger-db/there', [
-        ['application_name', `refused-${seed}`],
-      ]);
+      const client = await login(gateway(), little, 'ledger-db/there', `refused-${seed}`);
       await playAndCount(client, randomScript(seed, { refused: true }));
       const secrets = client.heard.filter(({ bytes }) => bytes.includes('42') && bytes[0] === 0x44);
       assert.deepEqual(secrets.map(brief), [], `seed ${seed}: rows of a table out of scope`);
       await client.end();
     }
     t.diagnostic(`${scripts} clients`);
-    await everyStatementRecorded('little', 'there');
+    await everyStatementRecorded('little');
     assert.doesNotMatch(bank.postern.running.stderr, /a fault of the gateway|postern: session/);
   });
 
-  async function everyStatementRecorded(principal: string, what: string): Promise<void> {
+  async function everyStatementRecorded(principal: string): Promise<void> {
     await sleep(300);
     const logged = Map.groupBy(statementsOf(bank.server), ({ application }) => application);
     const sessions = await sessionsOf(bank.postern, principal);
     assert.ok(sessions.length > 0);
     for (const { application, commands } of sessions) {
-      // Both legs of the comparison call themselves the same; they differ in the process that served them.
-      const ran = Map.groupBy(logged.get(application) ?? [], ({ pid }) => pid);
-      const own = principal === 'everything' ? [...ran.values()].slice(1).flat() : [...ran.values()].flat();
-      assert.equal(contradiction(own, commands), null, `${application} on ${what}`);
+      assert.equal(contradiction(logged.get(application) ?? [], commands), null, application);
     }
   }
 });
+
+/** Logs in, once PostgreSQL is there again: some scripts crash it, with or without Postern. */
+async function login(
+  door: Door,
+  who: { readonly username: string; readonly password: string },
+  database: string,
+  application: string,
+): Promise<WireClient> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await WireClient.login(door, who, database, [['application_name', application]]);
+    } catch (error) {
+      if (attempt === 50 || !String(error).includes('57P03')) throw error;
+      await sleep(100);
+    }
+  }
+}
+
+/** Whether the server went away without a word. */
+function isCrash(client: WireClient): boolean {
+  return client.closed && client.error.get('V') !== 'FATAL';
+}
 
 /** Says everything, with a pause where the script has one; gives how many messages had come at each pause. */
 async function playAndCount(client: WireClient, script: readonly Step[]): Promise<number[]> {
@@ -145,7 +164,7 @@ async function play(client: WireClient, script: readonly Step[], counts: readonl
 }
 
 /** Errors that Postern gives before the server can: for it they are all reasons not to run a statement in a failed transaction. */
-const BEFORE = new Set(['E 25P02', 'E 26000', 'E 34000', 'E 42501']);
+const BEFORE = new Set(['E 25P02', 'E 26000', 'E 34000', 'E 42501', 'E 0A000']);
 
 /** Notices, notifications and settings come when they come. */
 function comparable(heard: readonly Heard[]): string[] {

@@ -11,8 +11,12 @@ export interface Step {
   readonly cut: number;
 }
 
-const STATEMENTS = ['', 'a', 'b', 'c'];
+const STATEMENTS = ['', 'a', 'b', 'x', 'y'];
+/** SQL's EXECUTE names these, so nothing is prepared under them that it may not run through Postern. */
+const EXECUTED = new Set(['x', 'y']);
 const PORTALS = ['', 'p', 'q'];
+/** Portals that are executed, described and closed: cursors of SQL among them. */
+const USED = ['', 'p', 'q', 'r'];
 
 const TEXTS = [
   'select 1 as one',
@@ -39,26 +43,29 @@ const TEXTS = [
   'rollback to s',
   'release s',
   'prepare a as select 11',
-  'prepare a as select n from fuzz.t',
-  'prepare b as select 22',
-  'prepare b(int) as select $1',
-  'prepare c as select 33',
-  'execute a',
-  'execute b',
-  'execute b(7)',
-  'execute c',
+  'prepare x as select n from fuzz.t',
+  'prepare x as select 22',
+  'prepare y(int) as select $1',
+  'prepare y as insert into fuzz.t values (4)',
+  'execute x',
+  'execute x',
+  'execute y',
+  'execute y(7)',
   'deallocate a',
-  'deallocate b',
+  'deallocate x',
+  'deallocate y',
   'deallocate all',
   'discard all',
   'discard plans',
   'declare p cursor for select n from fuzz.t',
-  'declare p cursor with hold for select 5',
-  'declare q cursor for select 6',
-  'fetch 1 from p',
-  'fetch all from q',
-  'move 1 in p',
+  'declare r cursor with hold for select 5',
+  'declare r cursor for select 7',
+  'declare r cursor for select n from fuzz.t',
+  'fetch 1 from r',
+  'fetch all from r',
+  'move 1 in r',
   'close p',
+  'close r',
   'close all',
   'set search_path = fuzz',
   'set local search_path = fuzz',
@@ -74,8 +81,14 @@ const TEXTS = [
 const QUERIES = ['select n from t limit 1', 'copy t to stdout', 'copy t from stdin; select 8'];
 /** What is out of scope, and strings after which Postern cannot know what a name means, so that it refuses it. */
 const REFUSED = [
-  'prepare c as select 33; select 1/0',
-  'deallocate a; select 1/0',
+  'prepare b as select 33; select 1/0',
+  'deallocate x; select 1/0',
+  'execute a',
+  'execute b',
+  'execute a; select n from t',
+  'fetch all from q',
+  'fetch 1 from p',
+  'prepare a as select set_config($$search_path$$, $$fuzz$$, false)',
   'select n from fuzz.secret',
   'insert into fuzz.t select n from fuzz.secret',
   'prepare a as select n from fuzz.secret',
@@ -92,17 +105,26 @@ export function randomScript(seed: number, { refused }: { readonly refused: bool
   const random = generator(seed);
   const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
   const texts = refused ? [...TEXTS, ...REFUSED, ...REFUSED] : TEXTS;
+  const plain = texts.filter((text) => /^(select|insert)[^;]*$/.test(text));
+  const suited = (name: string): readonly string[] => (EXECUTED.has(name) ? plain : texts);
   // PostgreSQL 18.4 itself crashes where the unnamed portal of a failed simple query is executed: only a new one is.
   let unnamed = false;
+  // It crashes too where a statement is described that executes or fetches from what was replaced meanwhile.
+  const risky = new Set<string>();
+  const prepared = (name: string, text: string): void => {
+    if (/^(execute|fetch|move)/.test(text)) risky.add(name);
+  };
   const extended = (): [Buffer, string] => {
     const name = pick(STATEMENTS);
     const any = pick(PORTALS);
-    const portal = unnamed ? any : any || 'p';
+    const used = pick(USED);
+    const portal = unnamed ? used : used || 'p';
     // No value that fails to be read: what then stands under the portal's name answers as an empty query.
     const values = pick([[], [], [], ['7'], [null], ['1', '2']]);
     switch (pick('PPPBBBBEEEEDdCcH'.split(''))) {
       case 'P': {
-        const text = pick(texts);
+        const text = pick(suited(name));
+        prepared(name, text);
         return [say.parse(name, text), `P ${name}=${text}`];
       }
       case 'B':
@@ -113,10 +135,11 @@ export function randomScript(seed: number, { refused }: { readonly refused: bool
         return [say.execute(portal, rows), `E ${portal} ${rows}`];
       }
       case 'D':
+        if (risky.has(name)) return [say.flush(), 'H'];
         return [say.describe('S', name), `D S ${name}`];
       case 'd':
         // What is left of an unnamed portal in a failed transaction depends on where its statement failed.
-        return [say.describe('P', any || 'p'), `D P ${any || 'p'}`];
+        return [say.describe('P', used || 'p'), `D P ${used || 'p'}`];
       case 'C':
         return [say.close('S', name), `C S ${name}`];
       case 'c':
@@ -136,10 +159,11 @@ export function randomScript(seed: number, { refused }: { readonly refused: bool
   const whole = (): [Buffer, string] => {
     const [name, portal] = [pick(STATEMENTS), pick(PORTALS)];
     const copies = random() < 0.1;
-    const text = copies ? 'copy fuzz.t from stdin' : pick(texts);
+    const text = copies && !EXECUTED.has(name) ? 'copy fuzz.t from stdin' : pick(suited(name));
+    prepared(name, text);
     const values = text.includes('$1') ? ['7'] : [];
     const parts = [say.parse(name, text), say.bind(portal, name, values), say.execute(portal)];
-    if (!copies) return [Buffer.concat(parts), `PBE ${portal}<${name}=${text}`];
+    if (!text.includes('from stdin')) return [Buffer.concat(parts), `PBE ${portal}<${name}=${text}`];
     // Some drivers send a Sync before the data, which the server then ignores.
     const early = random() < 0.3;
     const [data, words] = copied('');

@@ -7,7 +7,7 @@ import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../
 import type { Gateway } from '../contract.ts';
 import { AUTHENTICATION_OK, AUTHENTICATION_SASL, ScramServer } from './auth.ts';
 import type { CancelKeys } from './cancel-keys.ts';
-import { isActive } from './decide.ts';
+import { openTo, Refused } from './door.ts';
 import { errorResponse } from './errors.ts';
 import { refusedRecord, SessionRecords } from './records.ts';
 import type { RelationCatalogs } from './relations.ts';
@@ -79,7 +79,12 @@ export class Handshake {
       if (packet === null) return;
       const settings = this.#settings(packet);
       const { principal, credential, final } = await this.#authenticate(packet);
-      const { resource, database, grants } = this.#target(packet, principal, credential);
+      const { resource, database, grants } = openTo(
+        this.#gateway.directory,
+        packet.parameters,
+        principal,
+        credential,
+      );
       upstream = await this.#connect(principal, resource, database, settings);
       await this.#begin(packet, { principal, credential, resource, database, grants }, upstream, final);
     } catch (error) {
@@ -236,34 +241,6 @@ export class Handshake {
     }
   }
 
-  #target(packet: StartupPacket, principal: PrincipalView, credential: CredentialView) {
-    const asked = packet.parameters.get('database') ?? packet.parameters.get('user') ?? '';
-    const slash = asked.indexOf('/');
-    const name = slash === -1 ? asked : asked.slice(0, slash);
-    const { directory } = this.#gateway;
-    const resource = directory.resourceByName(name);
-    const known =
-      resource === undefined || resource.status !== 'active' || resource.protocol !== 'postgres'
-        ? []
-        : directory
-            .grantsOf(principal.id, resource.id)
-            .filter((grant) => credential.grantId === null || grant.id === credential.grantId);
-    const now = Date.now();
-    const grants = known.filter((grant) => isActive(grant, now));
-    if (resource === undefined || known.length === 0) {
-      throw new Refused(
-        'POSTERN_GRANT_MISSING',
-        `no grant gives ${principal.name} a resource named ${JSON.stringify(name)}`,
-        principal,
-        resource,
-        `The database name is RESOURCE or RESOURCE/DATABASE. Ask for a grant: postern grant add --principal ${principal.name} --resource RESOURCE --scope SCOPE --for 1h --ticket TICKET`,
-      );
-    }
-    if (grants.length === 0) throw inactive(principal, resource, known, now);
-    const database = slash === -1 ? resource.database : asked.slice(slash + 1);
-    return { resource, database, grants };
-  }
-
   async #connect(
     principal: PrincipalView,
     resource: ResourceView,
@@ -411,47 +388,3 @@ const READY = message(Back.readyForQuery, Buffer.from('I'));
 
 /** The client went away by itself. */
 class Gone extends Error {}
-
-/** A refusal that concerns a known principal. */
-class Refused extends PosternError {
-  readonly principal: PrincipalView | undefined;
-  readonly resource: ResourceView | undefined;
-
-  constructor(
-    code: ErrorCode,
-    message: string,
-    principal?: PrincipalView,
-    resource?: ResourceView,
-    hint?: string,
-  ) {
-    super(code, message, hint);
-    this.principal = principal;
-    this.resource = resource;
-  }
-}
-
-function inactive(
-  principal: PrincipalView,
-  resource: ResourceView,
-  known: readonly GrantView[],
-  now: number,
-): Refused {
-  const grant = known.reduce((a, b) => (b.end > a.end ? b : a));
-  const ask = `Ask for a new one: postern grant add --principal ${principal.name} --resource ${resource.name} --scope SCOPE --for 1h --ticket TICKET`;
-  if (grant.status === 'active' && grant.start > now) {
-    const text = `the grant of ${principal.name} on ${resource.name} begins at ${new Date(grant.start).toISOString()}`;
-    return new Refused('POSTERN_GRANT_MISSING', text, principal, resource);
-  }
-  if (grant.status === 'revoked') {
-    const why = grant.endReason === null ? '' : `: ${grant.endReason}`;
-    return new Refused(
-      'POSTERN_GRANT_REVOKED',
-      `the grant of ${principal.name} on ${resource.name} was revoked${why}`,
-      principal,
-      resource,
-      ask,
-    );
-  }
-  const text = `the grant of ${principal.name} on ${resource.name} ended at ${new Date(grant.end).toISOString()}`;
-  return new Refused('POSTERN_GRANT_EXPIRED', text, principal, resource, ask);
-}

@@ -1,38 +1,27 @@
 import { uuidv7 } from '../../core/ids.ts';
-import type { Payload } from '../../core/record.ts';
 import { nowMicros } from '../../core/time.ts';
 import { readBind } from './bind.ts';
-import { type Denied, dependsOnPath } from './decide.ts';
+import { dependsOnPath } from './decide.ts';
 import { effectsOf, type StatementEffects } from './effects.ts';
-import type { NativeError } from './errors.ts';
 import { Expected, type ExpectedKind, type Portal, type Prepared, Running } from './flow.ts';
+import {
+  failing,
+  missingName,
+  namesMoved,
+  pathInDoubt,
+  payloads,
+  Refusals,
+  tooMany,
+  UNSUPPORTED_CALL,
+} from './refusals.ts';
+import { IN_COPY, readTypes, requestRules } from './request-messages.ts';
 import type { PgSession } from './session.ts';
 import { protocolName } from './statement-name.ts';
 import type { Known } from './statements.ts';
-import { cstringEnd, FLUSH, FrameReader, Front, parse, query, WireError } from './wire.ts';
+import { cstringEnd, FLUSH, FrameReader, Front, WireError } from './wire.ts';
 
 const MAX_NAMES = 10_000;
-const SMALL_MESSAGE = 64 * 1024;
-const MAX_COPY_MESSAGE = 1024 * 1024 * 1024;
-const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(Front));
 const NOTHING: StatementEffects = { inner: [], apply: () => undefined };
-
-/** Messages a client may send, and how large they may be. */
-export function requestRules(messageBytes: number) {
-  const held = (type: number): boolean => type === Front.query || type === Front.parse || type === Front.bind;
-  return {
-    limit: (type: number): number =>
-      !KNOWN_TYPES.has(type)
-        ? 0
-        : type === Front.copyData
-          ? MAX_COPY_MESSAGE
-          : held(type)
-            ? messageBytes
-            : SMALL_MESSAGE,
-    streams: (type: number): boolean => type === Front.copyData,
-    skips: held,
-  };
-}
 
 /**
  * From the client to the resource: each message is examined, decided, recorded and then forwarded as it came. A statement that
@@ -42,10 +31,9 @@ export function requestRules(messageBytes: number) {
 export class Requests {
   readonly #session: PgSession;
   readonly #reader: FrameReader;
+  readonly #refusals: Refusals;
   /** A message that has to be looked at again, once what it waited for is there. */
   #again = false;
-  /** Something of this batch was refused: the server will skip the rest of it, so none of it is forwarded or recorded. */
-  #refused = false;
   #suspended = false;
   /** The beginning of the present message, which comes in pieces, was passed on. */
   #passing = false;
@@ -53,6 +41,7 @@ export class Requests {
   constructor(session: PgSession, rest: Buffer, messageBytes: number) {
     this.#session = session;
     this.#reader = new FrameReader(requestRules(messageBytes));
+    this.#refusals = new Refusals(session, this.#reader);
     if (rest.length > 0) this.#reader.push(rest);
   }
 
@@ -114,7 +103,8 @@ export class Requests {
       return undefined;
     }
     this.#passing = false;
-    if ((flow.skipping || this.#refused) && type !== Front.sync && type !== Front.terminate) return undefined;
+    if ((flow.skipping || this.#refusals.inBatch) && type !== Front.sync && type !== Front.terminate)
+      return undefined;
     if (flow.copyIn && !IN_COPY.has(type))
       throw new WireError('a message other than COPY data during COPY FROM STDIN');
     switch (type) {
@@ -144,7 +134,7 @@ export class Requests {
         this.#forward('sync');
         flow.batch += 1;
         flow.skipping = false;
-        this.#refused = false;
+        this.#refusals.batchEnded();
         return undefined;
       case Front.flush:
         this.#bare();
@@ -164,7 +154,7 @@ export class Requests {
         outbox.add(buffer, start, end);
         return undefined;
       case Front.functionCall:
-        this.#refuse('query', null, this.#unsupported());
+        this.#refusals.refuse('query', null, UNSUPPORTED_CALL);
         return undefined;
       case Front.terminate:
         this.#session.clientLeft();
@@ -182,7 +172,7 @@ export class Requests {
 
   #query(): Promise<unknown> | undefined {
     const { buffer, start, end, oversize } = this.#reader;
-    if (oversize) return this.#refuseOversize('query');
+    if (oversize) return this.#refusals.oversize('query');
     const textEnd = cstringEnd(buffer, start + 5, end);
     if (textEnd !== end - 1) throw new WireError('a malformed Query message');
     const text = buffer.subarray(start + 5, textEnd);
@@ -201,7 +191,7 @@ export class Requests {
   #parse(): Promise<unknown> | undefined {
     const { buffer, start, end, oversize } = this.#reader;
     const { flow, statements, decider } = this.#session;
-    if (oversize) return this.#refuseOversize('parse');
+    if (oversize) return this.#refusals.oversize('parse');
     const nameEnd = cstringEnd(buffer, start + 5, end);
     const textEnd = cstringEnd(buffer, nameEnd + 1, end);
     const types = readTypes(buffer, textEnd + 1, end);
@@ -210,7 +200,7 @@ export class Requests {
     if (known instanceof Promise) return known;
     const name = protocolName(buffer, start + 5, nameEnd);
     if (flow.statements.size >= MAX_NAMES) {
-      this.#refuse('parse', text, tooMany('prepared statements'));
+      this.#refusals.refuse('parse', text, tooMany('prepared statements', MAX_NAMES));
       return undefined;
     }
     const effects = effectsOf(known, text, flow, flow.batch);
@@ -223,7 +213,7 @@ export class Requests {
     if (decision === 'names') return this.#session.readNames();
     if (decision === 'path') return this.#awaitPath(known, 'parse', text);
     if (decision.effect === 'deny') {
-      this.#deny('parse', known, text, null, decision);
+      this.#refusals.deny('parse', known, text, null, decision);
       return undefined;
     }
     const prepared: Prepared = { known, text: Buffer.from(text), types };
@@ -235,7 +225,7 @@ export class Requests {
   #bind(): Promise<unknown> | undefined {
     const { buffer, start, end, oversize } = this.#reader;
     const { flow } = this.#session;
-    if (oversize) return this.#refuseOversize('bind');
+    if (oversize) return this.#refusals.oversize('bind');
     let prepared: Prepared | undefined | 'wait';
     const bind = readBind(buffer, start, end, (name) => {
       prepared = flow.statements.resolve(name, flow.batch);
@@ -244,7 +234,7 @@ export class Requests {
     prepared ??= flow.statements.resolve(bind.statement, flow.batch);
     if (prepared === 'wait') return this.#drain();
     if (prepared === undefined) {
-      this.#refuse(
+      this.#refusals.refuse(
         'bind',
         null,
         missingName('26000', `prepared statement "${bind.statement}" does not exist`),
@@ -252,7 +242,7 @@ export class Requests {
       return undefined;
     }
     if (flow.portals.size >= MAX_NAMES) {
-      this.#refuse('bind', null, tooMany('portals'));
+      this.#refusals.refuse('bind', null, tooMany('portals', MAX_NAMES));
       return undefined;
     }
     const { known, text } = prepared;
@@ -263,7 +253,7 @@ export class Requests {
       if (decision === 'names') return this.#session.readNames();
       if (decision === 'path') return this.#awaitPath(known, 'bind', text);
       if (decision.effect === 'deny') {
-        this.#deny('bind', known, text, bind.parameters, decision);
+        this.#refusals.deny('bind', known, text, bind.parameters, decision);
         return undefined;
       }
       decided = decision.fragment;
@@ -283,7 +273,7 @@ export class Requests {
     const portal = flow.portals.resolve(name, flow.batch);
     if (portal === 'wait') return this.#drain();
     if (portal === undefined) {
-      this.#refuse('execute', null, missingName('34000', `portal "${name}" does not exist`));
+      this.#refusals.refuse('execute', null, missingName('34000', `portal "${name}" does not exist`));
       return undefined;
     }
     if (portal.known.classified.statements === 0) {
@@ -307,18 +297,18 @@ export class Requests {
     const effects = classified.effects.length === 0 ? NOTHING : effectsOf(known, text, flow, flow.batch);
     if (effects === 'wait') return this.#drain();
     if ('unknown' in effects) {
-      this.#refuse(kind, effects.unknown.sqlstate === undefined ? text : null, effects.unknown);
+      this.#refusals.refuse(kind, effects.unknown.sqlstate === undefined ? text : null, effects.unknown);
       return undefined;
     }
     const decision = decider.decide(known, effects.inner, Date.now());
     if (decision === 'names') return session.readNames();
     if (decision === 'path') return this.#awaitPath(known, kind, text);
     if (decision.effect === 'deny') {
-      this.#deny(kind, known, text, parameters, decision);
+      this.#refusals.deny(kind, known, text, parameters, decision);
       return undefined;
     }
     if (decided !== null && decided !== decision.fragment) {
-      this.#deny(kind, known, text, parameters, namesMoved());
+      this.#refusals.deny(kind, known, text, parameters, namesMoved());
       return undefined;
     }
     const micros = nowMicros();
@@ -362,86 +352,8 @@ export class Requests {
     if (last !== undefined && (last.kind === 'sync' || last.kind === 'query' || last.kind === 'internal')) {
       return this.#drain();
     }
-    this.#deny(kind, known, text, null, pathInDoubt());
+    this.#refusals.deny(kind, known, text, null, pathInDoubt());
     return undefined;
-  }
-
-  #deny(kind: ExpectedKind, known: Known, text: Buffer, parameters: Buffer | null, why: Denied): void {
-    const session = this.#session;
-    const id = uuidv7();
-    session.gateway.recorder.append(
-      session.records.denied(id, {
-        verbs: why.verbs,
-        objects: why.objects,
-        fingerprint: known.fingerprint,
-        decision: { effect: 'deny', code: why.code, reason: why.message },
-      }),
-      payloads(text, parameters),
-    );
-    session.denied();
-    this.#replace(kind, id, {
-      severity: 'ERROR',
-      code: why.code,
-      message: why.message,
-      detail: `Principal ${session.who.principal.name}, resource ${session.who.resource.name}, record ${id}.`,
-      hint: why.hint,
-      position: why.position,
-    });
-  }
-
-  /** Refuses without a statement that could be examined; recorded where there is a text. */
-  #refuse(kind: ExpectedKind, text: Buffer | null, error: NativeError): void {
-    if (error.sqlstate !== undefined && text === null) {
-      this.#replace(kind, uuidv7(), error);
-      return;
-    }
-    const session = this.#session;
-    const id = uuidv7();
-    session.gateway.recorder.append(
-      session.records.denied(id, {
-        verbs: [],
-        objects: [],
-        fingerprint: null,
-        decision: { effect: 'deny', code: error.code, reason: error.message },
-      }),
-      text === null ? undefined : payloads(text, null),
-    );
-    session.denied();
-    this.#replace(kind, id, { ...error, detail: `Record ${id}.` });
-  }
-
-  #refuseOversize(kind: ExpectedKind): undefined {
-    this.#refuse(kind, null, {
-      severity: 'ERROR',
-      code: 'POSTERN_STATEMENT_TOO_LARGE',
-      message: `a message over ${this.#session.gateway.limits.messageBytes} bytes is not forwarded`,
-      hint: 'Send large data with COPY, or in several statements.',
-    });
-    return undefined;
-  }
-
-  #unsupported(): NativeError {
-    return {
-      severity: 'ERROR',
-      code: 'POSTERN_UNSUPPORTED',
-      message: 'the function call protocol is not supported',
-      hint: 'Call the function in a SELECT.',
-    };
-  }
-
-  #replace(kind: ExpectedKind, id: string, error: NativeError): void {
-    const { flow, outbox } = this.#session;
-    const expected = new Expected(kind);
-    expected.denied = error;
-    flow.expected.push(expected);
-    const { buffer, start } = this.#reader;
-    // Even a failing Parse without a name takes the unnamed statement away, so only a refused one of that kind may have none.
-    const unnamed = kind === 'parse' && buffer[start + 5] === 0;
-    outbox.add(failing(kind, id, unnamed ? '' : 'postern_refused'));
-    if (kind === 'query') {
-      flow.replacesUnnamed(expected);
-      flow.batch += 1;
-    } else this.#refused = true;
   }
 
   #forward(kind: ExpectedKind): Expected {
@@ -481,65 +393,4 @@ export class Requests {
     }
     return { isStatement: letter === 0x53, name: protocolName(buffer, start + 6, end - 1) };
   }
-}
-
-const IN_COPY: ReadonlySet<number> = new Set([
-  Front.copyData,
-  Front.copyDone,
-  Front.copyFail,
-  Front.flush,
-  Front.sync,
-  Front.terminate,
-]);
-
-/** What is forwarded in place of a refused message: a syntax error, which the server's own log shows with the record's id. */
-function failing(kind: ExpectedKind, id: string, name = 'postern_refused'): Buffer {
-  const text = `postern_refused /* record ${id} */`;
-  return kind === 'query' ? query(text) : parse(name, text);
-}
-
-function payloads(text: Buffer, parameters: Buffer | null): Payload[] {
-  const statement: Payload = { kind: 'statement', data: text };
-  return parameters === null ? [statement] : [statement, { kind: 'parameters', data: parameters }];
-}
-
-function readTypes(buffer: Buffer, at: number, end: number): number[] {
-  if (at + 2 > end) throw new WireError('a malformed Parse message');
-  const count = buffer.readUInt16BE(at);
-  if (at + 2 + count * 4 !== end) throw new WireError('a malformed Parse message');
-  const types: number[] = [];
-  for (let i = 0; i < count; i++) types.push(buffer.readUInt32BE(at + 2 + i * 4));
-  return types;
-}
-
-/** Errors that PostgreSQL itself would give: the name is not known to the server either. */
-function missingName(sqlstate: string, text: string): NativeError {
-  return { severity: 'ERROR', code: 'POSTERN_STATEMENT_INVALID', sqlstate, message: text };
-}
-
-function tooMany(what: string): NativeError {
-  return {
-    severity: 'ERROR',
-    code: 'POSTERN_STATEMENT_TOO_LARGE',
-    message: `more than ${MAX_NAMES} ${what} in one session`,
-  };
-}
-
-function pathInDoubt(): Denied {
-  return unseen(
-    'a name without a schema behind a change of search_path that has not been confirmed',
-    'Write schema.name, or send the SET on its own and wait for its answer.',
-  );
-}
-
-function namesMoved(): Denied {
-  return unseen(
-    'a name without a schema would mean something else now than when its portal was bound',
-    'Write schema.name, or bind it again.',
-  );
-}
-
-function unseen(message: string, hint: string): Denied {
-  const nothing = { position: undefined, verbs: [], objects: [] };
-  return { effect: 'deny', code: 'POSTERN_STATEMENT_UNSEEN', message, hint, ...nothing };
 }

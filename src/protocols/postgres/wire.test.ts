@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { errorResponse } from './errors.ts';
-import { requestRules } from './requests.ts';
+import { requestRules } from './request-messages.ts';
 import { upstreamRules } from './upstream.ts';
 import {
   cstring,

@@ -1,0 +1,86 @@
+import { type ErrorCode, PosternError } from '../../core/errors.ts';
+import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../../core/views.ts';
+import type { Directory } from '../contract.ts';
+import { isActive } from './decide.ts';
+
+/**
+ * The resource, database and grants that a connection is for.
+ *
+ * @param parameters of the startup packet
+ * @throws Refused when no grant of the principal is active there, with what the principal may know of why
+ */
+export function openTo(
+  directory: Directory,
+  parameters: ReadonlyMap<string, string>,
+  principal: PrincipalView,
+  credential: CredentialView,
+) {
+  const asked = parameters.get('database') ?? parameters.get('user') ?? '';
+  const slash = asked.indexOf('/');
+  const name = slash === -1 ? asked : asked.slice(0, slash);
+  const resource = directory.resourceByName(name);
+  const known =
+    resource === undefined || resource.status !== 'active' || resource.protocol !== 'postgres'
+      ? []
+      : directory
+          .grantsOf(principal.id, resource.id)
+          .filter((grant) => credential.grantId === null || grant.id === credential.grantId);
+  const now = Date.now();
+  const grants = known.filter((grant) => isActive(grant, now));
+  if (resource === undefined || known.length === 0) {
+    throw new Refused(
+      'POSTERN_GRANT_MISSING',
+      `no grant gives ${principal.name} a resource named ${JSON.stringify(name)}`,
+      principal,
+      resource,
+      `The database name is RESOURCE or RESOURCE/DATABASE. Ask for a grant: postern grant add --principal ${principal.name} --resource RESOURCE --scope SCOPE --for 1h --ticket TICKET`,
+    );
+  }
+  if (grants.length === 0) throw inactive(principal, resource, known, now);
+  const database = slash === -1 ? resource.database : asked.slice(slash + 1);
+  return { resource, database, grants };
+}
+
+/** A refusal that concerns a known principal. */
+export class Refused extends PosternError {
+  readonly principal: PrincipalView | undefined;
+  readonly resource: ResourceView | undefined;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    principal?: PrincipalView,
+    resource?: ResourceView,
+    hint?: string,
+  ) {
+    super(code, message, hint);
+    this.principal = principal;
+    this.resource = resource;
+  }
+}
+
+function inactive(
+  principal: PrincipalView,
+  resource: ResourceView,
+  known: readonly GrantView[],
+  now: number,
+): Refused {
+  const grant = known.reduce((a, b) => (b.end > a.end ? b : a));
+  const ask = `Ask for a new one: postern grant add --principal ${principal.name} --resource ${resource.name} --scope SCOPE --for 1h --ticket TICKET`;
+  if (grant.status === 'active' && grant.start > now) {
+    const text = `the grant of ${principal.name} on ${resource.name} begins at ${new Date(grant.start).toISOString()}`;
+    return new Refused('POSTERN_GRANT_MISSING', text, principal, resource);
+  }
+  if (grant.status === 'revoked') {
+    const why = grant.endReason === null ? '' : `: ${grant.endReason}`;
+    return new Refused(
+      'POSTERN_GRANT_REVOKED',
+      `the grant of ${principal.name} on ${resource.name} was revoked${why}`,
+      principal,
+      resource,
+      ask,
+    );
+  }
+  const text = `the grant of ${principal.name} on ${resource.name} ended at ${new Date(grant.end).toISOString()}`;
+  return new Refused('POSTERN_GRANT_EXPIRED', text, principal, resource, ask);
+}
