@@ -33,7 +33,8 @@ describe('a ledger killed with SIGKILL', () => {
   });
 
   it('again and again, while it starts, too, and where no journal can be synced, continues what it released', async (t) => {
-    const seed = Math.floor(Math.random() * 2 ** 32);
+    // In CI the same every time: there a change is judged, elsewhere new ground is searched.
+    const seed = process.env.CI ? 1 : Math.floor(Math.random() * 2 ** 32);
     t.diagnostic(`seed ${seed}`);
     const random = randomNumbers(seed);
     await play(Array.from({ length: 24 }, () => randomStory(stage, random)));
