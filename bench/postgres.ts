@@ -82,7 +82,7 @@ try {
 async function compare(mode: Mode, clients: number): Promise<Row[]> {
   const results = new Map<string, Measurement[]>(legNames.map((name) => [name, []]));
   // Not counted: caches fill and code is compiled.
-  for (const leg of legs.values()) await measure(leg, mode, clients, 1, directory);
+  for (const leg of legs.values()) await measure(leg, mode, clients, 3, directory);
   for (let round = 0; round < rounds; round++) {
     say(`${mode}, ${clients} clients, round ${round + 1} of ${rounds}`);
     // Each round begins with another leg, so that none always runs in the wake of the same one.
