@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -123,5 +123,7 @@ test('the evidence that the API hands out verifies, holds no secret, and leaves 
   for (const secret of [UPSTREAM_PASSWORD, api.token, String(token), ...passwords]) {
     assert.ok(!texts.some((text) => text.includes(secret)));
   }
+  // It is removed when the transfer has ended, which the server learns in its own time.
+  for (let i = 0; i < 500 && existsSync(api.outDirs[0] ?? ''); i++) await sleep(10);
   assert.throws(() => readdirSync(api.outDirs[0] ?? ''), { code: 'ENOENT' });
 });
