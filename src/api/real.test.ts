@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { RESOURCE, UPSTREAM_PASSWORD } from '../access/control.fixture.ts';
 import { Activity } from '../activity/activity.ts';
 import { LedgerService } from '../activity/ledger-service.ts';
