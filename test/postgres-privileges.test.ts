@@ -214,6 +214,15 @@ test('a function in attribute notation is found in the names of the database, an
   assert.deepEqual(path, ['hr', 'public']);
   assert.equal(catalog.has('hr', 'salaries'), true);
   assert.equal(catalog.has('pg_catalog', 'pg_class'), true);
+  const [real] = await server.query<{ oid: number }>("select 'hr.salaries'::regclass::oid as oid");
+  const salaries = catalog.relationByOid(real?.oid ?? 0);
+  assert.deepEqual([salaries?.schema, salaries?.name, salaries?.kind], ['hr', 'salaries', 'r']);
+  assert.equal(salaries, catalog.relation('hr', 'salaries'));
+  const named = await server.query<{ number: number; name: string; type: number }>(
+    `select attnum as number, attname as name, atttypid as type from pg_attribute
+     where attrelid = 'hr.salaries'::regclass and attnum > 0 and not attisdropped order by attnum`,
+  );
+  assert.deepEqual(catalog.columnsOf('hr', 'salaries'), named);
   const sql = 'select x.total from hr.salaries x';
   assert.equal(await runWith(['select on hr.salaries'], `set local search_path = hr; ${sql}`), '42501');
   const { classified } = await examine(sql);

@@ -62,3 +62,22 @@ test('functions are told per schema, without order', () => {
   assert.deepEqual(catalog.functionSchemas('constructor'), []);
   assert.equal(catalog.has('app', 'toString'), false);
 });
+
+test('columns are found by the name of their relation and by its OID, as they are now', () => {
+  const columns = '[[1,"id",20],[3,"a \\"quoted\\" näme",25]]';
+  const one = catalogFrom([
+    { kind: 's', schema: 'hr', name: '' },
+    { kind: 'r', schema: 'hr', name: 'staff', oid: '4000000000', relkind: 'r', columns },
+    { kind: 'r', schema: 'hr', name: 'nothing', oid: '16400', relkind: 'r', columns: null },
+  ]);
+  assert.deepEqual(one.columnsOf('hr', 'staff'), [
+    { number: 1, name: 'id', type: 20 },
+    { number: 3, name: 'a "quoted" näme', type: 25 },
+  ]);
+  assert.equal(one.relationByOid(4_000_000_000), one.relation('hr', 'staff'));
+  assert.deepEqual(one.relationByOid(4_000_000_000)?.column('id')?.number, 1);
+  assert.equal(one.relation('hr', 'staff')?.column('gone'), undefined);
+  assert.deepEqual(one.columnsOf('hr', 'nothing'), []);
+  assert.equal(one.columnsOf('hr', 'toString'), undefined);
+  assert.equal(one.relationByOid(1), undefined);
+});

@@ -4,6 +4,7 @@
  * @see https://www.postgresql.org/docs/18/ddl-schemas.html#DDL-SCHEMAS-PATH
  */
 import type { Access } from './classified.ts';
+import { type Column, Relation } from './columns.ts';
 
 /**
  * The schemas of the session's search path that exist and that the upstream user may use, in order, without the implicit
@@ -21,6 +22,11 @@ export interface RelationCatalog {
   functionSchemas(name: string): readonly string[];
   /** The schemas outside `pg_catalog` that hold a function of that name that `row.name` may call. */
   attributeSchemas(name: string): readonly string[];
+  relation(schema: string, name: string): Relation | undefined;
+  /** @param oid as RowDescription names the table of a column */
+  relationByOid(oid: number): Relation | undefined;
+  /** Its columns, system columns left out; undefined where there is no such relation. */
+  columnsOf(schema: string, name: string): readonly Column[] | undefined;
 }
 
 export interface QualifiedName {
@@ -30,37 +36,47 @@ export interface QualifiedName {
 
 /**
  * Names of a database, one row each: `kind` (`s` schema, `r` relation, `f` function, `a` function that attribute notation may call),
- * `schema`, `name`. Read it with the upstream user of the session, since PostgreSQL skips schemas that it may not use.
+ * `schema`, `name`, and for a relation its `oid`, `relkind` and `columns` as JSON. Read it with the upstream user of the session, since PostgreSQL skips schemas that it may not use.
  */
 export const CATALOG_QUERY = `
-select 's' as kind, n.nspname as schema, '' as name
+select 's' as kind, n.nspname as schema, '' as name, null as oid, null as relkind, null as columns
   from pg_catalog.pg_namespace n where pg_catalog.has_schema_privilege(n.oid, 'USAGE')
 union all
-select 'r', n.nspname, c.relname
+select 'r', n.nspname, c.relname, c.oid::pg_catalog.text, c.relkind::pg_catalog.text, a.columns
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
+  left join (
+    select a.attrelid, pg_catalog.json_agg(
+        pg_catalog.json_build_array(a.attnum, a.attname, a.atttypid::pg_catalog.int8) order by a.attnum)::pg_catalog.text as columns
+      from pg_catalog.pg_attribute a
+      where a.attnum operator(pg_catalog.>) 0 and not a.attisdropped group by a.attrelid
+  ) a on a.attrelid operator(pg_catalog.=) c.oid and c.relkind operator(pg_catalog.<>) all ('{i,I}'::pg_catalog."char"[])
   where c.relkind operator(pg_catalog.<>) 't' and n.nspname operator(pg_catalog.!~~) 'pg\\_toast%'
 union all
-select distinct 'f', n.nspname, p.proname
+select distinct 'f', n.nspname, p.proname, null, null, null
   from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) p.pronamespace
 union all
-select distinct 'a', n.nspname, p.proname
+select distinct 'a', n.nspname, p.proname, null, null, null
   from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) p.pronamespace
   join pg_catalog.pg_type t on t.oid operator(pg_catalog.=) p.proargtypes[0]
   left join pg_catalog.pg_type b on b.oid operator(pg_catalog.=) t.typbasetype
   where n.nspname operator(pg_catalog.<>) 'pg_catalog'
     and p.pronargs operator(pg_catalog.-) p.pronargdefaults operator(pg_catalog.<=) 1
-    and (t.typtype in ('c', 'p') or b.typtype operator(pg_catalog.=) 'c')`;
+    and (t.typtype operator(pg_catalog.=) any ('{c,p}'::pg_catalog."char"[]) or b.typtype operator(pg_catalog.=) 'c')`;
 
 export interface CatalogRow {
   readonly kind: string;
   readonly schema: string;
   readonly name: string;
+  readonly oid?: string | null;
+  readonly relkind?: string | null;
+  readonly columns?: string | null;
 }
 
 /** Builds the catalogue from the rows of `CATALOG_QUERY`. */
 export function catalogFrom(rows: Iterable<CatalogRow>): RelationCatalog {
   const schemas = new Set<string>();
-  const relations = new Map<string, Set<string>>();
+  const relations = new Map<string, Map<string, Relation>>();
+  const byOid = new Map<number, Relation>();
   const functions = new Map<string, string[]>();
   const attributes = new Map<string, string[]>();
   const add = (map: Map<string, string[]>, { name, schema }: CatalogRow): void => {
@@ -76,9 +92,12 @@ export function catalogFrom(rows: Iterable<CatalogRow>): RelationCatalog {
     } else if (row.kind === 'a') {
       add(attributes, row);
     } else {
-      const names = relations.get(row.schema);
-      if (names === undefined) relations.set(row.schema, new Set([row.name]));
-      else names.add(row.name);
+      const { schema, name } = row;
+      const relation = new Relation(schema, name, Number(row.oid ?? 0), row.relkind ?? '', row.columns ?? '');
+      byOid.set(relation.oid, relation);
+      const names = relations.get(schema);
+      if (names === undefined) relations.set(schema, new Map([[name, relation]]));
+      else names.set(name, relation);
     }
   }
   return {
@@ -86,6 +105,9 @@ export function catalogFrom(rows: Iterable<CatalogRow>): RelationCatalog {
     hasSchema: (schema) => schemas.has(schema),
     functionSchemas: (name) => functions.get(name) ?? [],
     attributeSchemas: (name) => attributes.get(name) ?? [],
+    relation: (schema, name) => relations.get(schema)?.get(name),
+    relationByOid: (oid) => byOid.get(oid),
+    columnsOf: (schema, name) => relations.get(schema)?.get(name)?.columns,
   };
 }
 

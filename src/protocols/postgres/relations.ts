@@ -88,7 +88,14 @@ export class DatabaseCatalog {
     try {
       const rows = await simpleQuery(upstream, CATALOG_QUERY, this.#timeoutMs);
       known.catalog = catalogFrom(
-        rows.map(([kind, schema, name]) => ({ kind: kind ?? '', schema: schema ?? '', name: name ?? '' })),
+        rows.map(([kind, schema, name, oid = null, relkind = null, columns = null]) => ({
+          kind: kind ?? '',
+          schema: schema ?? '',
+          name: name ?? '',
+          oid,
+          relkind,
+          columns,
+        })),
       );
       // What changed while it was being read may be missing in it.
       known.readAt = known.changedAt >= startedAt ? 0 : startedAt;
