@@ -5,7 +5,7 @@ const rooms = {
   store: ['core'],
   vault: ['core', 'store'],
   ledger: ['core', 'store'],
-  masking: ['core', 'store'],
+  masking: ['core'],
   identity: ['core', 'store', 'vault', 'ledger', 'masking'],
   access: ['core', 'store', 'vault', 'ledger', 'masking', 'identity', 'protocols'],
   activity: ['core', 'store', 'vault', 'ledger', 'masking', 'identity'],
@@ -22,8 +22,8 @@ const rooms = {
     'evidence',
     'gateway',
   ],
-  protocols: ['core'],
-  gateway: ['core', 'ledger', 'protocols'],
+  protocols: ['core', 'masking'],
+  gateway: ['core', 'ledger', 'masking', 'protocols'],
   // The command line is the top: `serve` starts every room, the other commands speak to the API.
   cli: [
     'core',

@@ -7,7 +7,7 @@ import { uuidv7 } from '../core/ids.ts';
 import type { Actor, ChangeRecord, RecordBase, Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
-import { Credentials, saltSecret } from '../identity/credentials.ts';
+import { Credentials } from '../identity/credentials.ts';
 import { Persons } from '../identity/persons.ts';
 import { Principals } from '../identity/principals.ts';
 import { Setup } from '../identity/setup.ts';
@@ -15,6 +15,7 @@ import { ApiTokens } from '../identity/tokens.ts';
 import { ChangeLog, type ChangeSink, dropOrphans, recover } from '../store/changes.ts';
 import { Store } from '../store/store.ts';
 import { loadMasterKey } from '../vault/master-key.ts';
+import { sealedSetting } from '../vault/sealed-setting.ts';
 import { SecretBox } from '../vault/secrets.ts';
 import { Erasures } from './erasures.ts';
 import { Grants } from './grants.ts';
@@ -39,6 +40,12 @@ export interface ControlOptions {
   readonly onFault?: (what: 'sweep' | 'vault', error: unknown) => void;
 }
 
+/** Secrets of this installation. */
+interface Keys {
+  readonly scramSalt: Buffer;
+  readonly mask: Buffer;
+}
+
 export class Control {
   readonly persons: Persons;
   readonly tokens: ApiTokens;
@@ -52,13 +59,15 @@ export class Control {
   readonly erasures: Erasures;
   /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
   readonly scramSaltSecret: Buffer;
+  /** The key of keyed masks, so that masked results of one installation can be joined. */
+  readonly maskKey: Buffer;
   readonly #store: Store;
   readonly #changes: ChangeLog;
   readonly #options: ControlOptions;
   #version = 1;
   #stopSweeps: (() => Promise<void>) | null = null;
 
-  private constructor(options: ControlOptions, store: Store, box: SecretBox, saltKey: Buffer) {
+  private constructor(options: ControlOptions, store: Store, box: SecretBox, keys: Keys) {
     const { db } = store;
     this.#options = options;
     this.#store = store;
@@ -67,12 +76,13 @@ export class Control {
       sink: options.sink,
       deliver: (records) => this.#deliver(records),
     });
-    this.scramSaltSecret = saltKey;
+    this.scramSaltSecret = keys.scramSalt;
+    this.maskKey = keys.mask;
     this.persons = new Persons(db, this.#changes);
     this.tokens = new ApiTokens(db, this.#changes);
     this.setup = new Setup(db, this.#changes);
     this.principals = new Principals(db, this.#changes);
-    this.credentials = new Credentials(db, this.#changes, saltKey);
+    this.credentials = new Credentials(db, this.#changes, keys.scramSalt);
     this.resources = new Resources(db, this.#changes, box);
     this.grants = new Grants(db, this.#changes, options.validateScope ?? validateScope);
     this.holds = new Holds(db, this.#changes);
@@ -88,7 +98,9 @@ export class Control {
     try {
       await recover(store, options.leftover ?? []);
       await dropOrphans(store.db);
-      return new Control(options, store, box, await saltSecret(store.db, box));
+      const scramSalt = await sealedSetting(store.db, box, 'scram_salt_secret');
+      const mask = await sealedSetting(store.db, box, 'mask_key');
+      return new Control(options, store, box, { scramSalt, mask });
     } catch (error) {
       await store.close();
       throw error;

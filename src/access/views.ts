@@ -5,12 +5,13 @@ import type {
   CredentialView,
   Delta,
   GrantView,
+  MaskRuleView,
   PrincipalView,
   ResourceView,
   Snapshot,
 } from '../core/views.ts';
-import type { Credential, Grant, Principal, Resource } from '../store/entities.ts';
-import { listCredentials, listGrants, listPrincipals, listResources } from '../store/queries.ts';
+import type { Credential, Grant, MaskRule, Principal, Resource } from '../store/entities.ts';
+import { listCredentials, listGrants, listMasks, listPrincipals, listResources } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import type { Resources } from './resources.ts';
 
@@ -34,6 +35,19 @@ export const grantView = (g: Grant): GrantView => ({
   status: g.status,
   endReason: g.endReason,
   authority: g.authority,
+});
+
+const maskView = (m: MaskRule): MaskRuleView => ({
+  id: m.id,
+  name: m.name,
+  revision: m.revision,
+  resourceId: m.resource?.id ?? null,
+  principalId: m.principal?.id ?? null,
+  grantId: m.grant,
+  match: m.match,
+  transform: m.transform,
+  probes: m.probes,
+  status: m.status,
 });
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
@@ -60,7 +74,7 @@ async function credentialView(db: StateDb, c: Credential): Promise<CredentialVie
 
 /**
  * Everything a fresh worker needs: every principal (also those that ended, so that a refusal can say why), and the
- * resources, grants and credentials that are not over. Only when no change is under way.
+ * resources, grants, credentials and masks that are not over. Only when no change is under way.
  *
  * @param onFault told of a resource whose secret cannot be opened: it is left out, the others go on
  */
@@ -87,6 +101,7 @@ export async function snapshotOf(
     resources: resourceViews,
     grants: (await listGrants(db, { status: 'active' })).map(grantView),
     credentials: credentials.filter((view) => view !== null),
+    masks: (await listMasks(db, { status: 'active' })).map(maskView),
   };
 }
 
@@ -101,21 +116,25 @@ export async function deltaOf(
   const resourceViews: ResourceView[] = [];
   const grants: GrantView[] = [];
   const credentials: CredentialView[] = [];
+  const masks: MaskRuleView[] = [];
   for (const { change } of records) {
     if (change.entity === 'principal') principals.push(principalView(change.after as Principal));
     if (change.entity === 'resource') resourceViews.push(await resources.view(change.after as Resource));
     if (change.entity === 'grant') grants.push(grantView(change.after as Grant));
+    if (change.entity === 'mask') masks.push(maskView(change.after as MaskRule));
     if (change.entity === 'credential') {
       const view = await credentialView(db, change.after as Credential);
       if (view) credentials.push(view);
     }
   }
-  if (principals.length + resourceViews.length + grants.length + credentials.length === 0) return null;
+  const rows = [principals, resourceViews, grants, credentials, masks];
+  if (rows.every((each) => each.length === 0)) return null;
   return {
     version,
     ...(principals.length > 0 && { principals }),
     ...(resourceViews.length > 0 && { resources: resourceViews }),
     ...(grants.length > 0 && { grants }),
     ...(credentials.length > 0 && { credentials }),
+    ...(masks.length > 0 && { masks }),
   };
 }

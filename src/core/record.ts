@@ -32,6 +32,9 @@ export const RECORD_TYPES = [
   'grant.activated',
   'grant.expired',
   'grant.revoked',
+  'mask.created',
+  'mask.updated',
+  'mask.retired',
   'evidence.exported',
   'ledger.opened',
   'ledger.recovered',
@@ -77,6 +80,7 @@ export interface ChangeRecord extends RecordBase {
       | 'resource'
       | 'grant'
       | 'credential'
+      | 'mask'
       | 'legal_hold'
       | 'retention';
     readonly id: string;

@@ -2,6 +2,7 @@
  * What a gateway worker knows: the compiled snapshot of DESIGN section 3, as it travels from the control
  * process. Times are milliseconds since the Unix epoch.
  */
+import type { MaskMatch, Probes, Transform } from './masks.ts';
 import type { Authority } from './record.ts';
 
 export interface PrincipalView {
@@ -62,12 +63,28 @@ export interface CredentialView {
   readonly serverKey: string;
 }
 
+/** A rule for what is shown only masked. It holds where each of the ids that is not null is the session's. */
+export interface MaskRuleView {
+  readonly id: string;
+  readonly name: string;
+  /** 1 for a new rule; each change adds one. */
+  readonly revision: number;
+  readonly resourceId: string | null;
+  readonly principalId: string | null;
+  readonly grantId: string | null;
+  readonly match: MaskMatch;
+  readonly transform: Transform;
+  readonly probes: Probes;
+  readonly status: 'active' | 'retired';
+}
+
 export interface Snapshot {
   readonly version: number;
   readonly principals: readonly PrincipalView[];
   readonly resources: readonly ResourceView[];
   readonly grants: readonly GrantView[];
   readonly credentials: readonly CredentialView[];
+  readonly masks: readonly MaskRuleView[];
 }
 
 /**
@@ -81,6 +98,7 @@ export interface Delta {
   readonly resources?: readonly ResourceView[];
   readonly grants?: readonly GrantView[];
   readonly credentials?: readonly CredentialView[];
+  readonly masks?: readonly MaskRuleView[];
 }
 
 /** SCRAM iteration count of issued credentials. They are 256-bit random values, so the minimum of RFC 7677 serves. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { CredentialView, GrantView, PrincipalView } from '../core/views.ts';
+import type { CredentialView, GrantView, MaskRuleView, PrincipalView } from '../core/views.ts';
 import { SnapshotDirectory } from './directory.ts';
 
 const principal: PrincipalView = { id: 'p1', name: 'batch', ownerId: 'o', status: 'active', expiresAt: null };
@@ -34,6 +34,7 @@ describe('SnapshotDirectory', () => {
       resources: [],
       grants: [grant],
       credentials: [credential],
+      masks: [],
     });
     assert.equal(directory.principalByName('batch')?.id, 'p1');
     assert.equal(directory.grantsOf('p1', 'r1').length, 1);
@@ -57,10 +58,44 @@ describe('SnapshotDirectory', () => {
       resources: [],
       grants: [{ ...grant, status: 'revoked' }],
       credentials: [],
+      masks: [],
     });
     directory.apply({ version: 5, grants: [grant] });
     directory.apply({ version: 4, grants: [grant] });
     assert.equal(directory.grantsOf('p1', 'r1')[0]?.status, 'revoked');
+  });
+
+  it('gives the mask rules for a principal on a resource, the same array until a rule changes', () => {
+    const rule: MaskRuleView = {
+      id: 'm1',
+      name: 'everywhere',
+      revision: 1,
+      resourceId: null,
+      principalId: null,
+      grantId: null,
+      match: { columns: [], names: ['email'], detectors: [] },
+      transform: { kind: 'redact' },
+      probes: 'deny',
+      status: 'active',
+    };
+    const directory = new SnapshotDirectory({
+      version: 1,
+      principals: [principal],
+      resources: [],
+      grants: [],
+      credentials: [],
+      masks: [rule, { ...rule, id: 'm2', resourceId: 'r2' }, { ...rule, id: 'm3', principalId: 'p2' }],
+    });
+    const ids = (p: string, r: string): string[] => directory.masksOf(p, r).map(({ id }) => id);
+    assert.deepEqual(ids('p1', 'r1'), ['m1']);
+    assert.deepEqual(ids('p2', 'r2'), ['m1', 'm2', 'm3']);
+    const before = directory.masksOf('p1', 'r1');
+    directory.apply({ version: 2, grants: [grant] });
+    assert.equal(directory.masksOf('p1', 'r1'), before);
+    directory.apply({ version: 3, masks: [{ ...rule, revision: 2 }] });
+    assert.equal(directory.masksOf('p1', 'r1')[0]?.revision, 2);
+    directory.apply({ version: 4, masks: [{ ...rule, revision: 2, status: 'retired' }] });
+    assert.deepEqual(ids('p2', 'r2'), ['m2', 'm3']);
   });
 
   it('remembers what ended for a while, to say why, and then forgets it', () => {
@@ -70,6 +105,7 @@ describe('SnapshotDirectory', () => {
       resources: [],
       grants: [grant],
       credentials: [credential],
+      masks: [],
     });
     directory.forget(10_000_001);
     assert.equal(directory.grantsOf('p1', 'r1').length, 1);

@@ -2,6 +2,7 @@ import type {
   CredentialView,
   Delta,
   GrantView,
+  MaskRuleView,
   PrincipalView,
   ResourceView,
   Snapshot,
@@ -20,6 +21,9 @@ export class SnapshotDirectory implements Directory {
   readonly #credentials = new Map<string, CredentialView>();
   readonly #byPrincipal = new Map<string, Map<string, CredentialView>>();
   readonly #grants = new Map<string, Map<string, GrantView>>();
+  readonly #masks = new Map<string, MaskRuleView>();
+  /** Answers of `masksOf`, until a rule changes. */
+  readonly #masksOf = new Map<string, readonly MaskRuleView[]>();
   #version: number;
 
   constructor(snapshot: Snapshot) {
@@ -50,6 +54,11 @@ export class SnapshotDirectory implements Directory {
       this.#credentials.set(row.id, row);
       put(this.#byPrincipal, row.principalId, row);
     }
+    for (const row of rows.masks ?? []) {
+      if (row.status === 'active') this.#masks.set(row.id, row);
+      else this.#masks.delete(row.id);
+    }
+    if ((rows.masks?.length ?? 0) > 0) this.#masksOf.clear();
     for (const row of rows.grants ?? []) put(this.#grants, pair(row.principalId, row.resourceId), row);
   }
 
@@ -97,6 +106,18 @@ export class SnapshotDirectory implements Directory {
 
   grantsOf(principalId: string, resourceId: string): readonly GrantView[] {
     return [...(this.#grants.get(pair(principalId, resourceId))?.values() ?? [])];
+  }
+
+  masksOf(principalId: string, resourceId: string): readonly MaskRuleView[] {
+    const key = pair(principalId, resourceId);
+    const known = this.#masksOf.get(key);
+    if (known !== undefined) return known;
+    const rules = [...this.#masks.values()].filter(
+      (rule) =>
+        (rule.principalId ?? principalId) === principalId && (rule.resourceId ?? resourceId) === resourceId,
+    );
+    this.#masksOf.set(key, rules);
+    return rules;
   }
 }
 

@@ -13,6 +13,8 @@ export interface WorkerStart {
   readonly tlsRequired: boolean;
   readonly tls: { readonly certPem: string; readonly keyPem: string };
   readonly scramSecret: Uint8Array;
+  /** Key of the keyed masks (`src/masking`). */
+  readonly maskKey: Uint8Array;
   readonly snapshot: Snapshot;
 }
 

@@ -13,6 +13,7 @@ export interface SupervisorOptions {
   readonly tlsRequired: boolean;
   readonly tls: { readonly certPem: string; readonly keyPem: string };
   readonly scramSecret: Uint8Array;
+  readonly maskKey: Uint8Array;
   readonly snapshot: () => Promise<Snapshot>;
   readonly log: (message: string) => void;
 }
@@ -73,7 +74,7 @@ export class Supervisor {
   }
 
   async #launch(slot: WorkerSlot): Promise<void> {
-    const { journalDir, listen, limits, tlsRequired, tls, scramSecret, snapshot } = this.#options;
+    const { journalDir, listen, limits, tlsRequired, tls, scramSecret, maskKey, snapshot } = this.#options;
     const child = fork(new URL('./worker.ts', import.meta.url), {
       serialization: 'advanced',
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -108,6 +109,7 @@ export class Supervisor {
       tlsRequired,
       tls,
       scramSecret,
+      maskKey,
       snapshot: first,
     };
     send(child, start);

@@ -27,6 +27,7 @@ class Worker implements Gateway {
   readonly limits: WorkerStart['limits'];
   readonly tlsRequired: boolean;
   readonly scramSecret: Buffer;
+  readonly maskKey: Buffer;
   readonly #journal: JournalWriter;
   readonly #secureContext: SecureContext;
   readonly #sessions = new Set<LiveSession>();
@@ -44,6 +45,7 @@ class Worker implements Gateway {
     this.limits = start.limits;
     this.tlsRequired = start.tlsRequired;
     this.scramSecret = Buffer.from(start.scramSecret);
+    this.maskKey = Buffer.from(start.maskKey);
     this.#secureContext = createSecureContext({
       cert: start.tls.certPem,
       key: start.tls.keyPem,

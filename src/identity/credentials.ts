@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
 import type { Actor } from '../core/record.ts';
@@ -17,12 +16,10 @@ import {
   type Page,
 } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
-import type { SecretBox } from '../vault/secrets.ts';
 import { atMillis, checkReason, checkTtl } from './input.ts';
 
 export const CREDENTIAL_TTL_DEFAULT = 3600;
 export const CREDENTIAL_TTL_MAX = 86_400;
-const SALT_SETTING = 'scram_salt_secret';
 
 export interface NewCredential {
   readonly principal: string;
@@ -137,23 +134,6 @@ export function revokedCredential(before: Credential, at: string, reason: string
     principal: before.principal,
     reason,
   };
-}
-
-/** The secret behind every principal's SCRAM salt, made once per installation and kept sealed. */
-export async function saltSecret(db: StateDb, box: SecretBox): Promise<Buffer> {
-  const context = `setting:${SALT_SETTING}`;
-  const row = await db
-    .selectFrom('settings')
-    .select('value')
-    .where('name', '=', SALT_SETTING)
-    .executeTakeFirst();
-  if (row) return box.open(row.value, context);
-  const secret = randomBytes(32);
-  await db
-    .insertInto('settings')
-    .values({ name: SALT_SETTING, value: box.seal(secret, context) })
-    .execute();
-  return secret;
 }
 
 async function grantEnd(db: StateDb, id: string, principalId: string, now: number): Promise<number> {

@@ -5,7 +5,7 @@
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { Payload } from '../core/record.ts';
-import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../core/views.ts';
+import type { CredentialView, GrantView, MaskRuleView, PrincipalView, ResourceView } from '../core/views.ts';
 
 /** The write-ahead record of one worker: everything of one event-loop turn goes out in one write. */
 export interface Recorder {
@@ -29,6 +29,11 @@ export interface Directory {
   credentialsOf(principalId: string): readonly CredentialView[];
   /** All grants of a principal on a resource that are still known, whatever their status. */
   grantsOf(principalId: string, resourceId: string): readonly GrantView[];
+  /**
+   * The active mask rules for a principal on a resource, those of single grants included (`grantId`). The array is
+   * the same one until a rule that concerns them changes.
+   */
+  masksOf(principalId: string, resourceId: string): readonly MaskRuleView[];
 }
 
 export interface Limits {
@@ -88,6 +93,8 @@ export interface Gateway {
   readonly tlsRequired: boolean;
   /** Secret behind `scramSalt`. */
   readonly scramSecret: Buffer;
+  /** Key of the keyed masks (`src/masking`). */
+  readonly maskKey: Buffer;
   /** False when the worker is full or shutting down. */
   admit(): boolean;
   opened(session: LiveSession): void;

@@ -17,6 +17,7 @@ import type {
   EntityName,
   Grant,
   LegalHold,
+  MaskRule,
   Person,
   Principal,
   Resource,
@@ -26,6 +27,7 @@ import {
   credentialRow,
   grantRow,
   legalHoldRow,
+  maskRow,
   personRow,
   principalRow,
   resourceRow,
@@ -204,6 +206,12 @@ export async function applyChange(db: StateDb, record: ChangeRecord): Promise<vo
     case 'credential': {
       const row = credentialRow(after as Credential);
       const put = db.insertInto('credentials').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'mask': {
+      const row = maskRow(after as MaskRule);
+      const put = db.insertInto('masks').values(row);
       await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
       return;
     }

@@ -2,6 +2,7 @@
  * The things whose state is kept. An entity is what a change record carries as `before` and `after` and what
  * the API answers: one shape, without secrets. Times are RFC 3339 UTC with microseconds.
  */
+import type { MaskMatch, Probes, Transform } from '../core/masks.ts';
 import type { Authority, Ref } from '../core/record.ts';
 import type { ResourceView } from '../core/views.ts';
 
@@ -74,6 +75,21 @@ export interface Credential {
   readonly createdAt: string;
 }
 
+/** What is shown only masked, to whom and where. It holds where each of principal, resource and grant that is not null is the session's. */
+export interface MaskRule extends Ref {
+  /** 1 for a new rule; each change adds one. */
+  readonly revision: number;
+  readonly resource: Ref | null;
+  readonly principal: Ref | null;
+  readonly grant: string | null;
+  readonly match: MaskMatch;
+  readonly transform: Transform;
+  readonly probes: Probes;
+  readonly status: 'active' | 'retired';
+  readonly statusReason: string | null;
+  readonly createdAt: string;
+}
+
 /** Keeps texts from being destroyed, by anybody and by retention, until it is released. */
 export interface LegalHold {
   readonly id: string;
@@ -107,6 +123,7 @@ export interface Entities {
   readonly resource: Resource;
   readonly grant: Grant;
   readonly credential: Credential;
+  readonly mask: MaskRule;
   readonly legal_hold: LegalHold;
   readonly retention: RetentionPolicy;
 }

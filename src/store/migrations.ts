@@ -152,4 +152,26 @@ CREATE TABLE retention (
   policy TEXT NOT NULL CONSTRAINT retention_policy_is_json CHECK (json_valid(policy))
 ) STRICT;
 `,
+  `
+CREATE TABLE masks (
+  id TEXT PRIMARY KEY NOT NULL,
+  name TEXT NOT NULL CONSTRAINT mask_name_never_reused UNIQUE
+    CONSTRAINT mask_name_is_plain CHECK (${NAME('name')}),
+  revision INTEGER NOT NULL CONSTRAINT mask_revision_counts_from_one CHECK (revision >= 1),
+  resource_id TEXT CONSTRAINT mask_is_of_a_resource REFERENCES resources (id),
+  principal_id TEXT CONSTRAINT mask_is_for_a_principal REFERENCES principals (id),
+  grant_id TEXT CONSTRAINT mask_is_of_a_grant REFERENCES grants (id),
+  match TEXT NOT NULL CONSTRAINT mask_matches_something CHECK (
+    json_array_length(match, '$.columns') + json_array_length(match, '$.names')
+      + json_array_length(match, '$.detectors') >= 1),
+  transform TEXT NOT NULL CONSTRAINT mask_transform_known CHECK (
+    json_extract(transform, '$.kind') IN ('null', 'redact', 'hash', 'tokenise', 'generalise', 'partial')),
+  probes TEXT NOT NULL CONSTRAINT mask_probes_known CHECK (probes IN ('deny', 'allow')),
+  status TEXT NOT NULL CONSTRAINT mask_status_known CHECK (status IN ('active', 'retired')),
+  status_reason TEXT,
+  created_at TEXT NOT NULL CONSTRAINT mask_created_at_is_a_time CHECK (created_at ${TIME}),
+  CONSTRAINT retired_mask_says_why CHECK ((status = 'active') = (status_reason IS NULL))
+) STRICT;
+CREATE INDEX masks_open ON masks (id) WHERE status = 'active';
+`,
 ];

@@ -5,6 +5,7 @@ import type {
   Credential,
   Grant,
   LegalHold,
+  MaskRule,
   Person,
   PersonRef,
   Principal,
@@ -15,6 +16,7 @@ import {
   credentialOf,
   grantOf,
   legalHoldOf,
+  maskOf,
   personOf,
   principalOf,
   resourceOf,
@@ -239,6 +241,49 @@ export async function listCredentials(
   if (page?.after !== undefined) query = query.where('credentials.id', '>', page.after);
   if (page) query = query.limit(page.limit);
   return (await query.execute()).map(credentialOf);
+}
+
+export interface MaskFilter {
+  readonly status?: MaskRule['status'] | undefined;
+  /** Resource id: rules for it, and those for every resource. */
+  readonly resource?: string | undefined;
+  /** Principal id: rules for it, and those for every principal. */
+  readonly principal?: string | undefined;
+}
+
+function masks(db: StateDb) {
+  return db
+    .selectFrom('masks')
+    .leftJoin('resources', 'resources.id', 'masks.resource_id')
+    .leftJoin('principals', 'principals.id', 'masks.principal_id')
+    .selectAll('masks')
+    .select(['resources.name as resource_name', 'principals.name as principal_name']);
+}
+
+export async function findMask(db: StateDb, ref: string): Promise<MaskRule | undefined> {
+  const row = await masks(db)
+    .where(isId(ref) ? 'masks.id' : 'masks.name', '=', ref)
+    .executeTakeFirst();
+  return row && maskOf(row);
+}
+
+export async function listMasks(db: StateDb, filter: MaskFilter, page?: Page): Promise<MaskRule[]> {
+  let query = masks(db).orderBy('masks.id');
+  const { status, resource, principal } = filter;
+  if (status !== undefined) query = query.where('masks.status', '=', status);
+  if (resource !== undefined) {
+    query = query.where((e) =>
+      e.or([e('masks.resource_id', 'is', null), e('masks.resource_id', '=', resource)]),
+    );
+  }
+  if (principal !== undefined) {
+    query = query.where((e) =>
+      e.or([e('masks.principal_id', 'is', null), e('masks.principal_id', '=', principal)]),
+    );
+  }
+  if (page?.after !== undefined) query = query.where('masks.id', '>', page.after);
+  if (page) query = query.limit(page.limit);
+  return (await query.execute()).map(maskOf);
 }
 
 export interface LegalHoldFilter {

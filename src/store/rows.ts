@@ -1,9 +1,11 @@
 /** Entities to rows and back. The two directions undo each other, which is what makes the log foldable. */
+import type { MaskMatch, Transform } from '../core/masks.ts';
 import type { Authority, Ref } from '../core/record.ts';
 import type {
   Credential,
   Grant,
   LegalHold,
+  MaskRule,
   Person,
   PersonRef,
   Principal,
@@ -15,6 +17,7 @@ import type {
   CredentialTable,
   GrantTable,
   LegalHoldTable,
+  MaskTable,
   PersonTable,
   PrincipalTable,
   ResourceTable,
@@ -163,6 +166,41 @@ export const credentialOf = (r: CredentialTable & { principal_name: string }): C
   createdAt: r.created_at,
 });
 
+export const maskRow = (e: MaskRule): MaskTable => ({
+  id: e.id,
+  name: e.name,
+  revision: e.revision,
+  resource_id: e.resource?.id ?? null,
+  principal_id: e.principal?.id ?? null,
+  grant_id: e.grant,
+  match: JSON.stringify(e.match),
+  transform: JSON.stringify(e.transform),
+  probes: e.probes,
+  status: e.status,
+  status_reason: e.statusReason,
+  created_at: e.createdAt,
+});
+
+const refOrNull = (id: string | null, name: string | null): Ref | null =>
+  id === null ? null : { id, name: name ?? id };
+
+export const maskOf = (
+  r: MaskTable & { resource_name: string | null; principal_name: string | null },
+): MaskRule => ({
+  id: r.id,
+  name: r.name,
+  revision: r.revision,
+  resource: refOrNull(r.resource_id, r.resource_name),
+  principal: refOrNull(r.principal_id, r.principal_name),
+  grant: r.grant_id,
+  match: JSON.parse(r.match) as MaskMatch,
+  transform: JSON.parse(r.transform) as Transform,
+  probes: r.probes,
+  status: r.status,
+  statusReason: r.status_reason,
+  createdAt: r.created_at,
+});
+
 export const legalHoldRow = (e: LegalHold): LegalHoldTable => ({
   id: e.id,
   principal_id: e.principal?.id ?? null,
@@ -176,8 +214,7 @@ export const legalHoldRow = (e: LegalHold): LegalHoldTable => ({
 
 export const legalHoldOf = (r: LegalHoldTable & { principal_name: string | null }): LegalHold => ({
   id: r.id,
-  principal:
-    r.principal_id === null ? null : { id: r.principal_id, name: r.principal_name ?? r.principal_id },
+  principal: refOrNull(r.principal_id, r.principal_name),
   reason: r.reason,
   placedBy: JSON.parse(r.placed_by) as Ref,
   status: r.status,

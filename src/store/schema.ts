@@ -93,6 +93,23 @@ export interface CredentialVerifierTable {
   server_key: Uint8Array;
 }
 
+export interface MaskTable {
+  id: string;
+  name: string;
+  revision: number;
+  resource_id: string | null;
+  principal_id: string | null;
+  grant_id: string | null;
+  /** JSON of `MaskMatch`. */
+  match: string;
+  /** JSON of `Transform`. */
+  transform: string;
+  probes: 'deny' | 'allow';
+  status: 'active' | 'retired';
+  status_reason: string | null;
+  created_at: string;
+}
+
 export interface LegalHoldTable {
   id: string;
   /** Null: all principals. */
@@ -128,6 +145,7 @@ export interface StateTables {
   credentials: CredentialTable;
   credential_verifiers: CredentialVerifierTable;
   settings: SettingTable;
+  masks: MaskTable;
   legal_holds: LegalHoldTable;
   retention: RetentionTable;
 }

@@ -112,6 +112,7 @@ async function start(
     tlsRequired: config.postgres.tls === 'require',
     tls,
     scramSecret: control.scramSaltSecret,
+    maskKey: control.maskKey,
     snapshot: () => control.snapshot(),
     log,
   });

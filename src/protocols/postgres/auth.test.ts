@@ -46,6 +46,7 @@ function directory(principals: readonly PrincipalView[], credentials: readonly C
     credential: (id) => credentials.find((each) => each.id === id),
     credentialsOf: (id) => credentials.filter((each) => each.principalId === id),
     grantsOf: () => [],
+    masksOf: () => [],
   };
 }
 
