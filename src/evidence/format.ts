@@ -3,7 +3,7 @@ import type { Ref } from '../core/record.ts';
 
 export const FORMAT = 'postern-evidence/1';
 /** Raised whenever the same facts would give another `report.html`. */
-export const RENDERER = 2;
+export const RENDERER = 3;
 
 export const FILES = {
   manifest: 'manifest.json',
@@ -131,6 +131,8 @@ export const POPULATIONS = [
   'credentials',
   'sessions',
   'erasures',
+  'legal_holds',
+  'retention',
 ] as const;
 export type Population = (typeof POPULATIONS)[number];
 

@@ -75,7 +75,9 @@ export class ShownPayloads {
       return `Its ${kind} is said to be erased, but no record after it erases it.`;
     }
     this.#counts[form] += 1;
-    return null;
+    return form === 'missing'
+      ? `Its ${kind} is missing: the text is neither here nor recorded as erased. The operator has to say where it is.`
+      : null;
   }
 
   #fits(payload: Given, commitment: string, bytes: number): boolean {
@@ -108,7 +110,7 @@ function mayBe(form: keyof TextCounts, mode: TextMode, kind: string): boolean {
 }
 
 /** What is to be said of what was shown. */
-export function textsSay({ full, masked, withheld, erased, missing }: TextCounts): string {
+export function textsSay({ full, masked, withheld, erased }: TextCounts): string {
   const parts = [
     `${full} shown in full and proved`,
     masked === 0
@@ -116,7 +118,6 @@ export function textsSay({ full, masked, withheld, erased, missing }: TextCounts
       : `${masked} masked (nobody can compute a commitment from a masked text: it is the operator's statement, signed in the manifest)`,
     withheld === 0 ? null : `${withheld} by commitment only`,
     erased === 0 ? null : `${erased} erased, as recorded in the log`,
-    missing === 0 ? null : `${missing} MISSING: neither shown nor recorded as erased`,
   ];
   return parts.filter((part) => part !== null).join('; ');
 }

@@ -3,6 +3,8 @@ import type { LeafRecord } from '../ledger/leaf.ts';
 import { csvLine } from './csv.ts';
 import { type ErasureMember, erasureOf } from './erasures.ts';
 import type { Population } from './format.ts';
+import { ActiveHolds, type HoldBreach } from './legal-holds.ts';
+import { type RetentionMember, retentionOf } from './retention-rules.ts';
 
 type State = Readonly<Record<string, unknown>>;
 
@@ -44,6 +46,7 @@ const ENTITY = {
   resource: 'resources',
   grant: 'grants',
   credential: 'credentials',
+  legal_hold: 'legal_holds',
 } as const;
 
 const COLUMNS: Record<Population, readonly string[]> = {
@@ -83,6 +86,11 @@ const COLUMNS: Record<Population, readonly string[]> = {
     ...['leaf', 'id', 'time', 'by', 'principal', 'day', 'kinds', 'payloads', 'record', 'cause', 'reason'],
     'commitments',
   ],
+  legal_holds: [
+    ...['leaf', 'lastLeaf', 'id', 'principal', 'reason', 'placedBy', 'status', 'endReason', 'endedAt'],
+    'createdAt',
+  ],
+  retention: ['leaf', 'id', 'time', 'by', 'statements', 'parameters', 'classifications'],
 };
 
 /** Folds change and session records, in the order of the leaves, into what exists and who answers for it. */
@@ -93,23 +101,43 @@ export class Populations {
     resource: new Map(),
     grant: new Map(),
     credential: new Map(),
+    legal_hold: new Map(),
   };
   readonly #sessions = new Map<string, SessionMember>();
   readonly #erasures: ErasureMember[] = [];
+  readonly #retention: RetentionMember[] = [];
+  readonly #active = new ActiveHolds();
+  readonly #breaches: HoldBreach[] = [];
 
   /** Takes one leaf. Records that change nothing are passed over. */
   take(leaf: number, record: LeafRecord): void {
     if (record.type.startsWith('session.')) this.#takeSession(leaf, record);
-    else if (isChange(record)) this.#takeChange(leaf, record);
-    else {
+    else if (isChange(record)) {
+      const rule = retentionOf(leaf, record);
+      if (rule !== null) this.#retention.push(rule);
+      else this.#takeChange(leaf, record);
+    } else {
       const erasure = erasureOf(leaf, record);
-      if (erasure !== null) this.#erasures.push(erasure);
+      if (erasure === null) return;
+      this.#erasures.push(erasure);
+      const hold = this.#active.on(erasure.principal);
+      if (hold !== undefined) this.#breaches.push({ leaf, erasure: erasure.id, hold });
     }
   }
 
   /** Texts that were destroyed, in the order of the log. */
   get erasures(): readonly ErasureMember[] {
     return this.#erasures;
+  }
+
+  /** Erasures of texts that a legal hold was on. */
+  get breaches(): readonly HoldBreach[] {
+    return this.#breaches;
+  }
+
+  /** What was said of how long texts are kept, in the order of the log; the last is what holds. */
+  get retention(): readonly RetentionMember[] {
+    return this.#retention;
   }
 
   grant(id: string): Member | undefined {
@@ -136,8 +164,8 @@ export class Populations {
       for (const session of this.#sessions.values()) yield { ...session };
       return;
     }
-    if (population === 'erasures') {
-      for (const erasure of this.#erasures) yield { ...erasure };
+    if (population === 'erasures' || population === 'retention') {
+      for (const row of population === 'erasures' ? this.#erasures : this.#retention) yield { ...row };
       return;
     }
     const entity = Object.entries(ENTITY).find(([, name]) => name === population)?.[0] as keyof typeof ENTITY;
@@ -150,6 +178,7 @@ export class Populations {
     if (!Object.hasOwn(this.#members, entity)) return;
     const members = this.#members[entity as keyof typeof ENTITY];
     const before = members.get(id);
+    if (entity === 'legal_hold') this.#active.take(id, after as State);
     members.set(id, {
       leaf: before?.leaf ?? leaf,
       lastLeaf: leaf,

@@ -3,8 +3,10 @@ import { payloadText } from './commands.ts';
 import type { LogPosition, Manifest } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Member, Populations } from './populations.ts';
+import { count, refName, table, tag, when } from './report-parts.ts';
 import { REPORT_STYLE } from './report-style.ts';
 import { type ReportTally, SHOWN } from './report-tally.ts';
+import { erasures, keeping } from './report-texts.ts';
 
 /** What the report is made from. The same facts always give the same bytes, so that verification can make it again. */
 export interface ReportFacts {
@@ -43,7 +45,8 @@ ${deeds(tally)}
 ${refusals(tally)}
 ${statements(tally)}
 ${sessions(populations)}
-${erasures(populations, manifest)}
+${erasures(populations, manifest.parameters)}
+${keeping(populations)}
 ${verification(manifest.log, manifest.coverage, facts)}
 <footer>Postern evidence package. Every figure on this page follows from the leaves of the log in this package; <code>verify</code> recomputes this page and compares it.</footer>
 </body>
@@ -199,33 +202,6 @@ ${all.length > SHOWN ? html`<p class="soft">The last ${SHOWN} of ${count(all.len
 )}`;
 }
 
-/** What of the texts is not shown here, and why: nobody is to take a gap for an oversight. */
-function erasures(populations: Populations, { parameters }: ReportFacts['manifest']): Html {
-  const all = populations.erasures;
-  const { statements: mode } = parameters;
-  const withheld =
-    mode === 'full'
-      ? html``
-      : html`<p>${
-          mode === 'masked'
-            ? 'Statements are shown with their literals replaced, and bind values not at all. A masked text cannot be checked against its commitment: it is the statement of the log’s operator, signed in manifest.json.'
-            : 'Statements and bind values are not shown. Their commitments are in the log, so that each can be shown and proved later.'
-        }</p>`;
-  if (all.length === 0) return withheld;
-  const rows = all.slice(-SHOWN).map(
-    ({ time, by, principal, day, kinds, payloads, reason, leaf }) =>
-      html`<tr><td class="t">${when(time)}</td><td>${by.name}</td><td>${principal?.name}</td><td>${day}</td><td>${kinds.join(', ')}</td><td class="n">${count(payloads)}</td><td>${reason}</td><td class="n">${leaf}</td></tr>
-`,
-  );
-  return html`${withheld}<h2>Texts that were erased</h2>
-<p class="soft">The texts are gone; the records of what was done, and their proofs, are not.${
-    all.length > SHOWN
-      ? ` The last ${SHOWN} of ${count(all.length)}; all are in populations/erasures.csv.`
-      : ''
-  }</p>
-${table(['When', 'By', 'Principal', 'Texts of', 'Kinds', '#Texts', 'Why', '#Leaf'], rows)}`;
-}
-
 function verification(log: LogPosition, coverage: Manifest['coverage'], { manifest }: ReportFacts): Html {
   const proves =
     coverage === 'log'
@@ -240,33 +216,4 @@ function verification(log: LogPosition, coverage: Manifest['coverage'], { manife
 <dt>Verifier key</dt><dd><code>${log.vkey}</code></dd>
 <dt>Records in this package</dt><dd>${count(manifest.counts.leaves)}</dd>
 </dl>`;
-}
-
-/** A table; a heading that begins with # is that of a column of numbers. */
-function table(headings: readonly string[], rows: readonly Html[]): Html {
-  if (rows.length === 0) return html`<p>None.</p>`;
-  const head = headings.map((heading) =>
-    heading.startsWith('#') ? html`<th class="n">${heading.slice(1)}</th>` : html`<th>${heading}</th>`,
-  );
-  return html`<div class="wrap"><table><thead><tr>${head}</tr></thead><tbody>
-${rows}</tbody></table></div>`;
-}
-
-function tag(status: string): Html {
-  const kind = status === 'active' || status === 'open' ? 'live' : status === 'refused' ? 'bad' : 'ended';
-  return html`<span class="tag ${kind}">${status}</span>`;
-}
-
-function refName(value: unknown): string {
-  return typeof value === 'object' && value !== null && 'name' in value ? String(value.name) : '';
-}
-
-function count(n: number): string {
-  return String(n).replace(/\B(?=(\d{3})+$)/g, ',');
-}
-
-/** A time to the second, for reading; the data files have the microseconds. */
-function when(time: string): string {
-  const match = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/.exec(time);
-  return match === null ? time : `${match[1]} ${match[2]} UTC`;
 }

@@ -18,8 +18,8 @@ export function* allLeaves(store: TileStore, size: number): Generator<ReadLeaf> 
 }
 
 /**
- * The leaves of a package about one principal: every leaf that takes one of its sequence numbers, and the change records
- * of the people and resources that those leaves refer to. Nothing of another principal.
+ * The leaves of a package about one principal: every leaf that takes one of its sequence numbers, the change records of the
+ * people and resources that those leaves refer to, and what was said of everybody's texts. Nothing of another principal.
  */
 export function* leavesOfPrincipal(store: TileStore, size: number, principalId: string): Generator<ReadLeaf> {
   const own = Buffer.from(JSON.stringify(principalId));
@@ -32,8 +32,8 @@ export function* leavesOfPrincipal(store: TileStore, size: number, principalId: 
 }
 
 /**
- * Leaves of the people and resources that a principal's records refer to. Its change and session records are enough to
- * find them: a command runs in a session on the session's resource.
+ * Leaves of the people and resources that a principal's records refer to, and of holds and rules for everybody's texts. Change
+ * and session records are enough to find them: a command runs in a session on the session's resource.
  */
 function contextOf(store: TileStore, size: number, principalId: string): ReadonlySet<number> {
   const markers = [Buffer.from('"change":{'), Buffer.from('"type":"session.')];
@@ -44,16 +44,24 @@ function contextOf(store: TileStore, size: number, principalId: string): Readonl
     const record = JSON.parse(entry.toString('utf8')) as LeafRecord;
     if (record.principal?.id === principalId) nameAll(record, named);
     else if (record.principal === undefined && isContext(record)) {
-      candidates.push({ index, id: (record.change as { id: string }).id });
+      const { entity, id } = record.change as { entity: string; id: string };
+      candidates.push({ index, id });
+      if (entity === 'person' || entity === 'resource') continue;
+      nameAll(record, named);
+      named.add(id);
     }
   }
   return new Set(candidates.filter(({ id }) => named.has(id)).map(({ index }) => index));
 }
 
-/** Whether a record without principal may be shown beside another principal's: what a person or resource is. */
+const CONTEXT: ReadonlySet<unknown> = new Set(['person', 'resource', 'legal_hold', 'retention']);
+
+/**
+ * Whether a record without principal may be shown beside another principal's: what a person or resource is, and what holds
+ * for the texts of everybody.
+ */
 export function isContext(record: LeafRecord): boolean {
-  const entity = (record.change as { entity?: unknown } | undefined)?.entity;
-  return entity === 'person' || entity === 'resource';
+  return CONTEXT.has((record.change as { entity?: unknown } | undefined)?.entity);
 }
 
 /** Collects the ids of everything a record refers to. */

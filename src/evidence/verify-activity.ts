@@ -1,6 +1,7 @@
 import { microsOf } from '../activity/times.ts';
 import type { LeafRecord } from '../ledger/leaf.ts';
 import { cachingReader } from '../ledger/proof.ts';
+import { RecordIds } from '../ledger/record-ids.ts';
 import { entries, type TileFiles, type TileReader } from '../ledger/tiles.ts';
 import { HASH_BYTES, leafHash, TILE_WIDTH } from '../ledger/tree.ts';
 import { authorityProblems, endedBefore } from './authority.ts';
@@ -49,6 +50,7 @@ export class ActivityVerifier {
   readonly #payloads: ShownPayloads;
   readonly #sequences = new Map<string, { name: string; next: number }>();
   readonly #lastUse = new Map<string, { at: number; leaf: number; id: string }>();
+  readonly #ids = new RecordIds();
   #csvOk = true;
   #leaves = 0;
 
@@ -162,6 +164,7 @@ export class ActivityVerifier {
         leaves.problem(this.#leafFile(), 'The entry names another leaf than its own.', { leaf: index ?? -1 });
         return;
       }
+      this.#countId(index, record);
       this.#countSequence(index, record);
       this.populations.take(index, record);
       this.#commands.take(index, record);
@@ -169,6 +172,18 @@ export class ActivityVerifier {
       leaves.problem(this.#leafFile(), `The entry cannot be read as a record: ${(error as Error).message}`, {
         leaf: index ?? -1,
       });
+    }
+  }
+
+  /** An id that comes twice is a record that was doubled, or one that poses as another. */
+  #countId(leaf: number, { id }: LeafRecord): void {
+    const { complete } = this.#checks;
+    if (typeof id !== 'string') complete.problem(this.#leafFile(), 'The record has no id.', { leaf });
+    else {
+      const first = this.#ids.add(id, leaf);
+      if (first === null) return;
+      const message = `The record is in the log twice: leaf ${first} has the same id.`;
+      complete.problem(this.#leafFile(), message, { leaf, record: id.slice(0, 64) });
     }
   }
 
@@ -325,6 +340,10 @@ export class ActivityVerifier {
       }
       rows.end();
       if (!text.end()) check.problem(csv, 'The file is not what follows from the log.');
+    }
+    for (const { leaf, erasure, hold } of this.populations.breaches) {
+      const message = `Texts were erased although the legal hold ${hold} was on them.`;
+      check.problem('populations/erasures.ndjson', message, { leaf, record: erasure });
     }
     check.says('folded again from the change records');
   }

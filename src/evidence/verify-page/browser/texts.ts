@@ -14,7 +14,7 @@ const MEANING: Readonly<Record<keyof TextCounts, readonly [name: string, meaning
   ],
   withheld: ['By commitment only', 'The text is not in this package. It can be shown and proved later.'],
   erased: ['Erased', 'The text was destroyed on purpose. Who did it, when and why is in the log.'],
-  missing: ['Missing', 'The text is neither shown nor recorded as erased. Ask the operator why.'],
+  missing: ['Missing', 'The text is neither shown nor recorded as erased: the package does not verify.'],
 };
 
 /** What is shown of the statements and parameters, and what was erased. */

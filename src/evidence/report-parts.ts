@@ -1,0 +1,33 @@
+import { type Html, html } from './html.ts';
+
+/** A table; a heading that begins with # is that of a column of numbers. */
+export function table(headings: readonly string[], rows: readonly Html[]): Html {
+  if (rows.length === 0) return html`<p>None.</p>`;
+  const head = headings.map((heading) =>
+    heading.startsWith('#') ? html`<th class="n">${heading.slice(1)}</th>` : html`<th>${heading}</th>`,
+  );
+  return html`<div class="wrap"><table><thead><tr>${head}</tr></thead><tbody>
+${rows}</tbody></table></div>`;
+}
+
+/** A status as a coloured word. */
+export function tag(status: string): Html {
+  const kind = status === 'active' || status === 'open' ? 'live' : status === 'refused' ? 'bad' : 'ended';
+  return html`<span class="tag ${kind}">${status}</span>`;
+}
+
+/** The name beside an id; empty where there is none. */
+export function refName(value: unknown): string {
+  return typeof value === 'object' && value !== null && 'name' in value ? String(value.name) : '';
+}
+
+/** A number with commas between the thousands. */
+export function count(n: number): string {
+  return String(n).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** A time to the second, for reading; the data files have the microseconds. */
+export function when(time: string): string {
+  const match = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/.exec(time);
+  return match === null ? time : `${match[1]} ${match[2]} UTC`;
+}
