@@ -41,7 +41,14 @@ export function effectsOf(
         const statement = { classified: effect.inner, fingerprint: known.fingerprint };
         portals.push({
           name: effect.name,
-          value: { known: statement, text: source, parameters: null, decided: null, cursor: true },
+          value: {
+            known: statement,
+            text: source,
+            parameters: null,
+            decided: null,
+            bound: null,
+            cursor: true,
+          },
         });
         break;
       }

@@ -63,7 +63,14 @@ describe('the flow of a session', () => {
   it('lets a simple query take the unnamed statement and portal away, whether it fails or not', () => {
     for (const fails of [true, false]) {
       const it = flow();
-      const portal: Portal = { known: A.known, text: A.text, parameters: null, decided: null, cursor: false };
+      const portal: Portal = {
+        known: A.known,
+        text: A.text,
+        parameters: null,
+        decided: null,
+        bound: null,
+        cursor: false,
+      };
       it.statements.confirm(it.statements.change('', A, 0));
       it.portals.confirm(it.portals.change('', portal, 0));
       const query = push(it, 'query');

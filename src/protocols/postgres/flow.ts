@@ -17,15 +17,28 @@ export interface Portal {
   readonly text: Buffer;
   readonly parameters: Buffer | null;
   /** What was decided when its names were resolved, where they depend on the search path: `Allowed.fragment`. */
-  readonly decided: string | null;
+  decided: string | null;
+  /** What was recorded when it was bound, until its first Execute takes it over. */
+  bound: Bound | null;
   /** An SQL cursor: may outlive its transaction. */
   readonly cursor: boolean;
+}
+
+/** A command that was recorded before its Bind was forwarded: the server may evaluate functions while it plans. */
+export interface Bound {
+  readonly running: Running;
+  /** `Allowed.fragment` of the record. */
+  readonly fragment: string;
 }
 
 /** A command that has been recorded and forwarded, while its outcome gathers. */
 export class Running {
   readonly id: string;
-  readonly startedMicros: number;
+  startedMicros: number;
+  /** False once its outcome is recorded, or when it was not recorded itself. */
+  open = true;
+  /** Recorded for a Bind, and executed since. */
+  taken = false;
   rows = 0;
   /** `rows` when the last command tag came: a string of statements has one tag each. */
   rowsBefore = 0;
@@ -52,6 +65,8 @@ export type ExpectedKind =
 export class Expected {
   readonly kind: ExpectedKind;
   running: Running | null = null;
+  /** Of a Bind: what was recorded for it. */
+  bound: Running | null = null;
   /** Set when what was forwarded is a statement that cannot but fail: the client reads this error instead. */
   denied: NativeError | null = null;
   statement: Change<Prepared> | null = null;
@@ -80,6 +95,8 @@ export class Flow {
   readonly expected: Expected[] = [];
   readonly statements: Named<Prepared>;
   readonly portals: Named<Portal>;
+  /** Recorded, bound, and not executed yet. */
+  readonly bound = new Set<Running>();
   /** Messages between two Syncs; a simple query closes one too. */
   batch = 0;
   /** The server is discarding everything up to the next Sync. */

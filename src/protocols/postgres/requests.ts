@@ -1,7 +1,7 @@
 import { uuidv7 } from '../../core/ids.ts';
 import { nowMicros } from '../../core/time.ts';
 import { readBind } from './bind.ts';
-import { dependsOnPath } from './decide.ts';
+import { type Allowed, dependsOnPath } from './decide.ts';
 import { effectsOf, type StatementEffects } from './effects.ts';
 import { Expected, type ExpectedKind, type Portal, type Prepared, Running } from './flow.ts';
 import {
@@ -246,20 +246,31 @@ export class Requests {
       return undefined;
     }
     const { known, text } = prepared;
-    let decided: string | null = null;
-    if (dependsOnPath(known)) {
-      // The server resolves the names now and keeps to that, whatever the search path is when it runs.
+    const { parameters } = bind;
+    const portal: Portal = { known, text, parameters, decided: null, bound: null, cursor: false };
+    const expected = new Expected('bind');
+    // Nothing of an empty statement runs; what EXECUTE or FETCH would run is settled, and planned, when it runs.
+    const runs = known.classified.statements > 0 && known.classified.effects.length === 0;
+    if (runs) {
       const decision = this.#session.decider.decide(known, [], Date.now());
       if (decision === 'names') return this.#session.readNames();
       if (decision === 'path') return this.#awaitPath(known, 'bind', text);
       if (decision.effect === 'deny') {
-        this.#refusals.deny('bind', known, text, bind.parameters, decision);
+        this.#refusals.deny('bind', known, text, parameters, decision);
         return undefined;
       }
-      decided = decision.fragment;
+      const { fragment } = decision;
+      // The server resolves the names now and keeps to that, whatever the search path is when it runs.
+      if (dependsOnPath(known)) portal.decided = fragment;
+      // It also plans now, which may evaluate functions of the statement: so the record comes before, and not at Execute.
+      const running = this.#record(decision, text, parameters);
+      portal.bound = { running, fragment };
+      expected.bound = running;
+      this.#forwardGuarded(expected, running);
+    } else {
+      flow.expected.push(expected);
+      this.#session.outbox.add(buffer, start, end);
     }
-    const portal: Portal = { known, text, parameters: bind.parameters, decided, cursor: false };
-    const expected = this.#forward('bind');
     expected.portal = flow.portals.change(bind.portal, portal, flow.batch);
     return undefined;
   }
@@ -280,7 +291,7 @@ export class Requests {
       this.#forward('execute');
       return undefined;
     }
-    return this.#command('execute', portal.known, portal.text, portal.parameters, portal.decided);
+    return this.#command('execute', portal.known, portal.text, portal.parameters, portal);
   }
 
   /** Decides, records and forwards the current message, which runs `known`. */
@@ -289,7 +300,7 @@ export class Requests {
     known: Known,
     text: Buffer,
     parameters: Buffer | null,
-    decided: string | null = null,
+    portal: Portal | null = null,
   ): Promise<unknown> | undefined {
     const session = this.#session;
     const { flow, decider } = session;
@@ -307,16 +318,12 @@ export class Requests {
       this.#refusals.deny(kind, known, text, parameters, decision);
       return undefined;
     }
-    if (decided !== null && decided !== decision.fragment) {
+    if (portal !== null && portal.decided !== null && portal.decided !== decision.fragment) {
       this.#refusals.deny(kind, known, text, parameters, namesMoved());
       return undefined;
     }
-    const micros = nowMicros();
-    const running = new Running(uuidv7(), micros);
-    session.gateway.recorder.append(
-      session.records.intent(running.id, micros, decision.fragment),
-      payloads(text, parameters),
-    );
+    const bound = portal === null ? null : this.#takeOver(portal, decision);
+    const running = bound ?? this.#record(decision, text, parameters);
     session.ran(decision.grant);
     const expected = new Expected(kind);
     expected.running = running;
@@ -329,10 +336,48 @@ export class Requests {
       session.pathWatch.forwarded(each.classified);
       if (each.classified.changesCatalog) expected.changesCatalog = true;
     }
-    flow.expected.push(expected);
+    if (bound === null) {
+      this.#forwardGuarded(expected, running);
+    } else {
+      const { buffer, start, end } = this.#reader;
+      flow.expected.push(expected);
+      session.outbox.add(buffer, start, end);
+    }
+    return undefined;
+  }
+
+  /** Writes the intent of what `decision` allows. */
+  #record(decision: Allowed, text: Buffer, parameters: Buffer | null): Running {
+    const { gateway, records } = this.#session;
+    const micros = nowMicros();
+    const running = new Running(uuidv7(), micros);
+    gateway.recorder.append(
+      records.intent(running.id, micros, decision.fragment),
+      payloads(text, parameters),
+    );
+    return running;
+  }
+
+  /** The first Execute of a portal is what was recorded when it was bound, unless another grant is used by now. */
+  #takeOver(portal: Portal, decision: Allowed): Running | null {
+    const { bound } = portal;
+    if (bound === null) return null;
+    portal.bound = null;
+    const { running, fragment } = bound;
+    if (!running.open || fragment !== decision.fragment) return null;
+    running.taken = true;
+    // With a Sync between the two it waited for the client.
+    if (this.#session.flow.bound.delete(running)) running.startedMicros = nowMicros();
+    return running;
+  }
+
+  /** Forwards the current message once the record of it is written, and a failing one in its place if it cannot be. */
+  #forwardGuarded(expected: Expected, running: Running): void {
+    const { flow, outbox } = this.#session;
     const { buffer, start, end } = this.#reader;
-    session.outbox.addGuarded(buffer, start, end, () => {
-      expected.running = null;
+    flow.expected.push(expected);
+    outbox.addGuarded(buffer, start, end, () => {
+      running.open = false;
       expected.denied = {
         severity: 'ERROR',
         code: 'POSTERN_AUDIT_UNAVAILABLE',
@@ -340,9 +385,8 @@ export class Requests {
         hint: 'The gateway forwards again as soon as its journal can be written; its operator must look at the disk.',
       };
       flow.drop(expected);
-      return failing(kind, running.id);
+      return failing(expected.kind, running.id);
     });
-    return undefined;
   }
 
   /** The search path is on its way: wait for it, or refuse where the client has not given the server a chance to tell. */

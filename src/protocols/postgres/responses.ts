@@ -5,6 +5,9 @@ import type { PgSession } from './session.ts';
 import { readDataRow } from './simple-query.ts';
 import { Back, errorFields, type FrameReader, query, WireError } from './wire.ts';
 
+/** So many portals of a transaction may wait for their Execute with an outcome to come. */
+const MAX_BOUND = 1000;
+
 /**
  * From the resource to the client: bytes go on as they came; what is read of them is how each command ended. Answers to what
  * Postern put in place of a refused message, or asked itself, are replaced or kept back.
@@ -144,7 +147,12 @@ export class Responses {
 
   #answered(head: Expected | undefined, kind: Expected['kind']): void {
     if (head?.kind !== kind) throw new WireError('an answer to something that was not asked');
-    const { flow } = this.#session;
+    const session = this.#session;
+    const { flow } = session;
+    if (head.bound !== null && !head.bound.taken) {
+      flow.bound.add(head.bound);
+      session.neverExecuted(MAX_BOUND, nowMicros());
+    }
     flow.confirm(head);
     flow.expected.shift();
     flow.settle();
@@ -213,15 +221,19 @@ export class Responses {
       if (!head.failed) flow.confirm(head);
       flow.expected.shift();
     }
-    if (flow.status === 'I') flow.portals.retain((portal) => portal.cursor);
+    if (flow.status === 'I') {
+      flow.portals.retain((portal) => portal.cursor);
+      if (flow.bound.size > 0) this.#session.neverExecuted(0, nowMicros());
+    }
     pathWatch.ready(flow.status, flow.expected.length === 0);
     flow.settle();
   }
 
   #finish(head: Expected, how: 'ok' | 'error' | 'skipped', code: string): void {
-    const { running } = head;
+    const running = head.running ?? head.bound;
     if (running === null) return;
     head.running = null;
+    head.bound = null;
     if (head.changesCatalog) this.#session.catalog.invalidate();
     this.#session.outcome(running, how, code, nowMicros());
   }

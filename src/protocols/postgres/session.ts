@@ -100,6 +100,7 @@ export class PgSession implements LiveSession {
     client.on('data', (chunk: Buffer) => this.#requests.onData(chunk));
     client.on('drain', () => upstream.resume());
     client.on('error', () => this.clientLeft());
+    client.on('end', () => this.clientLeft());
     client.on('close', () => this.clientLeft());
     upstream.on('data', (chunk: Buffer) => this.#responses.onData(chunk));
     upstream.on('drain', () => this.updateFlowControl());
@@ -146,9 +147,21 @@ export class PgSession implements LiveSession {
     code: string,
     micros: number,
   ): void {
+    if (!running.open) return;
+    running.open = false;
     const { id, startedMicros, rows, bytes } = running;
     const record = this.records.outcome(id, micros, status, code, rows, bytes, micros - startedMicros);
     this.gateway.recorder.append(record);
+  }
+
+  /** Of the portals that were bound but not executed, all but `keep` are gone: nothing will execute them. */
+  neverExecuted(keep: number, micros: number): void {
+    const { bound } = this.flow;
+    for (const running of bound) {
+      if (bound.size <= keep) return;
+      bound.delete(running);
+      this.outcome(running, 'skipped', '', micros);
+    }
   }
 
   /** The resource reported a setting. */
@@ -326,9 +339,11 @@ export class PgSession implements LiveSession {
     this.ended = true;
     this.outbox.close();
     const micros = nowMicros();
-    for (const { running } of this.flow.expected) {
+    for (const { running, bound } of this.flow.expected) {
       if (running !== null) this.outcome(running, 'unknown', '', micros);
+      if (bound !== null) this.outcome(bound, 'unknown', '', micros);
     }
+    this.neverExecuted(0, micros);
     const durationUs = micros - this.#startedMicros;
     this.gateway.recorder.append(
       this.records.closed({
