@@ -5,6 +5,7 @@ import {
   hash,
   type KeyObject,
   randomBytes,
+  randomFillSync,
 } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { PosternError } from '../core/errors.ts';
@@ -57,16 +58,37 @@ const SALT_BYTES = 16;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const REMEMBERED = 8192;
+/** So long a text is remembered by itself, a longer one by its hash. */
+const SHORT_BYTES = 96;
 const REMEMBERED_KEYS = 1024;
 const SALT_LABEL = Buffer.from('postern-payload-salt');
 /** A reader looks so often whether another connection changed anything. */
 const LOOK_MS = 10;
 
+/** Random bytes for nonces, fetched many at a time: each fetch is a call to the operating system. */
+const nonces = Buffer.alloc(NONCE_BYTES * 512);
+let noncesUsed = nonces.length;
+
+function nextNonce(): Buffer {
+  if (noncesUsed === nonces.length) {
+    randomFillSync(nonces);
+    noncesUsed = 0;
+  }
+  noncesUsed += NONCE_BYTES;
+  return nonces.subarray(noncesUsed - NONCE_BYTES, noncesUsed);
+}
+
 /** AES-256-GCM: nonce, ciphertext, tag. */
 function seal(key: KeyObject, aad: Uint8Array, data: Uint8Array): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(aad);
-  return Buffer.concat([nonce, cipher.update(data), cipher.final(), cipher.getAuthTag()]);
+  const nonce = nextNonce();
+  const cipher = createCipheriv('aes-256-gcm', key, nonce);
+  cipher.setAAD(aad);
+  const sealed = Buffer.allocUnsafe(NONCE_BYTES + data.length + TAG_BYTES);
+  sealed.set(nonce);
+  sealed.set(cipher.update(data), NONCE_BYTES);
+  cipher.final();
+  sealed.set(cipher.getAuthTag(), NONCE_BYTES + data.length);
+  return sealed;
 }
 
 function unseal(key: KeyObject, aad: Uint8Array, sealed: Buffer): Buffer {
@@ -81,16 +103,31 @@ function keyAad(principalId: string, day: string, kind: StoredKind): Buffer {
   return Buffer.from(`postern-payload-key\n${principalId}\n${day}\n${kind}`);
 }
 
-function saltOf(key: Buffer, kind: StoredKind, data: Uint8Array): Buffer {
-  const hashed = Buffer.concat([SALT_LABEL, key, Buffer.from(kind), data]);
-  const salt = hash('sha256', hashed, 'buffer').subarray(0, SALT_BYTES);
-  hashed.fill(0, SALT_LABEL.length, SALT_LABEL.length + KEY_BYTES);
+/** Where short inputs of hashes are put together; what was in it is overwritten. */
+const scratch = Buffer.alloc(1024);
+
+/** What the salts of a data key are hashes of, in front of the data. */
+function saltPrefix(key: Uint8Array, kind: StoredKind): Buffer {
+  return Buffer.concat([SALT_LABEL, key, Buffer.from(kind)]);
+}
+
+function saltOf(prefix: Buffer, data: Uint8Array): Buffer {
+  const bytes = prefix.length + data.length;
+  const input = bytes <= scratch.length ? scratch.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
+  input.set(prefix);
+  input.set(data, prefix.length);
+  const salt = Buffer.from(hash('sha256', input, 'binary').slice(0, SALT_BYTES), 'latin1');
+  input.fill(0, 0, prefix.length);
   return salt;
 }
 
 /** `SHA-256(salt || data)`, hex: the check that needs no key. */
 export function commitmentOf(salt: Uint8Array, data: Uint8Array): string {
-  return hash('sha256', Buffer.concat([salt, data]), 'hex');
+  const bytes = salt.length + data.length;
+  const input = bytes <= scratch.length ? scratch.subarray(0, bytes) : Buffer.allocUnsafe(bytes);
+  input.set(salt);
+  input.set(data, salt.length);
+  return hash('sha256', input, 'hex');
 }
 
 /** A map that forgets what was put in first. */
@@ -109,11 +146,12 @@ class Remembered<V> extends Map<string | number, V> {
   }
 }
 
-/** A key that is unwrapped. Ciphers take the object (bytes would be wrapped into one for each call), salts the bytes. */
+/** A key that is unwrapped. Ciphers take the object: bytes would be wrapped into one for each call. */
 interface DataKey {
   readonly n: number;
   readonly object: KeyObject;
-  readonly bytes: Buffer;
+  /** @see saltPrefix */
+  readonly salting: Buffer;
   readonly principalId: string;
   readonly day: string;
   readonly kind: StoredKind;
@@ -190,11 +228,12 @@ export class PayloadStore {
 
   /** Within a batch: nobody else can write, and `begin` has looked for what others changed. */
   #put(principalId: string, day: string, kind: StoredKind, data: Uint8Array): Commitment {
-    const remembered = `${principalId}\n${day}\n${kind}\n${hash('sha256', data, 'binary')}`;
+    const text = data.length <= SHORT_BYTES ? latin1(data) : hash('sha256', data, 'binary');
+    const remembered = `${principalId}\n${day}\n${kind}\n${data.length}\n${text}`;
     const known = this.#known.get(remembered);
     if (known) return known;
-    const { n, object, bytes } = this.#sealingKey(principalId, day, kind);
-    const commitment = commitmentOf(saltOf(bytes, kind, data), data);
+    const { n, object, salting } = this.#sealingKey(principalId, day, kind);
+    const commitment = commitmentOf(saltOf(salting, data), data);
     const raw = Buffer.from(commitment, 'hex');
     this.#insert.run(raw, n, seal(object, raw, data));
     const result = { commitment, bytes: data.length };
@@ -216,9 +255,9 @@ export class PayloadStore {
     try {
       const key = this.#openingKey(Number(row.key));
       if (key === null) return 'erased';
-      const { object, bytes, principalId, day, kind } = key;
+      const { object, salting, principalId, day, kind } = key;
       const data = unseal(object, raw, asBuffer(row.sealed));
-      return { data, salt: saltOf(bytes, kind, data), kind, principalId, day };
+      return { data, salt: saltOf(salting, data), kind, principalId, day };
     } catch {
       throw new PosternError(
         'POSTERN_INTERNAL',
@@ -272,8 +311,8 @@ export class PayloadStore {
   }
 
   #forget(): void {
-    for (const { bytes } of this.#keys.values()) bytes.fill(0);
-    for (const key of this.#opened.values()) key?.bytes.fill(0);
+    for (const { salting } of this.#keys.values()) salting.fill(0);
+    for (const key of this.#opened.values()) key?.salting.fill(0);
     for (const memory of [this.#known, this.#keys, this.#opened]) memory.clear();
   }
 
@@ -293,7 +332,7 @@ export class PayloadStore {
     const bytes = randomBytes(KEY_BYTES);
     const wrapped = seal(this.#masterKey, keyAad(principalId, day, kind), bytes);
     const n = Number(this.#insertKey.run(principalId, day, kind, wrapped).lastInsertRowid);
-    return { n, object: createSecretKey(bytes), bytes, principalId, day, kind };
+    return unwrapped(n, bytes, principalId, day, kind);
   }
 
   #openingKey(n: number): DataKey | null {
@@ -312,8 +351,19 @@ export class PayloadStore {
 
   #unwrap(n: number, principalId: string, day: string, kind: StoredKind, wrapped: unknown): DataKey {
     const bytes = unseal(this.#masterKey, keyAad(principalId, day, kind), asBuffer(wrapped));
-    return { n, object: createSecretKey(bytes), bytes, principalId, day, kind };
+    return unwrapped(n, bytes, principalId, day, kind);
   }
+}
+
+/** Takes the bytes over: they are overwritten. */
+function unwrapped(n: number, bytes: Buffer, principalId: string, day: string, kind: StoredKind): DataKey {
+  const key = { n, object: createSecretKey(bytes), salting: saltPrefix(bytes, kind), principalId, day, kind };
+  bytes.fill(0);
+  return key;
+}
+
+function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
+  return Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
 }
 
 /** A blob as SQLite gives it, without copying it. */
