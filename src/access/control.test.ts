@@ -70,9 +70,10 @@ test('workers learn of each change in order, with the upstream password, and a s
   const salt = scramSalt(t.control.scramSaltSecret, issued.username);
   const keys = await scramKeys(issued.password, salt, SCRAM_ITERATIONS);
   const view = snapshot.credentials[0];
+  assert.ok(view?.kind === 'password');
   const verifier = {
-    storedKey: Buffer.from(view?.storedKey ?? '', 'base64'),
-    serverKey: Buffer.from(view?.serverKey ?? '', 'base64'),
+    storedKey: Buffer.from(view.storedKey, 'base64'),
+    serverKey: Buffer.from(view.serverKey, 'base64'),
   };
   assert.ok(proofFits(verifier, 'message', clientProof(keys, 'message')));
 });

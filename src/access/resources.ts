@@ -28,6 +28,7 @@ export interface NewResource {
     readonly mode: TlsSettings['mode'];
     readonly ca?: string | undefined;
     readonly serverName?: string | undefined;
+    readonly negotiation?: TlsSettings['negotiation'] | undefined;
   };
   readonly environment: string;
   readonly classification: string;
@@ -166,10 +167,14 @@ function checkPort(port: number): number {
 function checkTls(tls: NewResource['tls']): TlsSettings {
   const ca = tls.ca === undefined ? null : checkCa(tls.ca);
   const serverName = tls.serverName === undefined ? null : checkHost(tls.serverName, 'TLS server name');
-  if (tls.mode === 'disable' && (ca !== null || serverName !== null)) {
-    throw new PosternError('POSTERN_INVALID', 'TLS is disabled, so a CA or server name has no meaning.');
+  const negotiation = tls.negotiation ?? 'postgres';
+  if (tls.mode === 'disable' && (ca !== null || serverName !== null || negotiation === 'direct')) {
+    throw new PosternError(
+      'POSTERN_INVALID',
+      'TLS is disabled, so a CA, a server name or direct negotiation has no meaning.',
+    );
   }
-  return { mode: tls.mode, ca, serverName };
+  return { mode: tls.mode, ca, serverName, negotiation };
 }
 
 /** One or more certificates in PEM, and nothing else. */

@@ -54,6 +54,16 @@ const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base6
 
 /** Null where the verifier is missing, which a crash between verifier and record cannot cause but a restored backup can: nobody can prove such a credential, so no worker needs it. */
 async function credentialView(db: StateDb, c: Credential): Promise<CredentialView | null> {
+  const common = {
+    id: c.id,
+    principalId: c.principal.id,
+    grantId: c.grant,
+    expiresAt: millis(c.expiresAt),
+    status: c.status,
+  };
+  if (c.kind === 'certificate') {
+    return c.certificateSha256 === null ? null : { ...common, kind: c.kind, sha256: c.certificateSha256 };
+  }
   const verifier = await db
     .selectFrom('credential_verifiers')
     .selectAll()
@@ -61,12 +71,8 @@ async function credentialView(db: StateDb, c: Credential): Promise<CredentialVie
     .executeTakeFirst();
   if (!verifier) return null;
   return {
-    id: c.id,
-    principalId: c.principal.id,
-    grantId: c.grant,
+    ...common,
     kind: c.kind,
-    expiresAt: millis(c.expiresAt),
-    status: c.status,
     storedKey: base64(verifier.stored_key),
     serverKey: base64(verifier.server_key),
   };

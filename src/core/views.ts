@@ -20,6 +20,8 @@ export interface TlsSettings {
   readonly ca: string | null;
   /** Name to verify and to send as SNI, where it differs from the host. */
   readonly serverName: string | null;
+  /** `direct`: TLS from the first byte (PostgreSQL 17 and later); else the server is asked first, which all understand. */
+  readonly negotiation: 'postgres' | 'direct';
 }
 
 export interface ResourceView {
@@ -50,18 +52,30 @@ export interface GrantView {
   readonly authority: Authority;
 }
 
-export interface CredentialView {
+interface CredentialBase {
   readonly id: string;
   readonly principalId: string;
   /** When set, sessions opened with it stand under this grant alone. */
   readonly grantId: string | null;
-  readonly kind: 'password';
   readonly expiresAt: number;
   readonly status: 'active' | 'revoked';
+}
+
+export interface PasswordCredentialView extends CredentialBase {
+  readonly kind: 'password';
   /** SCRAM-SHA-256 verifier, base64. The salt is the principal's (see `scramSalt`), so that one name may have several. */
   readonly storedKey: string;
   readonly serverKey: string;
 }
+
+export interface CertificateCredentialView extends CredentialBase {
+  readonly kind: 'certificate';
+  /** SHA-256 of the certificate in DER, hex. */
+  readonly sha256: string;
+}
+
+/** What a principal may prove itself with. */
+export type CredentialView = PasswordCredentialView | CertificateCredentialView;
 
 /** A rule for what is shown only masked. It holds where each of the ids that is not null is the session's. */
 export interface MaskRuleView {

@@ -11,7 +11,7 @@ export interface WorkerStart {
   readonly listen: { readonly host: string; readonly port: number };
   readonly limits: Limits;
   readonly tlsRequired: boolean;
-  readonly tls: { readonly certPem: string; readonly keyPem: string };
+  readonly tls: { readonly caPem: string; readonly certPem: string; readonly keyPem: string };
   readonly scramSecret: Uint8Array;
   /** Key of the keyed masks (`src/masking`). */
   readonly maskKey: Uint8Array;

@@ -11,7 +11,7 @@ export interface SupervisorOptions {
   readonly listen: { readonly host: string; readonly port: number };
   readonly limits: Limits;
   readonly tlsRequired: boolean;
-  readonly tls: { readonly certPem: string; readonly keyPem: string };
+  readonly tls: WorkerStart['tls'];
   readonly scramSecret: Uint8Array;
   readonly maskKey: Uint8Array;
   readonly snapshot: () => Promise<Snapshot>;

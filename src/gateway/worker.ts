@@ -3,6 +3,7 @@
  * snapshot it is given and the deltas that follow, and ends when the control process does: without it, no revocation would
  * arrive.
  */
+import { constants, X509Certificate } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { uuidv7 } from '../core/ids.ts';
@@ -26,6 +27,7 @@ class Worker implements Gateway {
   readonly recorder: TurnRecorder;
   readonly limits: WorkerStart['limits'];
   readonly tlsRequired: boolean;
+  readonly clientCa: X509Certificate;
   readonly scramSecret: Buffer;
   readonly maskKey: Buffer;
   readonly #journal: JournalWriter;
@@ -44,16 +46,23 @@ class Worker implements Gateway {
     this.recorder = new TurnRecorder(this.#watch(this.#journal), (error) => this.#fault(String(error)));
     this.limits = start.limits;
     this.tlsRequired = start.tlsRequired;
+    this.clientCa = new X509Certificate(start.tls.caPem);
     this.scramSecret = Buffer.from(start.scramSecret);
     this.maskKey = Buffer.from(start.maskKey);
     this.#secureContext = createSecureContext({
       cert: start.tls.certPem,
       key: start.tls.keyPem,
+      // The authority whose certificates clients may show. It is named to them; what they show is judged at the door.
+      ca: start.tls.caPem,
       minVersion: 'TLSv1.2',
+      // No session is resumed, as in PostgreSQL: each connection shows its certificate and proves that it holds the key.
+      secureOptions: constants.SSL_OP_NO_TICKET,
     });
     this.#protocol = protocolOf(this);
-    this.#server = createServer({ noDelay: true, keepAlive: true, pauseOnConnect: true }, (socket: Socket) =>
-      this.#protocol.accept(socket),
+    this.#server = createServer(
+      // A client that has said all it has to say still hears the answers.
+      { noDelay: true, keepAlive: true, pauseOnConnect: true, allowHalfOpen: true },
+      (socket: Socket) => this.#protocol.accept(socket),
     );
     setInterval(() => this.#check(false), CHECK_MS).unref();
     setInterval(() => this.directory.forget(Date.now()), FORGET_MS).unref();

@@ -74,6 +74,7 @@ export class Credentials {
         principal: { id: principal.id, name: principal.name },
         grant: input.grant ?? null,
         kind: 'password',
+        certificateSha256: null,
         expiresAt: atMillis(end),
         status: 'active',
         endReason: null,

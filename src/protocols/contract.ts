@@ -2,6 +2,7 @@
  * The decision and record interfaces: all that a protocol knows of the rest of Postern. A gateway worker
  * implements them (`src/gateway`).
  */
+import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { Payload } from '../core/record.ts';
@@ -91,6 +92,8 @@ export interface Gateway {
   /** Client-leg TLS; a session without it is refused unless `tlsRequired` is false. */
   readonly tls: () => SecureContext;
   readonly tlsRequired: boolean;
+  /** The authority that issues certificates to principals. */
+  readonly clientCa: X509Certificate;
   /** Secret behind `scramSalt`. */
   readonly scramSecret: Buffer;
   /** Key of the keyed masks (`src/masking`). */

@@ -61,13 +61,15 @@ export interface Grant {
   readonly createdAt: string;
 }
 
-/** The verifier is not part of it: it is kept beside. */
+/** The verifier of a password is not part of it: it is kept beside. */
 export interface Credential {
   readonly id: string;
   readonly principal: Ref;
   /** When set, sessions opened with it stand under this grant alone. */
   readonly grant: string | null;
-  readonly kind: 'password';
+  readonly kind: 'password' | 'certificate';
+  /** SHA-256 of the certificate in DER, hex; null for a password. */
+  readonly certificateSha256: string | null;
   readonly expiresAt: string;
   readonly status: 'active' | 'revoked';
   readonly endReason: string | null;

@@ -174,4 +174,35 @@ CREATE TABLE masks (
 ) STRICT;
 CREATE INDEX masks_open ON masks (id) WHERE status = 'active';
 `,
+  `
+-- Credentials that are certificates. SQLite changes a constraint only with its table.
+CREATE TABLE credentials_new (
+  id TEXT PRIMARY KEY NOT NULL,
+  principal_id TEXT NOT NULL CONSTRAINT credential_has_a_principal REFERENCES principals (id),
+  grant_id TEXT CONSTRAINT credential_grant_exists REFERENCES grants (id),
+  kind TEXT NOT NULL CONSTRAINT credential_kind_known CHECK (kind IN ('password', 'certificate')),
+  certificate_sha256 TEXT
+    CONSTRAINT certificate_sha256_is_hex CHECK (length(certificate_sha256) = 64 AND certificate_sha256 NOT GLOB '*[^0-9a-f]*'),
+  expires_at TEXT NOT NULL CONSTRAINT credential_expires_at_is_a_time CHECK (expires_at ${TIME}),
+  status TEXT NOT NULL CONSTRAINT credential_status_known CHECK (status IN ('active', 'revoked')),
+  end_reason TEXT,
+  ended_at TEXT,
+  created_at TEXT NOT NULL CONSTRAINT credential_created_at_is_a_time CHECK (created_at ${TIME}),
+  CONSTRAINT credential_ends_after_it_begins CHECK (expires_at > created_at),
+  CONSTRAINT certificate_credential_has_a_certificate
+    CHECK ((kind = 'certificate') = (certificate_sha256 IS NOT NULL)),
+  CONSTRAINT revoked_credential_says_when_and_why
+    CHECK ((status = 'active') = (ended_at IS NULL) AND (status = 'active') = (end_reason IS NULL))
+) STRICT;
+INSERT INTO credentials_new
+  SELECT id, principal_id, grant_id, kind, NULL, expires_at, status, end_reason, ended_at, created_at FROM credentials;
+DROP TABLE credentials;
+ALTER TABLE credentials_new RENAME TO credentials;
+CREATE INDEX credentials_by_principal ON credentials (principal_id);
+CREATE INDEX credentials_by_expiry ON credentials (expires_at) WHERE status = 'active';
+CREATE UNIQUE INDEX certificate_is_of_one_credential ON credentials (certificate_sha256);
+
+ALTER TABLE resources ADD COLUMN tls_negotiation TEXT NOT NULL DEFAULT 'postgres'
+  CONSTRAINT tls_negotiation_known CHECK (tls_negotiation IN ('postgres', 'direct'));
+`,
 ];

@@ -46,6 +46,7 @@ export interface ResourceTable {
   tls_mode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
   tls_ca: string | null;
   tls_server_name: string | null;
+  tls_negotiation: 'postgres' | 'direct';
   environment: string;
   classification: string;
   durability: 'process' | 'power';
@@ -79,7 +80,8 @@ export interface CredentialTable {
   id: string;
   principal_id: string;
   grant_id: string | null;
-  kind: 'password';
+  kind: 'password' | 'certificate';
+  certificate_sha256: string | null;
   expires_at: string;
   status: 'active' | 'revoked';
   end_reason: string | null;

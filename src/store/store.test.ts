@@ -42,7 +42,7 @@ const RESOURCE: Resource = {
   host: 'db',
   port: 5432,
   database: 'bank',
-  tls: { mode: 'verify-full', ca: null, serverName: null },
+  tls: { mode: 'verify-full', ca: null, serverName: null, negotiation: 'postgres' },
   environment: 'test',
   classification: 'internal',
   durability: 'process',

@@ -1,14 +1,14 @@
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
 import { type ErrorCode, PosternError } from '../../core/errors.ts';
 import { uuidv7 } from '../../core/ids.ts';
-import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../../core/views.ts';
+import type { GrantView, PrincipalView, ResourceView } from '../../core/views.ts';
 import type { Gateway } from '../contract.ts';
-import { AUTHENTICATION_OK, AUTHENTICATION_SASL, ScramServer } from './auth.ts';
+import { AUTHENTICATION_OK, type Authenticated, authenticate } from './authenticate.ts';
 import type { CancelKeys } from './cancel-keys.ts';
 import { openTo, Refused } from './door.ts';
+import { Entrance, Gone } from './entrance.ts';
 import { errorResponse } from './errors.ts';
+import { cancelSecretBytes, negotiate } from './negotiation.ts';
 import { refusedRecord, SessionRecords } from './records.ts';
 import type { RelationCatalogs } from './relations.ts';
 import { PgSession } from './session.ts';
@@ -16,20 +16,7 @@ import { parseStartupOptions, startupOptionDenied } from './settings.ts';
 import { simpleQuery } from './simple-query.ts';
 import type { StatementCatalogue } from './statements.ts';
 import { connectUpstream, type Upstream } from './upstream.ts';
-import {
-  Back,
-  CANCEL_REQUEST,
-  cstring,
-  FrameReader,
-  Front,
-  GSSENC_REQUEST,
-  int32,
-  message,
-  readStartup,
-  SSL_REQUEST,
-  type StartupPacket,
-  WireError,
-} from './wire.ts';
+import { Back, CANCEL_REQUEST, cstring, message, type StartupPacket, WireError } from './wire.ts';
 
 /** What every session of a worker shares. */
 export interface Shared {
@@ -38,12 +25,6 @@ export interface Shared {
   readonly catalogs: RelationCatalogs;
   readonly keys: CancelKeys;
 }
-
-const passwordRules = {
-  limit: (type: number): number => (type === Front.password ? 4096 : 0),
-  streams: (): boolean => false,
-  skips: (): boolean => false,
-};
 
 /** Startup parameters that are Postern's own business, not settings. */
 const RESERVED: ReadonlySet<string> = new Set(['user', 'database', 'replication', 'options']);
@@ -58,35 +39,37 @@ export class Handshake {
   readonly #shared: Shared;
   readonly #gateway: Gateway;
   readonly #source: string;
-  #socket: Socket;
-  #input: Buffer = Buffer.alloc(0);
-  #tls: string | null = null;
+  readonly #raw: Socket;
+  readonly #entrance: Entrance;
 
   constructor(shared: Shared, socket: Socket) {
     this.#shared = shared;
     this.#gateway = shared.gateway;
-    this.#socket = socket;
+    this.#raw = socket;
+    this.#entrance = new Entrance(shared.gateway, socket);
     this.#source = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
   }
 
   async run(): Promise<void> {
-    const raw = this.#socket;
+    const raw = this.#raw;
     raw.on('error', () => raw.destroy());
     const timer = setTimeout(() => raw.destroy(), this.#gateway.limits.handshakeMs);
     let upstream: Upstream | undefined;
     try {
-      const packet = await this.#startup();
-      if (packet === null) return;
+      const packet = await this.#entrance.startup();
+      if (packet.code === CANCEL_REQUEST) {
+        this.#shared.keys.cancel(Buffer.from(packet.body.subarray(8)));
+        this.#close();
+        return;
+      }
       const settings = this.#settings(packet);
-      const { principal, credential, final } = await this.#authenticate(packet);
-      const { resource, database, grants } = openTo(
-        this.#gateway.directory,
-        packet.parameters,
-        principal,
-        credential,
-      );
-      upstream = await this.#connect(principal, resource, database, settings);
-      await this.#begin(packet, { principal, credential, resource, database, grants }, upstream, final);
+      const { version, answer } = negotiate(packet);
+      if (answer !== null) this.#entrance.socket.write(answer);
+      const proven = await authenticate(this.#gateway, this.#entrance, packet.parameters.get('user') ?? '');
+      const { principal, credential } = proven;
+      const open = openTo(this.#gateway.directory, packet.parameters, principal, credential);
+      upstream = await this.#connect(principal, open.resource, open.database, settings);
+      await this.#begin(packet, { ...proven, ...open, version }, upstream);
     } catch (error) {
       upstream?.socket.destroy();
       this.#refuse(error);
@@ -95,91 +78,9 @@ export class Handshake {
     }
   }
 
-  /** Null when the connection was only there to cancel. */
-  async #startup(): Promise<StartupPacket | null> {
-    for (let requests = 0; requests < 3; requests++) {
-      let read = readStartup(this.#input);
-      while (read === null) {
-        await this.#more();
-        read = readStartup(this.#input);
-      }
-      const { packet, size } = read;
-      const rest = this.#input.subarray(size);
-      if (packet.code === SSL_REQUEST && this.#tls === null) {
-        await this.#encrypt(rest);
-      } else if (packet.code === GSSENC_REQUEST && this.#tls === null) {
-        if (rest.length > 0) throw new WireError('data before the answer to an encryption request');
-        this.#input = rest;
-        this.#socket.write('N');
-      } else if (packet.code === CANCEL_REQUEST) {
-        this.#shared.keys.cancel(Buffer.from(packet.body.subarray(8)));
-        this.#socket.end();
-        return null;
-      } else if (packet.code >>> 16 === 3) {
-        this.#input = rest;
-        return packet;
-      } else {
-        throw new PosternError(
-          'POSTERN_UNSUPPORTED',
-          `frontend protocol ${packet.code >>> 16}.${packet.minor} is not supported`,
-        );
-      }
-    }
-    throw new WireError('too many encryption requests');
-  }
-
-  async #more(): Promise<void> {
-    const socket = this.#socket;
-    const chunk = await new Promise<Buffer>((resolve, reject) => {
-      const settle = (): void => {
-        socket.off('data', onData);
-        socket.off('close', onClose);
-      };
-      const onData = (bytes: Buffer): void => {
-        settle();
-        socket.pause();
-        resolve(bytes);
-      };
-      const onClose = (): void => {
-        settle();
-        reject(new Gone());
-      };
-      if (socket.destroyed) {
-        reject(new Gone());
-        return;
-      }
-      socket.once('data', onData);
-      socket.once('close', onClose);
-      socket.resume();
-    });
-    this.#input = this.#input.length === 0 ? chunk : Buffer.concat([this.#input, chunk]);
-  }
-
-  async #encrypt(rest: Buffer): Promise<void> {
-    // Bytes behind the request came in the clear and would be taken for encrypted ones (CVE-2021-23214).
-    if (rest.length > 0) throw new WireError('data before encryption');
-    const raw = this.#socket;
-    raw.write('S');
-    const secure = new TLSSocket(raw, {
-      isServer: true,
-      secureContext: this.#gateway.tls(),
-    });
-    secure.on('error', () => raw.destroy());
-    this.#socket = secure;
-    this.#input = Buffer.alloc(0);
-    await Promise.race([
-      once(secure, 'secure'),
-      once(raw, 'close').then(() => {
-        throw new Gone();
-      }),
-    ]);
-    secure.setNoDelay(true);
-    this.#tls = `${secure.getProtocol()} ${secure.getCipher().name}`;
-  }
-
   #settings(packet: StartupPacket): Map<string, string> {
     const { parameters } = packet;
-    if (this.#tls === null && this.#gateway.tlsRequired) {
+    if (this.#entrance.tls === null && this.#gateway.tlsRequired) {
       throw new PosternError(
         'POSTERN_TLS_REQUIRED',
         'the connection must be encrypted',
@@ -210,37 +111,6 @@ export class Handshake {
     return settings;
   }
 
-  async #authenticate(packet: StartupPacket) {
-    const socket = this.#socket;
-    const unknown = [...packet.parameters.keys()].filter((name) => name.startsWith('_pq_.'));
-    if (packet.minor > 0 || unknown.length > 0) {
-      socket.write(
-        message(Back.negotiateProtocolVersion, int32(0), int32(unknown.length), ...unknown.map(cstring)),
-      );
-    }
-    const name = packet.parameters.get('user') ?? '';
-    const scram = new ScramServer(this.#gateway.directory, this.#gateway.scramSecret, name);
-    const reader = new FrameReader(passwordRules);
-    reader.push(this.#input);
-    this.#input = Buffer.alloc(0);
-    socket.write(AUTHENTICATION_SASL);
-    await this.#next(reader);
-    socket.write(scram.first(reader.buffer, reader.start, reader.end));
-    await this.#next(reader);
-    const result = scram.last(reader.buffer, reader.start, reader.end, Date.now());
-    this.#input = reader.rest();
-    if (!result.ok) throw new Refused(result.code, result.message, result.principal);
-    return result;
-  }
-
-  async #next(reader: FrameReader): Promise<void> {
-    while (!reader.next()) {
-      await this.#more();
-      reader.push(this.#input);
-      this.#input = Buffer.alloc(0);
-    }
-  }
-
   async #connect(
     principal: PrincipalView,
     resource: ResourceView,
@@ -257,16 +127,15 @@ export class Handshake {
 
   async #begin(
     packet: StartupPacket,
-    to: {
-      principal: PrincipalView;
-      credential: CredentialView;
-      resource: ResourceView;
-      database: string;
-      grants: readonly GrantView[];
+    to: Authenticated & {
+      readonly resource: ResourceView;
+      readonly database: string;
+      readonly grants: readonly GrantView[];
+      readonly version: number;
     },
     upstream: Upstream,
-    final: Buffer,
   ): Promise<void> {
+    const client = this.#entrance.socket;
     const { gateway, catalogs, statements, keys } = this.#shared;
     const { limits, recorder } = gateway;
     const { principal, credential, resource, database, grants } = to;
@@ -304,7 +173,7 @@ export class Handshake {
         source: this.#source,
         credential: credential.id,
         grants: grants.map((grant) => grant.id),
-        tls: { client: this.#tls, upstream: upstream.tls },
+        tls: { client: this.#entrance.tls, upstream: upstream.tls },
         database,
         upstreamUser: resource.upstream.user,
         client: packet.parameters.get('application_name')?.slice(0, 128) ?? null,
@@ -315,7 +184,7 @@ export class Handshake {
     );
     if (!written)
       throw new PosternError('POSTERN_AUDIT_UNAVAILABLE', 'the record of this session cannot be written');
-    if (this.#socket.destroyed) {
+    if (client.destroyed) {
       const nothing = { durationUs: 0, commands: 0, denied: 0 };
       recorder.append(records.closed({ source: this.#source, reason: 'client', ...nothing }));
       throw new Gone();
@@ -323,20 +192,20 @@ export class Handshake {
     const session: PgSession = new PgSession({
       gateway,
       who,
-      client: this.#socket,
-      rest: this.#input,
+      client,
+      rest: this.#entrance.take(),
       upstream,
       catalog,
       statements,
       searchPath,
       onEnd: () => keys.remove(session),
     });
-    const key = keys.add(session);
-    const parts = [final, AUTHENTICATION_OK];
+    const key = keys.add(session, cancelSecretBytes(to.version));
+    const parts = [to.final, AUTHENTICATION_OK];
     for (const [name, value] of upstream.parameters)
       parts.push(message(Back.parameterStatus, cstring(name), cstring(value)));
     parts.push(message(Back.backendKeyData, key), READY);
-    this.#socket.write(Buffer.concat(parts));
+    client.write(Buffer.concat(parts));
     gateway.opened(session);
     session.start();
     // The snapshot may have changed while the resource was being connected.
@@ -344,9 +213,9 @@ export class Handshake {
   }
 
   #refuse(error: unknown): void {
-    const socket = this.#socket;
+    const { socket } = this.#entrance;
     if (error instanceof Gone || socket.destroyed) {
-      socket.destroy();
+      this.#raw.destroy();
       return;
     }
     let code: ErrorCode = 'POSTERN_INTERNAL';
@@ -370,7 +239,7 @@ export class Handshake {
     } else {
       console.error('postern: a connection could not be set up:', error);
     }
-    socket.end(
+    this.#close(
       errorResponse({
         severity: 'FATAL',
         code,
@@ -379,12 +248,15 @@ export class Handshake {
         ...(sqlstate === undefined ? {} : { sqlstate }),
       }),
     );
+  }
+
+  /** Says the last words and waits a moment for them to be read. */
+  #close(lastWords?: Buffer): void {
+    const { socket } = this.#entrance;
+    socket.end(lastWords ?? '');
     socket.resume();
-    setTimeout(() => socket.destroy(), 1000).unref();
+    setTimeout(() => this.#raw.destroy(), 1000).unref();
   }
 }
 
 const READY = message(Back.readyForQuery, Buffer.from('I'));
-
-/** The client went away by itself. */
-class Gone extends Error {}

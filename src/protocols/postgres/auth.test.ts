@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { clientProof, newPassword, scramKeys, scramSalt } from '../../core/scram.ts';
-import { type CredentialView, type PrincipalView, SCRAM_ITERATIONS } from '../../core/views.ts';
+import { type PasswordCredentialView, type PrincipalView, SCRAM_ITERATIONS } from '../../core/views.ts';
 import type { Directory } from '../contract.ts';
 import { ScramServer } from './auth.ts';
 import { cstring, Front, int32, message, WireError } from './wire.ts';
@@ -21,8 +21,8 @@ const principal = (name: string, over: Partial<PrincipalView> = {}): PrincipalVi
 async function credential(
   of: string,
   password: string,
-  over: Partial<CredentialView> = {},
-): Promise<CredentialView> {
+  over: Partial<PasswordCredentialView> = {},
+): Promise<PasswordCredentialView> {
   const keys = await scramKeys(password, scramSalt(SECRET, of), SCRAM_ITERATIONS);
   return {
     id: `c-${password.slice(-6)}`,
@@ -37,7 +37,7 @@ async function credential(
   };
 }
 
-function directory(principals: readonly PrincipalView[], credentials: readonly CredentialView[]): Directory {
+function directory(principals: readonly PrincipalView[], credentials: readonly PasswordCredentialView[]): Directory {
   return {
     principalByName: (name) => principals.find((each) => each.name === name),
     principal: (id) => principals.find((each) => each.id === id),
@@ -61,7 +61,7 @@ async function login(
   password: string,
   tamper = (text: string): string => text,
 ) {
-  const scram = new ScramServer(server, SECRET, name);
+  const scram = new ScramServer(server, SECRET, name, null);
   const first = initial('n,,n=,r=clientnonce');
   const challenge = scram.first(first, 0, first.length).toString('utf8', 9);
   const [, nonce, salt, count] = /^r=([^,]+),s=([^,]+),i=(\d+)$/.exec(challenge) ?? [];
@@ -107,7 +107,7 @@ describe('ScramServer', () => {
     const salts = [0, 1].map(() => {
       const first = initial('n,,n=,r=clientnonce');
       return /s=([^,]+)/.exec(
-        new ScramServer(directory([], []), SECRET, 'ghost').first(first, 0, first.length).toString(),
+        new ScramServer(directory([], []), SECRET, 'ghost', null).first(first, 0, first.length).toString(),
       )?.[1];
     });
     assert.equal(salts[0], salts[1]);
@@ -115,7 +115,7 @@ describe('ScramServer', () => {
 
   it('refuses expired and revoked credentials and inactive principals, and tells only who proved to hold one', async () => {
     const password = newPassword();
-    const cases: [PrincipalView, Partial<CredentialView>, string][] = [
+    const cases: [PrincipalView, Partial<PasswordCredentialView>, string][] = [
       [principal('batch'), { expiresAt: NOW }, 'POSTERN_CREDENTIAL_EXPIRED'],
       [principal('batch'), { status: 'revoked' }, 'POSTERN_CREDENTIAL_EXPIRED'],
       [principal('batch', { status: 'disabled' }), {}, 'POSTERN_PRINCIPAL_INACTIVE'],
@@ -157,12 +157,12 @@ describe('ScramServer', () => {
     ]) {
       const first = initial(bad);
       assert.throws(
-        () => new ScramServer(server, SECRET, 'batch').first(first, 0, first.length),
+        () => new ScramServer(server, SECRET, 'batch', null).first(first, 0, first.length),
         WireError,
         bad,
       );
     }
     const plus = initial('n,,n=,r=clientnonce', 'SCRAM-SHA-256-PLUS');
-    assert.throws(() => new ScramServer(server, SECRET, 'batch').first(plus, 0, plus.length), WireError);
+    assert.throws(() => new ScramServer(server, SECRET, 'batch', null).first(plus, 0, plus.length), WireError);
   });
 });

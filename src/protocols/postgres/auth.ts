@@ -1,13 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import type { ErrorCode } from '../../core/errors.ts';
 import { proofFits, scramSalt, serverSignature } from '../../core/scram.ts';
-import { type CredentialView, type PrincipalView, SCRAM_ITERATIONS } from '../../core/views.ts';
+import {
+  type CredentialView,
+  type PasswordCredentialView,
+  type PrincipalView,
+  SCRAM_ITERATIONS,
+} from '../../core/views.ts';
 import type { Directory } from '../contract.ts';
-import { Back, cstringEnd, int32, message, strictUtf8, WireError } from './wire.ts';
+import { Refused, unusable } from './door.ts';
+import { Back, cstring, cstringEnd, int32, message, strictUtf8, WireError } from './wire.ts';
 
 /**
- * The server's side of SCRAM-SHA-256 for issued credentials. One name may have several valid credentials:
- * they share the principal's salt, and the proof shows which one the client holds.
+ * The server's side of SCRAM-SHA-256 and, within TLS, SCRAM-SHA-256-PLUS for issued passwords. One name may have several valid
+ * credentials: they share the principal's salt, and the proof shows which one the client holds.
  *
  * @see https://www.rfc-editor.org/rfc/rfc5802#section-5
  * @see https://www.postgresql.org/docs/18/sasl-authentication.html
@@ -30,65 +36,92 @@ export type AuthResult =
     };
 
 const MECHANISM = 'SCRAM-SHA-256';
+const MECHANISM_PLUS = 'SCRAM-SHA-256-PLUS';
 const MAX_SASL_BYTES = 2048;
 
 export const AUTHENTICATION_OK = message(Back.authentication, int32(0));
-export const AUTHENTICATION_SASL = message(Back.authentication, int32(10), Buffer.from(`${MECHANISM}\0\0`));
 
 export class ScramServer {
   readonly #directory: Directory;
   readonly #name: string;
   readonly #salt: Buffer;
+  readonly #endPoint: Buffer | null;
   #clientFirstBare = '';
-  #gs2 = '';
+  /** What `c=` must hold, base64. */
+  #binding = '';
+  #plus = false;
   #serverFirst = '';
   #nonce = '';
 
-  constructor(directory: Directory, scramSecret: Buffer, name: string) {
+  /** @param endPoint channel binding of this connection; null where it has none, and then PLUS is not offered */
+  constructor(directory: Directory, scramSecret: Buffer, name: string, endPoint: Buffer | null) {
     this.#directory = directory;
     this.#name = name;
     this.#salt = scramSalt(scramSecret, name);
+    this.#endPoint = endPoint;
   }
 
-  /** Takes SASLInitialResponse (a whole `p` message), gives AuthenticationSASLContinue. */
+  /** AuthenticationSASL: what may be used, the best first. */
+  offer(): Buffer {
+    const names = this.#endPoint === null ? [MECHANISM] : [MECHANISM_PLUS, MECHANISM];
+    return message(Back.authentication, int32(10), ...names.map(cstring), Buffer.alloc(1));
+  }
+
+  /**
+   * Takes SASLInitialResponse (a whole `p` message), gives AuthenticationSASLContinue.
+   *
+   * @throws Refused when the client was led to believe that channel binding is not offered here
+   */
   first(buffer: Buffer, start: number, end: number): Buffer {
     if (end - start > MAX_SASL_BYTES) throw new WireError('an oversized SASL message');
     const mechanismEnd = cstringEnd(buffer, start + 5, end);
-    if (buffer.toString('latin1', start + 5, mechanismEnd) !== MECHANISM) {
-      throw new WireError('a SASL mechanism that was not offered');
-    }
+    const mechanism = buffer.toString('latin1', start + 5, mechanismEnd);
+    const plus = mechanism === MECHANISM_PLUS && this.#endPoint !== null;
+    if (!plus && mechanism !== MECHANISM) throw new WireError('a SASL mechanism that was not offered');
     const length = mechanismEnd + 5 <= end ? buffer.readInt32BE(mechanismEnd + 1) : -1;
     if (length < 0 || mechanismEnd + 5 + length !== end)
       throw new WireError('a malformed SASLInitialResponse');
     const text = strictUtf8(buffer.subarray(mechanismEnd + 5, end));
-    // gs2-header: no channel binding (n), or supported but not offered (y); no authorization identity.
-    const match = /^([ny],,)(n=[^,]*,r=([\x21-\x2b\x2d-\x7e]{8,256}))$/.exec(text);
-    if (match === null) throw new WireError('a malformed SCRAM client-first message');
-    this.#gs2 = match[1] as string;
-    this.#clientFirstBare = match[2] as string;
-    this.#nonce = `${match[3]}${randomBytes(18).toString('base64')}`;
+    // gs2-header: channel binding (p), none (n), or "I could, you cannot" (y); no authorization identity.
+    const match = /^((?:n|y|p=tls-server-end-point),,)(n=[^,]*,r=([\x21-\x2b\x2d-\x7e]{8,256}))$/.exec(text);
+    const [, gs2 = '', bare = '', nonce = ''] = match ?? [];
+    if (match === null || gs2.startsWith('p') !== plus)
+      throw new WireError('a malformed SCRAM client-first message');
+    // We did offer it: somebody in between took it out of the offer.
+    if (gs2.startsWith('y') && this.#endPoint !== null)
+      throw this.#refused('channel binding was offered and did not reach the client');
+    const bound = plus ? (this.#endPoint ?? Buffer.alloc(0)) : Buffer.alloc(0);
+    this.#binding = Buffer.concat([Buffer.from(gs2), bound]).toString('base64');
+    this.#plus = plus;
+    this.#clientFirstBare = bare;
+    this.#nonce = `${nonce}${randomBytes(18).toString('base64')}`;
     this.#serverFirst = `r=${this.#nonce},s=${this.#salt.toString('base64')},i=${SCRAM_ITERATIONS}`;
     return message(Back.authentication, int32(11), Buffer.from(this.#serverFirst));
   }
 
-  /** Takes SASLResponse (a whole `p` message) and decides. */
+  /**
+   * Takes SASLResponse (a whole `p` message) and decides.
+   *
+   * @throws Refused when the client is bound to another channel: it sees another server's certificate than ours
+   */
   last(buffer: Buffer, start: number, end: number, nowMs: number): AuthResult {
     if (end - start > MAX_SASL_BYTES) throw new WireError('an oversized SASL message');
     const text = strictUtf8(buffer.subarray(start + 5, end));
     const match = /^(c=([A-Za-z0-9+/=]+),r=([\x21-\x2b\x2d-\x7e]+)),p=([A-Za-z0-9+/]{43}=)$/.exec(text);
     if (match === null) throw new WireError('a malformed SCRAM client-final message');
-    if (
-      Buffer.from(match[2] as string, 'base64').toString('latin1') !== this.#gs2 ||
-      match[3] !== this.#nonce
-    ) {
+    if (this.#nonce === '' || match[3] !== this.#nonce)
+      throw new WireError('a SCRAM client-final message of another exchange');
+    if (match[2] !== this.#binding) {
+      if (this.#plus) throw this.#refused('the channel binding does not fit this connection');
       throw new WireError('a SCRAM client-final message of another exchange');
     }
     const authMessage = `${this.#clientFirstBare},${this.#serverFirst},${match[1]}`;
     const proof = Buffer.from(match[4] as string, 'base64');
     const principal = this.#directory.principalByName(this.#name);
     const known = principal === undefined ? [] : this.#directory.credentialsOf(principal.id);
-    let held: { credential: CredentialView; final: Buffer } | undefined;
+    let held: { credential: PasswordCredentialView; final: Buffer } | undefined;
     for (const credential of known) {
+      if (credential.kind !== 'password') continue;
       const verifier = {
         storedKey: Buffer.from(credential.storedKey, 'base64'),
         serverKey: Buffer.from(credential.serverKey, 'base64'),
@@ -108,32 +141,14 @@ export class ScramServer {
     }
     // From here on the client has shown that it holds a credential of this principal: it may learn why not.
     const { credential } = held;
-    const refused = (code: ErrorCode, message: string): AuthResult => ({
-      ok: false,
-      code,
-      message,
-      principal,
-    });
-    if (credential.status !== 'active') {
-      return refused(
-        'POSTERN_CREDENTIAL_EXPIRED',
-        `credential ${credential.id} of "${principal.name}" was revoked`,
-      );
-    }
-    if (credential.expiresAt <= nowMs) {
-      const at = new Date(credential.expiresAt).toISOString();
-      return refused(
-        'POSTERN_CREDENTIAL_EXPIRED',
-        `credential ${credential.id} of "${principal.name}" expired at ${at}`,
-      );
-    }
-    if (principal.status !== 'active') {
-      return refused('POSTERN_PRINCIPAL_INACTIVE', `principal "${principal.name}" is ${principal.status}`);
-    }
-    if (principal.expiresAt !== null && principal.expiresAt <= nowMs) {
-      return refused('POSTERN_PRINCIPAL_INACTIVE', `principal "${principal.name}" is past its expiry`);
-    }
+    const why = unusable(principal, credential, nowMs);
+    if (why !== null) return { ok: false, ...why, principal };
     const final = message(Back.authentication, int32(12), Buffer.from(`v=${held.final.toString('base64')}`));
     return { ok: true, principal, credential, final };
+  }
+
+  #refused(why: string): Refused {
+    const text = `authentication failed for "${this.#name}": ${why}`;
+    return new Refused('POSTERN_AUTH_FAILED', text, this.#directory.principalByName(this.#name));
   }
 }

@@ -1,4 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
+import { MAX_CANCEL_KEY_BYTES } from './negotiation.ts';
 import type { PgSession } from './session.ts';
 
 /**
@@ -20,17 +21,17 @@ export class CancelKeys {
     this.#route = route;
   }
 
-  /** The key for BackendKeyData: process id and secret, 4 bytes each. */
-  add(session: PgSession): Buffer {
+  /** The key for BackendKeyData: a process id of 4 bytes and a secret of `secretBytes`. */
+  add(session: PgSession, secretBytes: number): Buffer {
     let id: number;
     do {
       id = (this.#worker << 24) | this.#next;
       this.#next = (this.#next % 0xffffff) + 1;
     } while (this.#sessions.has(id));
-    const secret = randomBytes(4);
+    const secret = randomBytes(secretBytes);
     this.#sessions.set(id, { session, secret });
     this.#ids.set(session, id);
-    const key = Buffer.alloc(8);
+    const key = Buffer.alloc(4 + secretBytes);
     key.writeInt32BE(id, 0);
     secret.copy(key, 4);
     return key;
@@ -45,7 +46,7 @@ export class CancelKeys {
 
   /** Cancels what the session of `key` is running. A wrong key does nothing and gets no answer, as in PostgreSQL. */
   cancel(key: Buffer): void {
-    if (key.length !== 8) return;
+    if (key.length < 8 || key.length > MAX_CANCEL_KEY_BYTES) return;
     const id = key.readInt32BE(0);
     const worker = id >> 24;
     if (worker !== this.#worker) {
@@ -53,6 +54,9 @@ export class CancelKeys {
       return;
     }
     const held = this.#sessions.get(id);
-    if (held !== undefined && timingSafeEqual(held.secret, key.subarray(4))) held.session.cancel();
+    const secret = key.subarray(4);
+    // A prefix of the right key is not the right key: lengths are compared too.
+    if (held === undefined || held.secret.length !== secret.length) return;
+    if (timingSafeEqual(held.secret, secret)) held.session.cancel();
   }
 }

@@ -41,6 +41,27 @@ export function openTo(
   return { resource, database, grants };
 }
 
+/** Why a credential that was proven does not open the door, or null. */
+export function unusable(
+  principal: PrincipalView,
+  credential: CredentialView,
+  nowMs: number,
+): { readonly code: ErrorCode; readonly message: string } | null {
+  const of = `credential ${credential.id} of "${principal.name}"`;
+  if (credential.status !== 'active')
+    return { code: 'POSTERN_CREDENTIAL_EXPIRED', message: `${of} was revoked` };
+  if (credential.expiresAt <= nowMs) {
+    const at = new Date(credential.expiresAt).toISOString();
+    return { code: 'POSTERN_CREDENTIAL_EXPIRED', message: `${of} expired at ${at}` };
+  }
+  const inactive = 'POSTERN_PRINCIPAL_INACTIVE';
+  if (principal.status !== 'active')
+    return { code: inactive, message: `principal "${principal.name}" is ${principal.status}` };
+  if (principal.expiresAt !== null && principal.expiresAt <= nowMs)
+    return { code: inactive, message: `principal "${principal.name}" is past its expiry` };
+  return null;
+}
+
 /** A refusal that concerns a known principal. */
 export class Refused extends PosternError {
   readonly principal: PrincipalView | undefined;

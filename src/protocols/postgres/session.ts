@@ -110,6 +110,8 @@ export class PgSession implements LiveSession {
     client.resume();
     this.#responses.onData(Buffer.alloc(0));
     this.#requests.run();
+    // It may have said all it had to say while the resource was being connected.
+    if (client.readableEnded) this.clientLeft();
   }
 
   /** Stops reading from the client while a message of it waits, or while the resource does not take more. */

@@ -1,21 +1,12 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto';
-import { connect, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import { PosternError } from '../../core/errors.ts';
-import { clientProof, type ScramClientKeys, scramKeys, serverSignature } from '../../core/scram.ts';
 import type { ResourceView } from '../../core/views.ts';
-import {
-  Back,
-  cancelRequest,
-  cstring,
-  errorFields,
-  FrameReader,
-  int32,
-  message,
-  SSL_REQUEST_PACKET,
-  startup,
-  WireError,
-} from './wire.ts';
+import { serverEndPoint } from './channel-binding.ts';
+import { encrypt, openTcp, within } from './dial.ts';
+import { cancelKeyOf, offeredVersion, PROTOCOL_3_2 } from './negotiation.ts';
+import { ScramClient } from './scram-client.ts';
+import { Back, cancelRequest, errorFields, FrameReader, PROTOCOL_3_0, startup, WireError } from './wire.ts';
 
 /** A connection to the resource, authenticated and idle. */
 export interface Upstream {
@@ -68,22 +59,54 @@ export async function connectUpstream(
   report: (step: string, detail: string) => void = () => undefined,
 ): Promise<Upstream> {
   const deadline = Date.now() + timeoutMs;
+  const address = `${resource.host}:${resource.port}`;
+  const attempt = (version: number): Promise<Upstream> =>
+    connectOnce({ resource, database, parameters, version }, deadline, report);
+  if (onlyOld.has(address)) return attempt(PROTOCOL_3_0);
+  try {
+    return await attempt(PROTOCOL_3_2);
+  } catch (error) {
+    if (!(error instanceof VersionRefused)) throw error;
+    if (onlyOld.size >= MAX_ONLY_OLD) onlyOld.clear();
+    onlyOld.add(address);
+    return attempt(PROTOCOL_3_0);
+  }
+}
+
+interface Ask {
+  readonly resource: ResourceView;
+  readonly database: string;
+  readonly parameters: ReadonlyMap<string, string>;
+  /** Of the protocol, to ask for. */
+  readonly version: number;
+}
+
+/** The server ends the connection instead of negotiating the version: some poolers do. */
+class VersionRefused extends PosternError {}
+
+/** Addresses of such servers. To ask them for 3.0 at once takes nothing from a session but the longer cancel key. */
+const onlyOld = new Set<string>();
+const MAX_ONLY_OLD = 256;
+
+async function connectOnce(
+  ask: Ask,
+  deadline: number,
+  report: (step: string, detail: string) => void,
+): Promise<Upstream> {
+  const { resource } = ask;
   let raw: Socket | undefined;
   let step = 'connect';
   try {
-    raw = await openTcp(resource, timeoutMs);
+    raw = await openTcp(resource, Math.max(1, deadline - Date.now()));
     report(step, `${resource.host}:${resource.port}`);
-    let socket: Socket = raw;
-    let tls: string | null = null;
+    let secure: TLSSocket | null = null;
     if (resource.tls.mode !== 'disable') {
       step = 'tls';
-      const secured = await upgrade(raw, resource, deadline);
-      tls = `${secured.getProtocol()} ${secured.getCipher().name}`;
-      socket = secured;
-      report(step, tls);
+      secure = await encrypt(raw, resource, deadline);
+      report(step, tlsOf(secure));
     }
     step = 'authenticate';
-    const upstream = await authenticate(socket, resource, database, parameters, deadline, tls);
+    const upstream = await authenticate(raw, secure, ask, deadline);
     report(step, `as ${resource.upstream.user}`);
     return upstream;
   } catch (error) {
@@ -97,12 +120,14 @@ export async function connectUpstream(
   }
 }
 
+const tlsOf = (socket: TLSSocket): string => `${socket.getProtocol()} ${socket.getCipher().name}`;
+
 /** Asks a resource to cancel what the session of `key` is running. */
 export async function cancelUpstream(resource: ResourceView, key: Buffer, timeoutMs: number): Promise<void> {
   const raw = await openTcp(resource, timeoutMs);
   try {
     const deadline = Date.now() + timeoutMs;
-    const socket = resource.tls.mode === 'disable' ? raw : await upgrade(raw, resource, deadline);
+    const socket = resource.tls.mode === 'disable' ? raw : await encrypt(raw, resource, deadline);
     // The server answers by closing, in whatever way; that is when the request has been taken.
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
@@ -122,129 +147,77 @@ export async function cancelUpstream(resource: ResourceView, key: Buffer, timeou
   }
 }
 
-function openTcp(resource: ResourceView, timeoutMs: number): Promise<Socket> {
-  const socket = connect({ host: resource.host, port: resource.port, noDelay: true, keepAlive: true });
-  return within<Socket>(Date.now() + timeoutMs, socket, (resolve) =>
-    socket.once('connect', () => resolve(socket)),
-  );
-}
+/** Where the SASL exchange stands; each message of the server has one place in it. */
+const SASL = { none: 0, asked: 1, challenged: 2, proven: 3 } as const;
+type Sasl = (typeof SASL)[keyof typeof SASL];
 
-async function upgrade(raw: Socket, resource: ResourceView, deadline: number): Promise<TLSSocket> {
-  const answer = await within<Buffer>(deadline, raw, (resolve) => {
-    raw.once('data', (chunk: Buffer) => {
-      raw.pause();
-      resolve(chunk);
-    });
-    raw.write(SSL_REQUEST_PACKET);
-  });
-  // Exactly one byte: anything behind it was put there before encryption.
-  if (answer.length !== 1) throw new WireError('the server sent data before encryption');
-  if (answer[0] !== 0x53) throw new WireError('the server does not offer TLS');
-  const { mode, ca, serverName } = resource.tls;
-  const name = serverName ?? resource.host;
-  const verify = mode === 'verify-ca' || mode === 'verify-full';
-  const socket = connectTls({
-    socket: raw,
-    host: name,
-    ...(isIP(name) === 0 ? { servername: name } : {}),
-    ...(ca === null ? {} : { ca }),
-    minVersion: 'TLSv1.2',
-    rejectUnauthorized: verify,
-    ...(mode === 'verify-full' ? {} : { checkServerIdentity: () => undefined }),
-  });
-  return within(deadline, socket, (resolve) => socket.once('secureConnect', () => resolve(socket)));
-}
+const OUT_OF_ORDER = 'a message out of order during authentication';
+const NOT_PROVEN = 'the server did not prove that it knows the credential';
 
-/** Settles with what `start` resolves, or fails on the socket's error, its end, or the deadline. */
-function within<T>(
-  deadline: number,
-  socket: Socket,
-  start: (resolve: (value: T) => void, reject: (e: Error) => void) => void,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      socket.off('error', fail);
-      socket.off('close', closed);
-    };
-    const fail = (error: Error): void => {
-      done();
-      // A socket that failed once may fail again while it is torn down; that adds nothing.
-      socket.on('error', () => undefined);
-      reject(error);
-    };
-    const closed = (): void => fail(new WireError('the server closed the connection'));
-    const timer = setTimeout(
-      () => fail(new WireError('no answer in time')),
-      Math.max(1, deadline - Date.now()),
-    );
-    socket.once('error', fail);
-    socket.once('close', closed);
-    start((value) => {
-      done();
-      resolve(value);
-    }, fail);
-  });
-}
-
-function authenticate(
-  socket: Socket,
-  resource: ResourceView,
-  database: string,
-  parameters: ReadonlyMap<string, string>,
-  deadline: number,
-  tls: string | null,
-): Promise<Upstream> {
-  const { user, password } = resource.upstream;
+function authenticate(raw: Socket, secure: TLSSocket | null, ask: Ask, deadline: number): Promise<Upstream> {
+  const { user, password } = ask.resource.upstream;
+  const socket = secure ?? raw;
+  const certificate = secure?.getPeerX509Certificate();
   const reader = new FrameReader(handshakeRules);
-  const scram = new ScramClient(resource, password);
+  const scram = new ScramClient(
+    ask.resource,
+    password,
+    certificate === undefined ? null : serverEndPoint(certificate),
+  );
   const reported = new Map<string, string>();
+  let version = ask.version;
   let cancelKey: Buffer = Buffer.alloc(8);
-  let proven = false;
+  let sasl: Sasl = SASL.none;
   let authenticated = false;
+  const turn = (from: Sasl, to: Sasl, otherwise = OUT_OF_ORDER): void => {
+    if (sasl !== from) throw new WireError(otherwise);
+    sasl = to;
+  };
 
   return within<Upstream>(deadline, socket, (resolve, reject) => {
     let busy = false;
+    let silent = true;
     const step = async (): Promise<void> => {
       while (reader.next()) {
         const { type, buffer, start, end } = reader;
-        if (type === Back.errorResponse) {
-          const fields = errorFields(buffer, start, end);
-          throw new WireError(`${fields.get('M') ?? 'refused'} (SQLSTATE ${fields.get('C') ?? '?'})`);
-        }
+        const first = silent;
+        silent = false;
+        if (type === Back.errorResponse) throw refusalOf(errorFields(buffer, start, end), first, ask);
         if (type === Back.authentication) {
           if (end - start < 9) throw new WireError('a malformed authentication request');
           const kind = buffer.readInt32BE(start + 5);
           const body = buffer.toString('utf8', start + 9, end);
           if (kind === 10) {
-            if (!body.split('\0').includes('SCRAM-SHA-256'))
-              throw new WireError('the server does not offer SCRAM-SHA-256');
-            socket.write(scram.first());
+            turn(SASL.none, SASL.asked);
+            socket.write(scram.first(body.split('\0')));
           } else if (kind === 11) {
+            turn(SASL.asked, SASL.challenged);
             socket.write(await scram.final(body));
           } else if (kind === 12) {
+            turn(SASL.challenged, SASL.proven, NOT_PROVEN);
             scram.verify(body);
-            proven = true;
           } else if (kind === 0) {
             // Without the server's signature anyone could sit there.
-            if (!proven) throw new WireError('the server did not prove that it knows the credential');
+            if (sasl !== SASL.proven) throw new WireError(NOT_PROVEN);
             authenticated = true;
           } else {
             throw new WireError('the server asks for an authentication method other than SCRAM-SHA-256');
           }
+        } else if (type === Back.negotiateProtocolVersion && first) {
+          version = offeredVersion(buffer, start, end, version);
         } else if (!authenticated) {
-          if (type !== Back.noticeResponse)
-            throw new WireError('a message out of order during authentication');
+          if (type !== Back.noticeResponse) throw new WireError(OUT_OF_ORDER);
         } else if (type === Back.parameterStatus) {
           const [name = '', value = ''] = buffer.toString('utf8', start + 5, end).split('\0');
           if (reported.size < 256) reported.set(name, value);
         } else if (type === Back.backendKeyData) {
-          cancelKey = Buffer.from(buffer.subarray(start + 5, end));
+          cancelKey = cancelKeyOf(buffer, start, end, version);
         } else if (type === Back.readyForQuery) {
           socket.off('data', onData);
           socket.pause();
           const following = new FrameReader(upstreamRules);
           following.push(reader.rest());
+          const tls = secure === null ? null : tlsOf(secure);
           resolve({ socket, reader: following, parameters: reported, cancelKey, tls });
           return;
         }
@@ -262,68 +235,14 @@ function authenticate(
       );
     };
     socket.on('data', onData);
-    socket.write(startup([['user', user], ['database', database], ...parameters]));
+    socket.write(startup([['user', user], ['database', ask.database], ...ask.parameters], version));
   });
 }
 
-/** Derived keys of upstream passwords: PBKDF2 costs milliseconds, and RFC 5802 lets a client keep its result. */
-const derived = new Map<string, Promise<ScramClientKeys>>();
-const MAX_DERIVED = 256;
-const MAX_ITERATIONS = 1_000_000;
-
-class ScramClient {
-  readonly #resource: ResourceView;
-  readonly #password: string;
-  readonly #nonce = randomBytes(18).toString('base64');
-  #expected: Buffer = Buffer.alloc(0);
-
-  constructor(resource: ResourceView, password: string) {
-    this.#resource = resource;
-    this.#password = password;
-  }
-
-  first(): Buffer {
-    const initial = Buffer.from(`n,,n=,r=${this.#nonce}`);
-    return message(0x70, cstring('SCRAM-SHA-256'), int32(initial.length), initial);
-  }
-
-  async final(serverFirst: string): Promise<Buffer> {
-    const match = /^r=([^,]+),s=([A-Za-z0-9+/=]+),i=([1-9][0-9]*)$/.exec(serverFirst);
-    const [, nonce = '', salt = '', count = ''] = match ?? [];
-    const iterations = Number(count);
-    if (!nonce.startsWith(this.#nonce) || nonce.length === this.#nonce.length)
-      throw new WireError('a malformed SCRAM challenge');
-    if (iterations < 4096 || iterations > MAX_ITERATIONS)
-      throw new WireError(`an unacceptable SCRAM iteration count of ${count}`);
-    const keys = await this.#keys(salt, iterations);
-    const withoutProof = `c=biws,r=${nonce}`;
-    const authMessage = `n=,r=${this.#nonce},${serverFirst},${withoutProof}`;
-    this.#expected = serverSignature(keys, authMessage);
-    return message(
-      0x70,
-      Buffer.from(`${withoutProof},p=${clientProof(keys, authMessage).toString('base64')}`),
-    );
-  }
-
-  verify(serverFinal: string): void {
-    const signature = Buffer.from(/^v=([A-Za-z0-9+/=]+)/.exec(serverFinal)?.[1] ?? '', 'base64');
-    if (
-      signature.length !== 32 ||
-      this.#expected.length !== 32 ||
-      !timingSafeEqual(signature, this.#expected)
-    ) {
-      throw new WireError('the server did not prove that it knows the credential');
-    }
-  }
-
-  #keys(salt: string, iterations: number): Promise<ScramClientKeys> {
-    const id = `${this.#resource.id}\n${salt}\n${iterations}\n${this.#password}`;
-    let keys = derived.get(id);
-    if (keys === undefined) {
-      if (derived.size >= MAX_DERIVED) derived.clear();
-      keys = scramKeys(this.#password, Buffer.from(salt, 'base64'), iterations);
-      derived.set(id, keys);
-    }
-    return keys;
-  }
+/** What the server's refusal means. Said first and of the protocol, it may be the version that is refused. */
+function refusalOf(fields: ReadonlyMap<string, string>, first: boolean, ask: Ask): Error {
+  const code = fields.get('C') ?? '?';
+  const why = `${fields.get('M') ?? 'refused'} (SQLSTATE ${code})`;
+  const ofVersion = first && ask.version > PROTOCOL_3_0 && (code === '0A000' || code === '08P01');
+  return ofVersion ? new VersionRefused('POSTERN_UPSTREAM_UNAVAILABLE', why) : new WireError(why);
 }

@@ -1,5 +1,5 @@
 /**
- * Messages of the PostgreSQL frontend/backend protocol 3.0: reading frames in place and building the few
+ * Messages of the PostgreSQL frontend/backend protocol 3: reading frames in place and building the few
  * messages that Postern itself says. Pure; no I/O.
  *
  * @see https://www.postgresql.org/docs/18/protocol-message-formats.html
@@ -257,7 +257,7 @@ export const FLUSH = message(Front.flush);
 export const TERMINATE = message(Front.terminate);
 
 export interface StartupPacket {
-  /** Protocol version or one of the request codes. */
+  /** Protocol version (`major << 16 | minor`) or one of the request codes. */
   readonly code: number;
   readonly minor: number;
   readonly parameters: ReadonlyMap<string, string>;
@@ -308,8 +308,11 @@ export function strictUtf8(bytes: Uint8Array): string {
 }
 
 /** @see https://www.postgresql.org/docs/18/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-STARTUPMESSAGE */
-export function startup(parameters: Iterable<readonly [string, string]>): Buffer {
-  const parts: Buffer[] = [int32(PROTOCOL_3_0)];
+export function startup(
+  parameters: Iterable<readonly [string, string]>,
+  version: number = PROTOCOL_3_0,
+): Buffer {
+  const parts: Buffer[] = [int32(version)];
   for (const [name, value] of parameters) parts.push(cstring(name), cstring(value));
   parts.push(Buffer.alloc(1));
   return untyped(parts);

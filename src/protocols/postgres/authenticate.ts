@@ -1,0 +1,52 @@
+import type { CredentialView, PrincipalView } from '../../core/views.ts';
+import type { Gateway } from '../contract.ts';
+import { ScramServer } from './auth.ts';
+import { provenByCertificate } from './client-certificate.ts';
+import { Refused } from './door.ts';
+import type { Entrance } from './entrance.ts';
+import { Back, FrameReader, Front, int32, message } from './wire.ts';
+
+/** A principal that proved itself. */
+export interface Authenticated {
+  readonly principal: PrincipalView;
+  readonly credential: CredentialView;
+  /** What is still owed to the client of the exchange, before AuthenticationOk. */
+  readonly final: Buffer;
+}
+
+export const AUTHENTICATION_OK = message(Back.authentication, int32(0));
+
+const MAX_PASSWORD_MESSAGE = 4096;
+
+const passwordRules = {
+  limit: (type: number): number => (type === Front.password ? MAX_PASSWORD_MESSAGE : 0),
+  streams: (): boolean => false,
+  skips: (): boolean => false,
+};
+
+/**
+ * Lets the client prove that it is `name`: with the certificate that it showed within TLS, else with an issued password.
+ *
+ * @throws Refused, WireError or Gone
+ * @see https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-START-UP
+ */
+export async function authenticate(
+  gateway: Gateway,
+  entrance: Entrance,
+  name: string,
+): Promise<Authenticated> {
+  const shown = entrance.certificate;
+  if (shown !== undefined)
+    return { ...provenByCertificate(gateway, shown, name, Date.now()), final: Buffer.alloc(0) };
+  const { socket } = entrance;
+  const scram = new ScramServer(gateway.directory, gateway.scramSecret, name, entrance.endPoint);
+  const reader = new FrameReader(passwordRules);
+  socket.write(scram.offer());
+  await entrance.next(reader);
+  socket.write(scram.first(reader.buffer, reader.start, reader.end));
+  await entrance.next(reader);
+  const result = scram.last(reader.buffer, reader.start, reader.end, Date.now());
+  entrance.putBack(reader.rest());
+  if (!result.ok) throw new Refused(result.code, result.message, result.principal);
+  return result;
+}

@@ -1,0 +1,60 @@
+import type { X509Certificate } from 'node:crypto';
+import { clientUri } from '../../core/client-uri.ts';
+import type { CertificateCredentialView, PrincipalView } from '../../core/views.ts';
+import type { Gateway } from '../contract.ts';
+import { Refused, unusable } from './door.ts';
+
+/** id-kp-clientAuth. @see https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12 */
+const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
+
+/** A client that does not mean to prove itself so should not show a certificate. */
+const HINT =
+  'Clients built on libpq show ~/.postgresql/postgresql.crt by themselves: set sslcertmode=disable to use a password.';
+
+/**
+ * The principal and credential that a client certificate proves, or why it proves nothing. Possession of its key has been proven
+ * by the TLS handshake; everything else is checked here: issued by this installation's own authority, for clients, within its
+ * time, for the principal that the client claims to be, and still in force.
+ *
+ * @param name as the client claims it
+ * @throws Refused
+ * @see https://www.postgresql.org/docs/18/auth-cert.html
+ */
+export function provenByCertificate(
+  gateway: Pick<Gateway, 'directory' | 'clientCa'>,
+  shown: X509Certificate,
+  name: string,
+  nowMs: number,
+): { readonly principal: PrincipalView; readonly credential: CertificateCredentialView } {
+  const { directory, clientCa } = gateway;
+  const claimed = directory.principalByName(name);
+  const refused = (why: string): Refused =>
+    new Refused(
+      'POSTERN_AUTH_FAILED',
+      `authentication failed for "${name}": ${why}`,
+      claimed,
+      undefined,
+      HINT,
+    );
+  if (!shown.checkIssued(clientCa) || !shown.verify(clientCa.publicKey))
+    throw refused('the client certificate was not issued by this gateway');
+  if (shown.ca || !(shown.keyUsage ?? []).includes(CLIENT_AUTH))
+    throw refused('the certificate is not one of a client');
+  if (shown.validFromDate.getTime() > nowMs) throw refused('the client certificate is not valid yet');
+  if (shown.validToDate.getTime() <= nowMs) {
+    const at = shown.validToDate.toISOString();
+    throw new Refused('POSTERN_CREDENTIAL_EXPIRED', `the client certificate expired at ${at}`, claimed);
+  }
+  if (claimed === undefined || shown.subjectAltName !== `URI:${clientUri(claimed.name)}`)
+    throw refused('the client certificate is of another principal');
+  const sha256 = shown.fingerprint256.replaceAll(':', '').toLowerCase();
+  const credential = directory
+    .credentialsOf(claimed.id)
+    .find((each) => each.kind === 'certificate' && each.sha256 === sha256);
+  // What was revoked an hour ago is forgotten, as is what another data directory with this authority issued.
+  if (credential?.kind !== 'certificate')
+    throw refused('the client certificate is not in force here; it may have been revoked');
+  const why = unusable(claimed, credential, nowMs);
+  if (why !== null) throw new Refused(why.code, why.message, claimed);
+  return { principal: claimed, credential };
+}
