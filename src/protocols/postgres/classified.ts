@@ -26,6 +26,9 @@ export const VERBS = {
 
 export type Verb = keyof typeof VERBS;
 
+/** The verbs that can be given on columns alone, as in PostgreSQL. */
+export const COLUMN_VERBS: ReadonlySet<Verb> = new Set<Verb>(['select', 'insert', 'update', 'references']);
+
 /** `schema`: the schema as a whole; its `name` is empty. */
 export type AccessKind = 'relation' | 'function' | 'schema' | 'type' | 'channel' | 'setting';
 
@@ -41,6 +44,23 @@ export interface Access {
   readonly name: string;
   /** The unqualified relation or type in whose schema this new name will stand (ALTER ... RENAME TO). */
   readonly beside?: string;
+}
+
+/**
+ * The columns of one relation in `accesses` that a statement reads or writes: not less than it does, where it cannot be told
+ * rather more. A relation without columns here (`count(*)`) needs a right on any one of them.
+ */
+export interface ColumnUse {
+  readonly verb: Verb;
+  /** As in the `Access` of the same verb. */
+  readonly schema: string | null;
+  readonly name: string;
+  /** Every column: `*`, the row as a value, a list left out. */
+  readonly all: boolean;
+  /** Columns that are meant for certain. One that is not there may be a function of the whole row. */
+  readonly named: readonly string[];
+  /** Names that mean this relation's column where it has one of that name. */
+  readonly maybe: readonly string[];
 }
 
 /** A refusal that no scope can lift. */
@@ -75,6 +95,10 @@ export interface Classified {
   readonly kinds: readonly string[];
   /** Without repeats, in the order found. */
   readonly accesses: readonly Access[];
+  /** For each relation of a verb in `COLUMN_VERBS`. */
+  readonly columns: readonly ColumnUse[];
+  /** There is an UPDATE or DELETE in it, at any depth, whose WHERE looks at no column. */
+  readonly unbounded: boolean;
   /** Harmless built-in functions called without a schema: an overload on the search path would need `execute`. */
   readonly calls: readonly string[];
   /** Names after a dot (`t.total`): PostgreSQL calls a function `total(t)` where no such column exists. */

@@ -1,7 +1,7 @@
 /** ALTER, DROP, RENAME, SET SCHEMA, COMMENT, TRUNCATE, LOCK and maintenance: what is done to things that exist. */
 import type { AccessKind, Verb } from './classified.ts';
 import { columnDefinition, options, partitionBound, tableElement } from './classify-define.ts';
-import { type Collector, type Handler, NO_CTES, rangeVarOf } from './collector.ts';
+import { type Collector, type Handler, NOTHING_VISIBLE, rangeVarOf } from './collector.ts';
 import {
   type DottedName,
   dotted,
@@ -136,7 +136,7 @@ function definition(collector: Collector, value: unknown): void {
   else if (type === 'ATAlterConstraint') alterConstraint(collector, body);
   else if (type === 'List' && list(body.items).every((item) => unwrap(item)?.type === 'DefElem'))
     options(collector, body.items);
-  else collector.walk(value, NO_CTES);
+  else collector.walk(value, NOTHING_VISIBLE);
 }
 
 function alterConstraint(collector: Collector, body: Tree): void {

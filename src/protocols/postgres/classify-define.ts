@@ -1,7 +1,7 @@
 /** CREATE: tables, views, indexes, sequences, types, schemas. */
 import { into } from './classify-query.ts';
-import { type Collector, type Handler, NO_CTES, rangeName, rangeVarOf } from './collector.ts';
-import { dotted, isTree, list, refuse, type Tree, text, tree, unknown, unwrap } from './tree.ts';
+import { type Collector, type Handler, NOTHING_VISIBLE, rangeName, rangeVarOf } from './collector.ts';
+import { dotted, isTree, list, nameParts, refuse, type Tree, text, tree, unknown, unwrap } from './tree.ts';
 
 /** Storage parameters and other options: constants. The two that name another object are looked at by the caller. */
 export function options(collector: Collector, value: unknown): void {
@@ -10,7 +10,7 @@ export function options(collector: Collector, value: unknown): void {
     if (node?.type !== 'DefElem') unknown('this option');
     if (node.body.defname === 'owned_by') ownedBy(collector, node.body);
     else if (node.body.defname === 'sequence_name') unknown('SEQUENCE NAME');
-    else collector.walkAs('DefElem', node.body, NO_CTES);
+    else collector.walkAs('DefElem', node.body, NOTHING_VISIBLE);
   }
 }
 
@@ -37,9 +37,9 @@ export function columnDefinition(collector: Collector, body: Tree): void {
     'constraints',
     'location',
   ]);
-  collector.walkAs('TypeName', body.typeName, NO_CTES);
-  collector.walkAs('CollateClause', body.collClause, NO_CTES);
-  collector.walk(body.raw_default, NO_CTES);
+  collector.walkAs('TypeName', body.typeName, NOTHING_VISIBLE);
+  collector.walkAs('CollateClause', body.collClause, NOTHING_VISIBLE);
+  collector.walk(body.raw_default, NOTHING_VISIBLE);
   for (const item of list(body.constraints)) tableElement(collector, item);
 }
 
@@ -77,8 +77,8 @@ function constraint(collector: Collector, body: Tree): void {
     'fk_del_set_cols',
     'location',
   ]);
-  collector.walk(body.raw_expr, NO_CTES);
-  collector.walk(body.where_clause, NO_CTES);
+  collector.walk(body.raw_expr, NOTHING_VISIBLE);
+  collector.walk(body.where_clause, NOTHING_VISIBLE);
   options(collector, body.options);
   // EXCLUDE: pairs of an index element and the operator that must not hold.
   for (const item of list(body.exclusions)) {
@@ -86,10 +86,13 @@ function constraint(collector: Collector, body: Tree): void {
     const [element, operator] = pair?.type === 'List' ? list(pair.body.items) : [];
     const name = operator === undefined ? null : unwrap(operator);
     if (name?.type !== 'List') unknown('this EXCLUDE');
-    collector.walk(element, NO_CTES);
+    collector.walk(element, NOTHING_VISIBLE);
     collector.operator(name.body.items);
   }
-  if (body.pktable !== undefined) collector.relation('references', body.pktable);
+  if (body.pktable === undefined) return;
+  // Without a list it is the primary key, which is not known here.
+  if (body.pk_attrs === undefined) collector.relation('references', body.pktable);
+  else collector.addPart('references', rangeName(body.pktable), nameParts(body.pk_attrs));
 }
 
 export function tableElement(collector: Collector, item: unknown): void {
@@ -119,9 +122,9 @@ export function partitionBound(collector: Collector, value: unknown): void {
     'upperdatums',
     'location',
   ]);
-  collector.walk(body.listdatums, NO_CTES);
-  collector.walk(body.lowerdatums, NO_CTES);
-  collector.walk(body.upperdatums, NO_CTES);
+  collector.walk(body.listdatums, NOTHING_VISIBLE);
+  collector.walk(body.lowerdatums, NOTHING_VISIBLE);
+  collector.walk(body.upperdatums, NOTHING_VISIBLE);
 }
 
 function partitionKey(collector: Collector, value: unknown): void {
@@ -132,7 +135,7 @@ function partitionKey(collector: Collector, value: unknown): void {
     const node = unwrap(item);
     if (node?.type !== 'PartitionElem') unknown('this PARTITION BY');
     collector.closed(node.body, 'PARTITION BY', ['name', 'expr', 'collation', 'opclass', 'location']);
-    collector.walk(node.body.expr, NO_CTES);
+    collector.walk(node.body.expr, NOTHING_VISIBLE);
   }
 }
 
@@ -160,7 +163,7 @@ const createTable: Handler = (collector, body) => {
   for (const parent of list(body.inhRelations)) collector.relation('alter', rangeVarOf(parent));
   partitionBound(collector, body.partbound);
   partitionKey(collector, body.partspec);
-  collector.walkAs('TypeName', body.ofTypename, NO_CTES);
+  collector.walkAs('TypeName', body.ofTypename, NOTHING_VISIBLE);
   options(collector, body.options);
 };
 
@@ -178,8 +181,8 @@ const createTableAs: Handler = (collector, body) => {
 export function executable(collector: Collector, value: unknown): void {
   const node = unwrap(value);
   if (node === null || !EXECUTABLE.has(node.type)) unknown('this statement here');
-  if (node.type === 'ExecuteStmt') execute(collector, node.body, NO_CTES);
-  else collector.walk(value, NO_CTES);
+  if (node.type === 'ExecuteStmt') execute(collector, node.body, NOTHING_VISIBLE);
+  else collector.walk(value, NOTHING_VISIBLE);
 }
 
 const EXECUTABLE: ReadonlySet<string> = new Set([
@@ -191,9 +194,9 @@ const EXECUTABLE: ReadonlySet<string> = new Set([
   'ExecuteStmt',
 ]);
 
-export const execute: Handler = (collector, body, ctes) => {
+export const execute: Handler = (collector, body, visible) => {
   collector.closed(body, 'EXECUTE', ['name', 'params']);
-  collector.walk(body.params, ctes);
+  collector.walk(body.params, visible);
   collector.effects.push({ op: 'execute', name: text(body.name, 'an empty name') });
 };
 
@@ -216,7 +219,7 @@ const createView: Handler = (collector, body) => {
     collector.movesNames = true;
   }
   options(collector, body.options);
-  collector.walk(body.query, NO_CTES);
+  collector.walk(body.query, NOTHING_VISIBLE);
 };
 
 const createIndex: Handler = (collector, body) => {
@@ -239,10 +242,10 @@ const createIndex: Handler = (collector, body) => {
   ]);
   collector.relation('alter', body.relation);
   collector.changesCatalog = true;
-  collector.walk(body.indexParams, NO_CTES);
-  collector.walk(body.indexIncludingParams, NO_CTES);
+  collector.walk(body.indexParams, NOTHING_VISIBLE);
+  collector.walk(body.indexIncludingParams, NOTHING_VISIBLE);
   options(collector, body.options);
-  collector.walk(body.whereClause, NO_CTES);
+  collector.walk(body.whereClause, NOTHING_VISIBLE);
 };
 
 const createSequence: Handler = (collector, body) => {
@@ -292,8 +295,8 @@ const createDomain: Handler = (collector, body) => {
   const { schema, name } = dotted(body.domainname);
   collector.add('create', 'type', schema, name);
   collector.changesCatalog = true;
-  collector.walkAs('TypeName', body.typeName, NO_CTES);
-  if (isTree(body.collClause)) collector.walkAs('CollateClause', body.collClause, NO_CTES);
+  collector.walkAs('TypeName', body.typeName, NOTHING_VISIBLE);
+  if (isTree(body.collClause)) collector.walkAs('CollateClause', body.collClause, NOTHING_VISIBLE);
   for (const item of list(body.constraints)) tableElement(collector, item);
 };
 

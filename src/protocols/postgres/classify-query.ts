@@ -1,17 +1,30 @@
-/** SELECT, INSERT, UPDATE, DELETE, MERGE and what can stand in FROM. */
-import type { Verb } from './classified.ts';
-import { type Collector, type CteNames, type Handler, NO_CTES, rangeName } from './collector.ts';
+/** SELECT, WITH and what can stand in FROM. */
+import { type Collector, type Handler, NOTHING_VISIBLE, rangeName, type Visible } from './collector.ts';
+import { Frame } from './column-uses.ts';
 import { isHarmlessSampling } from './functions.ts';
-import { type DottedName, dotted, isTree, list, type Tree, text, tree, unknown, unwrap } from './tree.ts';
+import {
+  type DottedName,
+  dotted,
+  isTree,
+  list,
+  nameParts,
+  type Tree,
+  text,
+  tree,
+  unknown,
+  unwrap,
+} from './tree.ts';
 
 /** Something in FROM, for FOR UPDATE OF: the name it goes by and the relations that would be locked. */
 interface FromItem {
   readonly name: string | null;
   readonly relations: readonly DottedName[];
+  /** Those that are named in this FROM itself, whose columns it brings in. */
+  readonly own: readonly DottedName[];
 }
 
 /** The queries of a WITH clause, and the names that the rest of the statement sees. */
-function withClause(collector: Collector, value: unknown, outer: CteNames): CteNames {
+function withClause(collector: Collector, value: unknown, outer: Visible): Visible {
   if (value === undefined) return outer;
   const body = tree(value, 'a WITH clause');
   collector.closed(body, 'a WITH clause', ['ctes', 'recursive', 'location']);
@@ -19,7 +32,8 @@ function withClause(collector: Collector, value: unknown, outer: CteNames): CteN
     const node = unwrap(item);
     return node?.type === 'CommonTableExpr' ? node.body : unknown('this WITH clause');
   });
-  const seen = new Set(outer);
+  const seen = new Set(outer.ctes);
+  const visible: Visible = { ctes: seen, frame: outer.frame };
   // With RECURSIVE every query sees all names, its own and later ones included; without it only those before it.
   if (body.recursive === true) for (const cte of ctes) seen.add(text(cte.ctename, 'an empty name'));
   for (const cte of ctes) {
@@ -32,12 +46,21 @@ function withClause(collector: Collector, value: unknown, outer: CteNames): CteN
       'cycle_clause',
       'location',
     ]);
-    collector.walk(cte.ctequery, seen);
-    collector.walkAs('CTESearchClause', cte.search_clause, seen);
-    collector.walkAs('CTECycleClause', cte.cycle_clause, seen);
+    collector.walk(cte.ctequery, visible);
+    collector.walkAs('CTESearchClause', cte.search_clause, visible);
+    collector.walkAs('CTECycleClause', cte.cycle_clause, visible);
     seen.add(text(cte.ctename, 'an empty name'));
   }
-  return seen;
+  return visible;
+}
+
+/** What the clauses of a query see: its own FROM items before those around it. */
+export function within(
+  collector: Collector,
+  body: Tree,
+  outer: Visible,
+): Visible & { readonly frame: Frame } {
+  return { ctes: withClause(collector, body.withClause, outer).ctes, frame: new Frame(outer.frame) };
 }
 
 const SELECT_FIELDS = [
@@ -64,11 +87,11 @@ const SELECT_FIELDS = [
 ];
 
 /** @returns the relations in its FROM, at any depth of subqueries there. */
-function select(collector: Collector, body: Tree, outer: CteNames): DottedName[] {
+function select(collector: Collector, body: Tree, outer: Visible): DottedName[] {
   collector.closed(body, 'SELECT', SELECT_FIELDS);
-  const ctes = withClause(collector, body.withClause, outer);
+  const visible = within(collector, body, outer);
   if (body.intoClause !== undefined) into(collector, body.intoClause);
-  const items = list(body.fromClause).flatMap((item) => fromItem(collector, item, ctes));
+  const items = list(body.fromClause).flatMap((item) => fromItem(collector, item, visible));
   for (const field of [
     'distinctClause',
     'targetList',
@@ -81,11 +104,13 @@ function select(collector: Collector, body: Tree, outer: CteNames): DottedName[]
     'limitOffset',
     'limitCount',
   ]) {
-    collector.walk(body[field], ctes);
+    collector.walk(body[field], visible);
   }
   for (const clause of list(body.lockingClause)) locking(collector, clause, items);
   const arms = [body.larg, body.rarg].flatMap((arm) =>
-    arm === undefined ? [] : select(collector, tree(arm, 'a set operation'), ctes),
+    arm === undefined
+      ? []
+      : select(collector, tree(arm, 'a set operation'), { ctes: visible.ctes, frame: outer.frame }),
   );
   return [...items.flatMap((item) => item.relations), ...arms];
 }
@@ -101,7 +126,7 @@ function locking(collector: Collector, value: unknown, items: readonly FromItem[
   });
   for (const item of items) {
     if (names.length > 0 && item.name !== null && !names.includes(item.name)) continue;
-    for (const { schema, name } of item.relations) collector.add('update', 'relation', schema, name);
+    for (const relation of item.relations) collector.addPart('update', relation);
   }
 }
 
@@ -118,48 +143,40 @@ export function into(collector: Collector, value: unknown): void {
     'skipData',
   ]);
   collector.creates(body.rel);
-  collector.walk(body.options, NO_CTES);
+  collector.walk(body.options, NOTHING_VISIBLE);
 }
 
-function aliasOf(body: Tree): string | null {
+export type FromVisible = Visible & { readonly frame: Frame };
+
+export function aliasOf(body: Tree): string | null {
   return isTree(body.alias) ? text(body.alias.aliasname, 'an empty name') : null;
 }
 
-function fromItem(collector: Collector, value: unknown, ctes: CteNames): FromItem[] {
+export function fromItem(collector: Collector, value: unknown, visible: FromVisible): FromItem[] {
   const node = unwrap(value);
   if (node === null) return [];
   const { type, body } = node;
+  const { frame } = visible;
   if (type === 'RangeVar') {
     const target = rangeName(body);
     const name = aliasOf(body) ?? target.name;
-    if (target.schema === null && body.catalogname === undefined && ctes.has(target.name)) {
-      return [{ name, relations: [] }];
+    if (target.schema === null && body.catalogname === undefined && visible.ctes.has(target.name)) {
+      frame.add(name, []);
+      return [{ name, relations: [], own: [] }];
     }
-    collector.add('select', 'relation', target.schema, target.name);
-    return [{ name, relations: [target] }];
+    collector.addPart('select', target);
+    frame.add(name, [target], renames(body.alias) ? 'renamed' : 'plain');
+    return [{ name, relations: [target], own: [target] }];
   }
   if (type === 'RangeSubselect') {
     collector.closed(body, 'a subquery', ['lateral', 'subquery', 'alias']);
     const query = unwrap(body.subquery);
     if (query?.type !== 'SelectStmt') unknown('this subquery');
-    return [{ name: aliasOf(body), relations: select(collector, query.body, ctes) }];
+    const name = aliasOf(body);
+    frame.add(name, []);
+    return [{ name, relations: select(collector, query.body, visible), own: [] }];
   }
-  if (type === 'JoinExpr') {
-    collector.closed(body, 'a join', [
-      'jointype',
-      'isNatural',
-      'larg',
-      'rarg',
-      'usingClause',
-      'join_using_alias',
-      'quals',
-      'alias',
-      'rtindex',
-    ]);
-    const items = [...fromItem(collector, body.larg, ctes), ...fromItem(collector, body.rarg, ctes)];
-    collector.walk(body.quals, ctes);
-    return items;
-  }
+  if (type === 'JoinExpr') return join(collector, body, visible);
   if (type === 'RangeTableSample') {
     collector.closed(body, 'TABLESAMPLE', ['relation', 'method', 'args', 'repeatable', 'location']);
     const method = dotted(body.method);
@@ -169,18 +186,57 @@ function fromItem(collector: Collector, value: unknown, ctes: CteNames): FromIte
     } else if (method.schema === null) {
       collector.calls.add(method.name);
     }
-    const items = fromItem(collector, body.relation, ctes);
-    collector.walk(body.args, ctes);
-    collector.walk(body.repeatable, ctes);
+    const items = fromItem(collector, body.relation, visible);
+    collector.walk(body.args, visible);
+    collector.walk(body.repeatable, visible);
     return items;
   }
-  if (type === 'RangeFunction') rangeFunction(collector, body, ctes);
-  else if (type === 'RangeTableFunc' || type === 'JsonTable') collector.walkAs(type, body, ctes);
+  if (type === 'RangeFunction') rangeFunction(collector, body, visible);
+  else if (type === 'RangeTableFunc' || type === 'JsonTable') collector.walkAs(type, body, visible);
   else unknown(`${type} in FROM`);
+  frame.add(aliasOf(body) ?? functionName(body), []);
   return [];
 }
 
-function rangeFunction(collector: Collector, body: Tree, ctes: CteNames): void {
+function join(collector: Collector, body: Tree, visible: FromVisible): FromItem[] {
+  collector.closed(body, 'a join', [
+    'jointype',
+    'isNatural',
+    'larg',
+    'rarg',
+    'usingClause',
+    'join_using_alias',
+    'quals',
+    'alias',
+    'rtindex',
+  ]);
+  const items = [...fromItem(collector, body.larg, visible), ...fromItem(collector, body.rarg, visible)];
+  const own = items.flatMap((item) => item.own);
+  // Which columns the two sides share is not known here.
+  if (body.isNatural === true) for (const relation of own) collector.columns.all('select', relation);
+  for (const column of nameParts(body.usingClause)) collector.columns.refer(visible.frame, null, column);
+  if (renames(body.alias)) for (const relation of own) collector.columns.all('select', relation);
+  for (const alias of [body.alias, body.join_using_alias]) {
+    if (isTree(alias)) visible.frame.add(text(alias.aliasname, 'an empty name'), own, 'joined');
+  }
+  collector.walk(body.quals, visible);
+  return items;
+}
+
+/** Whether the columns have other names than their own. */
+export function renames(alias: unknown): boolean {
+  return isTree(alias) && alias.colnames !== undefined;
+}
+
+/** The name that a function in FROM goes by where it has no alias. */
+function functionName(body: Tree): string | null {
+  const [first] = list(body.functions);
+  const pair = first === undefined ? null : unwrap(first);
+  const call = pair?.type === 'List' ? unwrap(list(pair.body.items)[0]) : null;
+  return call?.type === 'FuncCall' ? dotted(call.body.funcname).name : null;
+}
+
+function rangeFunction(collector: Collector, body: Tree, visible: Visible): void {
   collector.closed(body, 'a function in FROM', [
     'lateral',
     'ordinality',
@@ -196,7 +252,7 @@ function rangeFunction(collector: Collector, body: Tree, ctes: CteNames): void {
     for (const part of list(node.body.items)) {
       const inner = unwrap(part);
       if (inner?.type === 'List') columnDefinitions(collector, list(inner.body.items));
-      else collector.walk(part, ctes);
+      else collector.walk(part, visible);
     }
   }
   columnDefinitions(collector, list(body.coldeflist));
@@ -214,144 +270,22 @@ function columnDefinitions(collector: Collector, definitions: readonly unknown[]
       'collClause',
       'location',
     ]);
-    collector.walkAs('TypeName', node.body.typeName, NO_CTES);
+    collector.walkAs('TypeName', node.body.typeName, NOTHING_VISIBLE);
   }
-}
-
-/** Runs `walk`; where it met column references, the target is read too and needs `select`. */
-function readsWhere(collector: Collector, target: DottedName, walk: () => void): void {
-  const before = collector.columnReferences;
-  walk();
-  if (collector.columnReferences > before) collector.add('select', 'relation', target.schema, target.name);
-}
-
-function returning(collector: Collector, body: Tree, target: DottedName, ctes: CteNames): void {
-  if (body.returningClause === undefined) return;
-  collector.walkAs('ReturningClause', body.returningClause, ctes);
-  collector.add('select', 'relation', target.schema, target.name);
-}
-
-function insert(collector: Collector, body: Tree, outer: CteNames): void {
-  collector.closed(body, 'INSERT', [
-    'relation',
-    'cols',
-    'selectStmt',
-    'onConflictClause',
-    'returningClause',
-    'withClause',
-    'override',
-  ]);
-  const ctes = withClause(collector, body.withClause, outer);
-  const target = collector.relation('insert', body.relation);
-  collector.walk(body.cols, ctes);
-  collector.walk(body.selectStmt, ctes);
-  if (body.onConflictClause !== undefined) {
-    const conflict = tree(body.onConflictClause, 'ON CONFLICT');
-    collector.closed(conflict, 'ON CONFLICT', ['action', 'infer', 'targetList', 'whereClause', 'location']);
-    if (conflict.action === 'ONCONFLICT_UPDATE')
-      collector.add('update', 'relation', target.schema, target.name);
-    else if (conflict.action !== 'ONCONFLICT_NOTHING') unknown('this ON CONFLICT');
-    // Which rows conflict tells of their values, so the arbiter is a read.
-    if (conflict.infer !== undefined || conflict.action === 'ONCONFLICT_UPDATE') {
-      collector.add('select', 'relation', target.schema, target.name);
-    }
-    collector.walkAs('InferClause', conflict.infer, ctes);
-    collector.walk(conflict.targetList, ctes);
-    collector.walk(conflict.whereClause, ctes);
-  }
-  returning(collector, body, target, ctes);
-}
-
-function update(collector: Collector, body: Tree, outer: CteNames): void {
-  collector.closed(body, 'UPDATE', [
-    'relation',
-    'targetList',
-    'whereClause',
-    'fromClause',
-    'returningClause',
-    'withClause',
-  ]);
-  const ctes = withClause(collector, body.withClause, outer);
-  const target = collector.relation('update', body.relation);
-  readsWhere(collector, target, () => {
-    for (const item of list(body.fromClause)) fromItem(collector, item, ctes);
-    collector.walk(body.targetList, ctes);
-    collector.walk(body.whereClause, ctes);
-  });
-  returning(collector, body, target, ctes);
-}
-
-function remove(collector: Collector, body: Tree, outer: CteNames): void {
-  collector.closed(body, 'DELETE', [
-    'relation',
-    'usingClause',
-    'whereClause',
-    'returningClause',
-    'withClause',
-  ]);
-  const ctes = withClause(collector, body.withClause, outer);
-  const target = collector.relation('delete', body.relation);
-  readsWhere(collector, target, () => {
-    for (const item of list(body.usingClause)) fromItem(collector, item, ctes);
-    collector.walk(body.whereClause, ctes);
-  });
-  returning(collector, body, target, ctes);
-}
-
-const MERGE_VERBS: ReadonlyMap<unknown, Verb | null> = new Map([
-  ['CMD_INSERT', 'insert'],
-  ['CMD_UPDATE', 'update'],
-  ['CMD_DELETE', 'delete'],
-  ['CMD_NOTHING', null],
-]);
-
-function merge(collector: Collector, body: Tree, outer: CteNames): void {
-  collector.closed(body, 'MERGE', [
-    'relation',
-    'sourceRelation',
-    'joinCondition',
-    'mergeWhenClauses',
-    'returningClause',
-    'withClause',
-  ]);
-  const ctes = withClause(collector, body.withClause, outer);
-  const target = collector.relation('select', body.relation);
-  fromItem(collector, body.sourceRelation, ctes);
-  collector.walk(body.joinCondition, ctes);
-  for (const item of list(body.mergeWhenClauses)) {
-    const node = unwrap(item);
-    if (node?.type !== 'MergeWhenClause') unknown('this MERGE');
-    collector.closed(node.body, 'WHEN', [
-      'matchKind',
-      'commandType',
-      'override',
-      'condition',
-      'targetList',
-      'values',
-    ]);
-    const verb = MERGE_VERBS.get(node.body.commandType);
-    if (verb === undefined) unknown('this MERGE');
-    if (verb !== null) collector.add(verb, 'relation', target.schema, target.name);
-    collector.walk(node.body.condition, ctes);
-    collector.walk(node.body.targetList, ctes);
-    collector.walk(node.body.values, ctes);
-  }
-  returning(collector, body, target, ctes);
 }
 
 function from(type: string): Handler {
-  return (collector, body, ctes) => {
-    fromItem(collector, { [type]: body }, ctes);
+  return (collector, body, visible) => {
+    const frame = new Frame(visible.frame);
+    const items = fromItem(collector, { [type]: body }, { ctes: visible.ctes, frame });
+    // Outside of a query nothing tells which columns are meant.
+    for (const relation of items.flatMap((item) => item.own)) collector.columns.all('select', relation);
   };
 }
 
-/** Handlers of the collector for queries at any depth. */
+/** Handlers of the collector for reading queries at any depth. */
 export const QUERY_HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['SelectStmt', select],
-  ['InsertStmt', insert],
-  ['UpdateStmt', update],
-  ['DeleteStmt', remove],
-  ['MergeStmt', merge],
   ...['RangeVar', 'RangeSubselect', 'JoinExpr', 'RangeTableSample', 'RangeFunction'].map(
     (type): [string, Handler] => [type, from(type)],
   ),

@@ -1,8 +1,19 @@
 /** Statements about the session: transactions, settings, prepared statements, cursors, COPY, CALL, notifications. */
 import type { Classified, TransactionEffect } from './classified.ts';
 import { DEFINE_HANDLERS, executable, execute, options } from './classify-define.ts';
-import { type Collector, type Handler, NO_CTES } from './collector.ts';
-import { constantText, dotted, list, refuse, type Tree, text, tree, unknown, unwrap } from './tree.ts';
+import { type Collector, type Handler, NOTHING_VISIBLE, rangeName } from './collector.ts';
+import {
+  constantText,
+  dotted,
+  list,
+  nameParts,
+  refuse,
+  type Tree,
+  text,
+  tree,
+  unknown,
+  unwrap,
+} from './tree.ts';
 
 /** Classifies a query inside another statement on its own. Given by `classify.ts`. */
 export type ClassifyInner = (query: unknown, stored: boolean) => Classified;
@@ -40,13 +51,13 @@ const set: Handler = (collector, body) => {
   const name = text(body.name, 'an unnamed setting');
   if (body.kind === 'VAR_SET_MULTI') {
     // SET TRANSACTION, SET SESSION CHARACTERISTICS, SET TRANSACTION SNAPSHOT.
-    collector.walk(body.args, NO_CTES);
+    collector.walk(body.args, NOTHING_VISIBLE);
   } else if (body.kind === 'VAR_RESET' || body.kind === 'VAR_SET_DEFAULT') {
     if (body.kind === 'VAR_RESET') collector.kind = 'RESET';
     collector.setting(name, undefined);
   } else if (body.kind === 'VAR_SET_VALUE') {
     const args = list(body.args);
-    collector.walk(args, NO_CTES);
+    collector.walk(args, NOTHING_VISIBLE);
     collector.setting(name, args.length === 1 ? constantText(args[0]) : null);
   } else {
     unknown('this form of SET');
@@ -110,7 +121,7 @@ const explain: Handler = (collector, body) => {
   const query = unwrap(body.query);
   const creates = query?.type === 'CreateTableAsStmt' ? DEFINE_HANDLERS.get(query.type) : undefined;
   // Without ANALYZE nothing is run, but the plan alone tells of the data.
-  if (query !== null && creates !== undefined) creates(collector, query.body, NO_CTES);
+  if (query !== null && creates !== undefined) creates(collector, query.body, NOTHING_VISIBLE);
   else executable(collector, body.query);
   collector.kind = 'EXPLAIN';
 };
@@ -138,7 +149,7 @@ const call: Handler = (collector, body) => {
   const funccall = tree(body.funccall, 'this CALL');
   const { schema, name } = dotted(funccall.funcname);
   collector.add('execute', 'function', schema, name);
-  collector.walkAs('FuncCall', funccall, NO_CTES);
+  collector.walkAs('FuncCall', funccall, NOTHING_VISIBLE);
 };
 
 function copySides(body: Tree): 'in' | 'out' {
@@ -172,11 +183,13 @@ const copy: Handler = (collector, body) => {
   ]);
   collector.copy = copySides(body);
   options(collector, body.options);
-  collector.walk(body.whereClause, NO_CTES);
+  collector.walk(body.whereClause, NOTHING_VISIBLE);
   if (body.query !== undefined) {
     executable(collector, body.query);
   } else {
-    collector.relation(collector.copy === 'in' ? 'insert' : 'select', body.relation);
+    const verb = collector.copy === 'in' ? 'insert' : 'select';
+    if (body.attlist === undefined) collector.relation(verb, body.relation);
+    else collector.addPart(verb, rangeName(body.relation), nameParts(body.attlist));
   }
   // Everything that is moved in bulk needs `copy` beside the verb of its own.
   for (const { kind, schema, name } of collector.accesses) {
@@ -187,7 +200,7 @@ const copy: Handler = (collector, body) => {
 function prepare(collector: Collector, body: Tree, inner: ClassifyInner): void {
   collector.kind = 'PREPARE';
   collector.closed(body, 'PREPARE', ['name', 'argtypes', 'query']);
-  collector.walk(body.argtypes, NO_CTES);
+  collector.walk(body.argtypes, NOTHING_VISIBLE);
   const prepared = inner(body.query, false);
   collector.absorb(prepared);
   collector.effects.push({ op: 'prepare', name: text(body.name, 'an empty name'), inner: prepared });
@@ -208,9 +221,9 @@ export function sessionHandlers(inner: ClassifyInner): ReadonlyMap<string, Handl
     ['DeclareCursorStmt', (collector, body) => declare(collector, body, inner)],
     [
       'ExecuteStmt',
-      (collector, body, ctes) => {
+      (collector, body, visible) => {
         collector.kind = 'EXECUTE';
-        execute(collector, body, ctes);
+        execute(collector, body, visible);
       },
     ],
     ['TransactionStmt', transaction],

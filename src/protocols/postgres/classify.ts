@@ -7,7 +7,9 @@ import { CHANGE_HANDLERS } from './classify-change.ts';
 import { DEFINE_HANDLERS } from './classify-define.ts';
 import { QUERY_HANDLERS } from './classify-query.ts';
 import { sessionHandlers } from './classify-session.ts';
-import { Collector, type Handler, NO_CTES } from './collector.ts';
+import { WRITE_HANDLERS } from './classify-write.ts';
+import { Collector, type Handler, NOTHING_VISIBLE } from './collector.ts';
+import { ColumnUses } from './column-uses.ts';
 import { REFUSED_STATEMENTS } from './refused.ts';
 import { isTree, list, Refused, refuse, tree, unknown, unwrap } from './tree.ts';
 
@@ -22,6 +24,8 @@ const PLAIN_KINDS: ReadonlyMap<string, string> = new Map([
   ['MergeStmt', 'MERGE'],
 ]);
 
+const ANY_DEPTH: ReadonlyMap<string, Handler> = new Map([...QUERY_HANDLERS, ...WRITE_HANDLERS]);
+
 const STATEMENT_HANDLERS: ReadonlyMap<string, Handler> = new Map([
   ...DEFINE_HANDLERS,
   ...CHANGE_HANDLERS,
@@ -35,6 +39,7 @@ interface One {
 }
 
 function finish(collector: Collector, plain: boolean, denied: Refusal | null): One {
+  const columns = collector.columns.resolve();
   const { accesses, effects, touchesSearchPath } = collector;
   const calls = accesses.some((access) => access.verb === 'execute');
   const runsOther = effects.some((effect) => effect.op === 'execute' || effect.op === 'fetch');
@@ -43,6 +48,8 @@ function finish(collector: Collector, plain: boolean, denied: Refusal | null): O
       statements: 1,
       kinds: [collector.kind],
       accesses,
+      columns,
+      unbounded: collector.unbounded,
       calls: [...collector.calls],
       attributes: [...collector.attributes],
       denied,
@@ -58,7 +65,7 @@ function finish(collector: Collector, plain: boolean, denied: Refusal | null): O
 }
 
 function classifyOne(statement: unknown, stored: boolean): One {
-  const collector = new Collector(QUERY_HANDLERS);
+  const collector = new Collector(ANY_DEPTH);
   collector.stored = stored;
   let plain = false;
   try {
@@ -67,14 +74,14 @@ function classifyOne(statement: unknown, stored: boolean): One {
     const { type, body } = node;
     collector.kind = PLAIN_KINDS.get(type) ?? type.replace(/Stmt$/, '').toUpperCase();
     plain = PLAIN_KINDS.has(type);
-    const handler = plain ? QUERY_HANDLERS.get(type) : STATEMENT_HANDLERS.get(type);
+    const handler = plain ? ANY_DEPTH.get(type) : STATEMENT_HANDLERS.get(type);
     if (handler === undefined) {
       const known = REFUSED_STATEMENTS.get(type);
       if (known === undefined) unknown(`the statement ${type}`);
       collector.kind = known.name;
       refuse('POSTERN_UNSUPPORTED', known.reason);
     }
-    handler(collector, body, NO_CTES);
+    handler(collector, body, NOTHING_VISIBLE);
     if (isTree(body.intoClause)) {
       collector.kind = 'SELECT INTO';
       plain = false;
@@ -109,10 +116,12 @@ const MOVED: Refusal = {
 
 function merge(all: readonly One[]): Classified {
   const accesses = new Map<string, Classified['accesses'][number]>();
+  const columns = new ColumnUses();
   let denied: Refusal | null = null;
   let moved = false;
   for (const { classified, movesNames } of all) {
     for (const access of classified.accesses) accesses.set(JSON.stringify(access), access);
+    columns.take(classified.columns);
     denied ??= classified.denied ?? (moved && dependsOnPath(classified) ? MOVED : null);
     moved ||= movesNames;
   }
@@ -121,6 +130,8 @@ function merge(all: readonly One[]): Classified {
     statements: each.length,
     kinds: each.flatMap((one) => one.kinds),
     accesses: [...accesses.values()],
+    columns: columns.resolve(),
+    unbounded: each.some((one) => one.unbounded),
     calls: [...new Set(each.flatMap((one) => one.calls))],
     attributes: [...new Set(each.flatMap((one) => one.attributes))],
     denied,
@@ -139,6 +150,8 @@ export function refused(refusal: Refusal): Classified {
     statements: 0,
     kinds: [],
     accesses: [],
+    columns: [],
+    unbounded: false,
     calls: [],
     attributes: [],
     denied: refusal,

@@ -1,5 +1,14 @@
 /** The closed walk over a parse tree: collects what one statement touches, refuses what it does not know. */
-import type { Access, AccessKind, Classified, NameEffect, TransactionEffect, Verb } from './classified.ts';
+import {
+  type Access,
+  type AccessKind,
+  type Classified,
+  COLUMN_VERBS,
+  type NameEffect,
+  type TransactionEffect,
+  type Verb,
+} from './classified.ts';
+import { ColumnUses, type Frame } from './column-uses.ts';
 import { isHarmlessFunction } from './functions.ts';
 import { NODE_SPECS, type NodeSpec } from './nodes.ts';
 import { settingRule } from './settings.ts';
@@ -19,17 +28,23 @@ import {
   unwrap,
 } from './tree.ts';
 
-/** Names of the WITH queries that an unqualified name means before any relation. */
-export type CteNames = ReadonlySet<string>;
+/** What names in an expression can mean beside what the database holds. */
+export interface Visible {
+  /** Names of the WITH queries that an unqualified name means before any relation. */
+  readonly ctes: ReadonlySet<string>;
+  /** The FROM items around; null where there is no query. */
+  readonly frame: Frame | null;
+}
 
 /** Walks the body of one node type. */
-export type Handler = (collector: Collector, body: Tree, ctes: CteNames) => void;
+export type Handler = (collector: Collector, body: Tree, visible: Visible) => void;
 
-export const NO_CTES: CteNames = new Set();
+export const NOTHING_VISIBLE: Visible = { ctes: new Set(), frame: null };
 
 export class Collector {
   readonly #handlers: ReadonlyMap<string, Handler>;
   readonly #accesses = new Map<string, Access>();
+  readonly columns = new ColumnUses();
   readonly calls = new Set<string>();
   readonly attributes = new Set<string>();
   readonly effects: NameEffect[] = [];
@@ -38,6 +53,8 @@ export class Collector {
   copy: 'in' | 'out' | null = null;
   /** Column references seen so far: a clause that adds some reads columns. */
   columnReferences = 0;
+  /** An UPDATE or DELETE whose WHERE looks at no column. */
+  unbounded = false;
   touchesSearchPath = false;
   changesCatalog = false;
   /** What a name means may be different after this statement. */
@@ -56,7 +73,20 @@ export class Collector {
     return [...this.#accesses.values()];
   }
 
+  /** Of a relation all columns, where the verb has columns. */
   add(verb: Verb, kind: AccessKind, schema: string | null, name: string, beside?: string): void {
+    if (kind === 'relation' && COLUMN_VERBS.has(verb)) this.columns.all(verb, { schema, name });
+    this.#add(verb, kind, schema, name, beside);
+  }
+
+  /** A relation of which those columns are used that are told to `columns`. */
+  addPart(verb: Verb, { schema, name }: DottedName, columns: readonly string[] = []): void {
+    this.#add(verb, 'relation', schema, name);
+    this.columns.some(verb, { schema, name });
+    for (const column of columns) this.columns.named(verb, { schema, name }, column);
+  }
+
+  #add(verb: Verb, kind: AccessKind, schema: string | null, name: string, beside?: string): void {
     const key = `${verb}\0${kind}\0${schema ?? ''}\0${name}\0${beside ?? ''}`;
     if (this.#accesses.has(key)) return;
     this.#accesses.set(key, { verb, kind, schema, name, ...(beside === undefined ? {} : { beside }) });
@@ -66,12 +96,14 @@ export class Collector {
   absorb(inner: Classified): void {
     if (inner.denied !== null) throw new Refused(inner.denied);
     for (const { verb, kind, schema, name, beside } of inner.accesses)
-      this.add(verb, kind, schema, name, beside);
+      this.#add(verb, kind, schema, name, beside);
+    this.columns.take(inner.columns);
+    this.unbounded ||= inner.unbounded;
     for (const name of inner.calls) this.calls.add(name);
     for (const name of inner.attributes) this.attributes.add(name);
   }
 
-  /** The relation that a RangeVar means. */
+  /** The relation that a RangeVar means, with all its columns. */
   relation(verb: Verb, rangeVar: unknown): DottedName {
     const target = rangeName(rangeVar);
     this.add(verb, 'relation', target.schema, target.name);
@@ -94,42 +126,42 @@ export class Collector {
   }
 
   /** Walks a wrapped node, a list of them, or nothing. */
-  walk(value: unknown, ctes: CteNames): void {
+  walk(value: unknown, visible: Visible): void {
     if (value === undefined) return;
     if (Array.isArray(value)) {
-      for (const item of value) this.walk(item, ctes);
+      for (const item of value) this.walk(item, visible);
       return;
     }
     const node = unwrap(value);
-    if (node !== null) this.walkAs(node.type, node.body, ctes);
+    if (node !== null) this.walkAs(node.type, node.body, visible);
   }
 
   /** Walks a node of a known type that stands without its wrapper. */
-  walkAs(type: string, value: unknown, ctes: CteNames): void {
+  walkAs(type: string, value: unknown, visible: Visible): void {
     if (value === undefined) return;
     const body = tree(value, `a ${type} node`);
     const handler = this.#handlers.get(type);
-    if (handler !== undefined) handler(this, body, ctes);
-    else if (type === 'ColumnRef') this.#columnRef(body);
-    else if (type === 'FuncCall') this.#call(body, ctes);
-    else if (type === 'A_Indirection') this.#indirection(body, ctes);
-    else this.#generic(type, body, ctes);
+    if (handler !== undefined) handler(this, body, visible);
+    else if (type === 'ColumnRef') this.#columnRef(body, visible);
+    else if (type === 'FuncCall') this.#call(body, visible);
+    else if (type === 'A_Indirection') this.#indirection(body, visible);
+    else this.#generic(type, body, visible);
   }
 
-  #generic(type: string, body: Tree, ctes: CteNames): void {
+  #generic(type: string, body: Tree, visible: Visible): void {
     const spec = NODE_SPECS.get(type);
     if (spec === undefined) unknown(`${type} here`);
     const call = spec.call ?? (type === 'JsonFuncExpr' ? jsonFunction(body) : null);
     if (call !== null) this.calls.add(call);
     if (type === 'CurrentOfExpr') this.columnReferences += 1;
-    for (const [field, value] of Object.entries(body)) this.#field(spec, type, field, value, ctes);
+    for (const [field, value] of Object.entries(body)) this.#field(spec, type, field, value, visible);
   }
 
-  #field(spec: NodeSpec, type: string, field: string, value: unknown, ctes: CteNames): void {
+  #field(spec: NodeSpec, type: string, field: string, value: unknown, visible: Visible): void {
     if (spec.plain.has(field)) return;
     const typed = spec.typed.get(field);
-    if (typed !== undefined) this.walkAs(typed, value, ctes);
-    else if (spec.nodes.has(field)) this.walk(value, ctes);
+    if (typed !== undefined) this.walkAs(typed, value, visible);
+    else if (spec.nodes.has(field)) this.walk(value, visible);
     else if (spec.operators.has(field)) this.operator(value);
     else unknown(`${type} with ${field}`);
   }
@@ -143,7 +175,7 @@ export class Collector {
   }
 
   /** The last of several names may be a function that takes the row. */
-  #columnRef(body: Tree): void {
+  #columnRef(body: Tree, { frame }: Visible): void {
     this.columnReferences += 1;
     this.closed(body, 'a column', ['fields', 'location']);
     const fields = list(body.fields).map((field) => unwrap(field));
@@ -152,19 +184,25 @@ export class Collector {
       if (field?.type !== 'String') unknown('a column that is not plain');
       if (index > 0) this.attributes.add(text(field.body.sval, 'an empty name'));
     }
+    const [qualifier = null, name = null] = fields
+      .slice(-2)
+      .map((field) => (field?.type === 'String' ? text(field.body.sval, 'an empty name') : null));
+    // One part is the name itself.
+    if (fields.length === 1) this.columns.refer(frame, null, qualifier);
+    else this.columns.refer(frame, qualifier, name);
   }
 
-  #indirection(body: Tree, ctes: CteNames): void {
+  #indirection(body: Tree, visible: Visible): void {
     this.closed(body, 'a part of a value', ['arg', 'indirection']);
-    this.walk(body.arg, ctes);
+    this.walk(body.arg, visible);
     for (const item of list(body.indirection)) {
       const node = unwrap(item);
       if (node?.type === 'String') this.attributes.add(text(node.body.sval, 'an empty name'));
-      else this.walk(item, ctes);
+      else this.walk(item, visible);
     }
   }
 
-  #call(body: Tree, ctes: CteNames): void {
+  #call(body: Tree, visible: Visible): void {
     this.closed(body, 'a function call', [
       'funcname',
       'args',
@@ -187,10 +225,10 @@ export class Collector {
     } else if (schema === null) {
       this.calls.add(name);
     }
-    this.walk(body.args, ctes);
-    this.walk(body.agg_order, ctes);
-    this.walk(body.agg_filter, ctes);
-    this.walkAs('WindowDef', body.over, ctes);
+    this.walk(body.args, visible);
+    this.walk(body.agg_order, visible);
+    this.walk(body.agg_filter, visible);
+    this.walkAs('WindowDef', body.over, visible);
   }
 
   #setConfig(args: readonly unknown[]): void {

@@ -1,9 +1,9 @@
 /**
  * The text of a PostgreSQL scope: `verb[, verb] on object[, object] [; ...]`, for example
- * `insert, select on ledger.*; listen on ledger_events`. docs/scopes.md is the page for users.
+ * `insert, select (id, amount) on ledger.*; listen on ledger_events`. docs/scopes.md is the page for users.
  */
 import { PosternError } from '../../core/errors.ts';
-import { VERBS, type Verb } from './classified.ts';
+import { COLUMN_VERBS, VERBS, type Verb } from './classified.ts';
 
 /** One name pattern. `quoted`: everything in it is literal. Otherwise `*` and `?` are wildcards. */
 export interface NamePattern {
@@ -17,9 +17,15 @@ export interface ObjectPattern {
   readonly name: NamePattern;
 }
 
+/** One verb, on whole objects (`columns` is null) or on some columns of them. */
+export interface Right {
+  readonly verb: Verb;
+  readonly columns: readonly NamePattern[] | null;
+}
+
 export interface ScopeRule {
-  /** Sorted as in `VERBS`, without repeats. */
-  readonly verbs: readonly Verb[];
+  /** Sorted as in `VERBS`, each verb once. */
+  readonly rights: readonly Right[];
   readonly objects: readonly ObjectPattern[];
 }
 
@@ -72,7 +78,7 @@ function tokenize(text: string): Token[] {
     const char = text[at] as string;
     if (' \t\r\n'.includes(char)) {
       at += 1;
-    } else if (',;.'.includes(char)) {
+    } else if (',;.()'.includes(char)) {
       tokens.push({ kind: 'mark', text: char, at });
       at += 1;
     } else if (char === '"') {
@@ -153,26 +159,60 @@ class Reader {
   }
 }
 
-function readVerbs(reader: Reader): Verb[] {
-  const verbs = new Set<Verb>();
+function readRights(reader: Reader): Right[] {
+  const rights = new Map<Verb, Map<string, NamePattern> | null>();
   do {
     const at = reader.position;
     const found = reader.found;
-    const verb = reader.word()?.toLowerCase();
-    if (verb === 'all') for (const each of ALL_VERBS) verbs.add(each);
-    else if (verb !== undefined && Object.hasOwn(VERBS, verb)) verbs.add(verb as Verb);
-    else fail(at, `${found} is not a verb`, `The verbs are: all, ${ALL_VERBS.join(', ')}.`);
+    const word = reader.word()?.toLowerCase();
+    const columns = readColumns(reader);
+    if (word === undefined || (word !== 'all' && !Object.hasOwn(VERBS, word))) {
+      fail(at, `${found} is not a verb`, `The verbs are: all, ${ALL_VERBS.join(', ')}.`);
+    }
+    const verbs = word === 'all' ? ALL_VERBS : [word as Verb];
+    for (const verb of verbs) {
+      if (columns === null) {
+        rights.set(verb, null);
+      } else if (!COLUMN_VERBS.has(verb)) {
+        fail(
+          at,
+          `${found} takes no columns`,
+          `Only ${[...COLUMN_VERBS].join(', ')} can be given on columns.`,
+        );
+      } else {
+        const before = rights.get(verb);
+        // The whole object has its columns.
+        if (before !== null) rights.set(verb, new Map([...(before ?? []), ...columns]));
+      }
+    }
   } while (reader.mark(','));
-  return ALL_VERBS.filter((verb) => verbs.has(verb));
+  return ALL_VERBS.filter((verb) => rights.has(verb)).map((verb) => {
+    const columns = rights.get(verb);
+    return { verb, columns: columns === null || columns === undefined ? null : [...columns.values()] };
+  });
 }
 
-function readObject(reader: Reader, verbs: readonly Verb[]): ObjectPattern {
+/** `(id, amount)`, or nothing. By their text, so that each is there once. */
+function readColumns(reader: Reader): Map<string, NamePattern> | null {
+  if (!reader.mark('(')) return null;
+  const columns = new Map<string, NamePattern>();
+  do {
+    const column = reader.name();
+    if (column === null) fail(reader.position, `expected a column, found ${reader.found}`);
+    columns.set(formatPattern(column), column);
+  } while (reader.mark(','));
+  if (!reader.mark(')')) fail(reader.position, `expected ")" or ",", found ${reader.found}`);
+  return columns;
+}
+
+function readObject(reader: Reader, rights: readonly Right[]): ObjectPattern {
   const at = reader.position;
   const found = reader.found;
+  const channels = rights.every(({ verb }) => CHANNEL_VERBS.has(verb));
   const first = reader.name();
   if (first === null) fail(at, `expected an object such as ledger.*, found ${found}`);
   if (!reader.mark('.')) {
-    if (verbs.every((verb) => CHANNEL_VERBS.has(verb))) return { schema: null, name: first };
+    if (channels) return { schema: null, name: first };
     fail(
       at,
       `${found} names no schema`,
@@ -182,7 +222,7 @@ function readObject(reader: Reader, verbs: readonly Verb[]): ObjectPattern {
   const secondAt = reader.position;
   const second = reader.name();
   if (second === null) fail(secondAt, `expected a name after the dot, found ${reader.found}`);
-  if (verbs.every((verb) => CHANNEL_VERBS.has(verb))) {
+  if (channels) {
     fail(at, 'a channel has no schema', 'Write listen on my_channel.');
   }
   return { schema: first, name: second };
@@ -199,12 +239,12 @@ export function parseScope(text: string): Scope {
   const rules: ScopeRule[] = [];
   if (reader.done) fail(0, 'the scope is empty', 'Write for example: select on ledger.*');
   while (!reader.done) {
-    const verbs = readVerbs(reader);
+    const rights = readRights(reader);
     if (!reader.keyword('on')) fail(reader.position, `expected "on" or ",", found ${reader.found}`);
     const objects: ObjectPattern[] = [];
-    do objects.push(readObject(reader, verbs));
+    do objects.push(readObject(reader, rights));
     while (reader.mark(','));
-    rules.push({ verbs, objects });
+    rules.push({ rights, objects });
     if (!reader.done && !reader.mark(';')) {
       fail(reader.position, `expected ";" or ",", found ${reader.found}`);
     }
@@ -223,11 +263,16 @@ function formatPattern(pattern: NamePattern): string {
   return pattern.quoted ? quoteName(pattern.text) : pattern.text;
 }
 
+function formatRight({ verb, columns }: Right): string {
+  return columns === null ? verb : `${verb} (${columns.map(formatPattern).join(', ')})`;
+}
+
 /** The canonical text of a scope: parsing it gives an equal scope. */
 export function formatScope(scope: Scope): string {
   return scope.rules
-    .map(({ verbs, objects }) => {
-      const list = verbs.length === ALL_VERBS.length ? 'all' : verbs.join(', ');
+    .map(({ rights, objects }) => {
+      const all = rights.length === ALL_VERBS.length && rights.every(({ columns }) => columns === null);
+      const list = all ? 'all' : rights.map(formatRight).join(', ');
       const on = objects.map((o) =>
         o.schema === null ? formatPattern(o.name) : `${formatPattern(o.schema)}.${formatPattern(o.name)}`,
       );

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import fc from 'fast-check';
 import { PosternError } from '../../core/errors.ts';
-import { VERBS, type Verb } from './classified.ts';
+import { COLUMN_VERBS, VERBS, type Verb } from './classified.ts';
 import { type CatalogRow, catalogFrom, type RelationCatalog, type SearchPath } from './names.ts';
 import { examine, loadParser } from './parser.ts';
 import {
@@ -80,6 +80,11 @@ test('a scope is read, whatever its case and spacing, and written in one form', 
     ['select on a.**x?', 'select on a.*x?'],
     ['select on daten.größe', 'select on daten.größe'],
     ['select, select on a.b', 'select on a.b'],
+    ['UPDATE(Amount), select (ID,"Note", id) on a.b', 'select (id, "Note"), update (amount) on a.b'],
+    ['select (id), select (amount) on a.b', 'select (id, amount) on a.b'],
+    ['select (id), select on a.b', 'select on a.b'],
+    ['select, select (id) on a.b', 'select on a.b'],
+    ['insert (*_id), references ("a*") on a.*', 'insert (*_id), references ("a*") on a.*'],
   ];
   for (const [text, expected] of forms) assert.equal(formatScope(parseScope(text)), expected, text);
 });
@@ -102,7 +107,13 @@ test('a scope that cannot be read names the position, the reason and, for a typo
     ['select on "".b', /empty/],
     ['select on a-b.c', /unexpected "-"/],
     ['listen on a.b', /channel has no schema/],
-    ['select (id) on a.b', /unexpected "\("/],
+    ['select (id on a.b', /expected "\)" or ",", found "on"/],
+    ['select () on a.b', /expected a column, found "\)"/],
+    ['select (id,) on a.b', /expected a column/],
+    ['delete (id) on a.b', /position 1: "delete" takes no columns/],
+    ['all (id) on a.b', /takes no columns/],
+    ['(id) on a.b', /not a verb/],
+    ['listen (id) on a', /takes no columns/],
     ['constructor on a.b', /not a verb/],
     [`select on ${'a'.repeat(129)}.b`, /too long/],
     [`select on a.b${' '.repeat(20_000)}`, /longer than/],
@@ -130,9 +141,13 @@ test('writing a scope and reading it again gives the same scope', () => {
       .map((each) => `"${each.replaceAll('"', '""')}"`),
   );
   const verbs = fc.uniqueArray(fc.constantFrom(...(Object.keys(VERBS) as Verb[])), { minLength: 1 });
-  const rule = fc.tuple(verbs, part, part).map(([list, schema, name]) => {
+  const columns = fc.option(fc.array(part, { minLength: 1, maxLength: 3 }));
+  const rule = fc.tuple(verbs, columns, part, part).map(([list, names, schema, name]) => {
     const channels = list.every((verb) => verb === 'listen' || verb === 'notify');
-    return `${list.join(', ')} on ${channels ? name : `${schema}.${name}`}`;
+    const rights = list.map((verb) =>
+      names !== null && COLUMN_VERBS.has(verb) ? `${verb} (${names.join(', ')})` : verb,
+    );
+    return `${rights.join(', ')} on ${channels ? name : `${schema}.${name}`}`;
   });
   fc.assert(
     fc.property(fc.array(rule, { minLength: 1, maxLength: 4 }), (rules) => {

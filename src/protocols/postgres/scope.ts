@@ -4,14 +4,19 @@
  */
 import type { ErrorCode } from '../../core/errors.ts';
 import { isReadableCatalog } from './catalogs.ts';
-import type { Access, Classified, Verb } from './classified.ts';
+import { type Access, type Classified, COLUMN_VERBS, type Verb } from './classified.ts';
 import { type RelationCatalog, resolve, type SearchPath } from './names.ts';
+import { type ColumnMatch, lackingColumns } from './scope-columns.ts';
 import { type NamePattern, quoteName, type Scope } from './scope-text.ts';
 
 export { formatScope, parseScope, type Scope } from './scope-text.ts';
 
-/** Does the scope let `verb` be done to the object? `schema` is null for a channel; `name` is empty for a schema as a whole. */
-export type CompiledScope = (verb: Verb, schema: string | null, name: string) => boolean;
+export interface CompiledScope {
+  /** Does the scope let `verb` be done to the object? `schema` is null for a channel; `name` is empty for a schema as a whole. */
+  (verb: Verb, schema: string | null, name: string): boolean;
+  /** On which columns, where it does not on all of it; null where on none. */
+  columns(verb: Verb, schema: string | null, name: string): ColumnMatch | null;
+}
 
 /** Why a statement is not covered. It names one thing that is missing, not all that a scope lacks. */
 export interface Denial {
@@ -82,26 +87,50 @@ interface CompiledObject {
   readonly name: Match;
 }
 
+interface CompiledColumns {
+  readonly objects: readonly CompiledObject[];
+  readonly matches: Match;
+}
+
+const isAmong = (objects: readonly CompiledObject[], schema: string | null, name: string): boolean => {
+  for (const object of objects) {
+    if (schema === null ? object.schema !== null : object.schema === null || !object.schema(schema)) continue;
+    if (object.name(name)) return true;
+  }
+  return false;
+};
+
+const anyOf = (matches: readonly Match[]): Match => {
+  const [only] = matches;
+  return matches.length === 1 && only !== undefined ? only : (name) => matches.some((each) => each(name));
+};
+
 /** Compiles a scope to one function without regular expressions; checks cost one map lookup and the rules of that verb. */
 export function compileScope(scope: Scope): CompiledScope {
-  const byVerb = new Map<Verb, CompiledObject[]>();
-  for (const { verbs, objects } of scope.rules) {
+  const whole = new Map<Verb, CompiledObject[]>();
+  const parts = new Map<Verb, CompiledColumns[]>();
+  for (const { rights, objects } of scope.rules) {
     const compiled = objects.map((object) => ({
       schema: object.schema === null ? null : compileSchema(object.schema),
       name: compileName(object.name),
     }));
-    for (const verb of verbs) byVerb.set(verb, [...(byVerb.get(verb) ?? []), ...compiled]);
-  }
-  return (verb, schema, name) => {
-    const objects = byVerb.get(verb);
-    if (objects === undefined) return false;
-    for (const object of objects) {
-      if (schema === null ? object.schema !== null : object.schema === null || !object.schema(schema))
-        continue;
-      if (object.name(name)) return true;
+    for (const { verb, columns } of rights) {
+      if (columns === null) whole.set(verb, [...(whole.get(verb) ?? []), ...compiled]);
+      else {
+        const part = { objects: compiled, matches: anyOf(columns.map(compileName)) };
+        parts.set(verb, [...(parts.get(verb) ?? []), part]);
+      }
     }
-    return false;
+  }
+  const covered = (verb: Verb, schema: string | null, name: string): boolean => {
+    const objects = whole.get(verb);
+    return objects !== undefined && isAmong(objects, schema, name);
   };
+  const columns = (verb: Verb, schema: string | null, name: string): ColumnMatch | null => {
+    const found = (parts.get(verb) ?? []).filter((part) => isAmong(part.objects, schema, name));
+    return found.length === 0 ? null : anyOf(found.map((part) => part.matches));
+  };
+  return Object.assign(covered, { columns });
 }
 
 /** The object of an access as it is written in a scope and in the record. */
@@ -122,6 +151,21 @@ function missing(verb: Verb, schema: string | null, name: string): Denial {
   };
 }
 
+function missingColumns(verb: Verb, schema: string | null, name: string, columns: readonly string[]): Denial {
+  if (columns.length === 0) return missing(verb, schema, name);
+  const object = formatObject(schema, name);
+  const list = columns.map(quoteName).join(', ');
+  const scope = `${verb} (${list}) on ${object}`;
+  return {
+    code: 'POSTERN_SCOPE_DENIED',
+    verb,
+    object,
+    reason: `no active grant covers ${verb} on column${columns.length === 1 ? '' : 's'} ${list} of ${object}`,
+    hint: `Ask for a grant with the scope: ${scope}`,
+    scope,
+  };
+}
+
 function unclear(access: Access): Denial {
   return {
     code: 'POSTERN_STATEMENT_UNSEEN',
@@ -135,6 +179,7 @@ function unclear(access: Access): Denial {
 
 function coversRelation(
   scope: CompiledScope,
+  classified: Classified,
   access: Access,
   path: SearchPath,
   catalog: RelationCatalog | null,
@@ -143,7 +188,16 @@ function coversRelation(
   const target = resolve(access, path, catalog);
   if (target === 'unsure') return unclear(access);
   const free = (verb === 'select' || verb === 'copy') && isReadableCatalog(target.schema, target.name);
-  if (!free && !scope(verb, target.schema, target.name)) return missing(verb, target.schema, target.name);
+  if (!free && !scope(verb, target.schema, target.name)) {
+    const rights = COLUMN_VERBS.has(verb) ? scope.columns(verb, target.schema, target.name) : null;
+    if (rights === null || target.schema === null) return missing(verb, target.schema, target.name);
+    const use = classified.columns.find(
+      (each) => each.verb === verb && each.name === name && each.schema === access.schema,
+    );
+    const relation = catalog?.relation(target.schema, target.name);
+    const lacking = lackingColumns(verb, use ?? null, rights, relation);
+    if (lacking !== null) return missingColumns(verb, target.schema, target.name, lacking);
+  }
   // A temporary object of the same name would be found first, where this scope lets the session make one.
   const mayBeTemporary = access.schema === null && verb !== 'create' && scope('create', 'pg_temp', name);
   return mayBeTemporary && !scope(verb, 'pg_temp', name) ? missing(verb, 'pg_temp', name) : null;
@@ -218,7 +272,7 @@ export function covers(
   for (const access of classified.accesses) {
     let denial: Denial | null;
     if (access.kind === 'relation' || access.kind === 'type') {
-      denial = coversRelation(scope, access, path, catalog);
+      denial = coversRelation(scope, classified, access, path, catalog);
     } else if (access.kind === 'function') {
       denial = coversFunction(scope, access, path, catalog);
     } else {
