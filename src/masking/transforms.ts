@@ -1,13 +1,107 @@
-/** What is put in the place of a value. */
+/**
+ * Transforms of a value of a column of any type. What comes out is a valid text of the type or NULL; a transform
+ * that a type cannot hold gives NULL, since a made-up value would be taken for a real one.
+ */
+import type { Transform } from '../core/masks.ts';
+import { ceilingOf, generalNumber, hashNumber, isNumeric, partialNumber, tokenNumber } from './numbers.ts';
 import type { CompiledMask } from './rules.ts';
+import { generalAddress, generalTime, type Keyed, MASKED, maskText } from './text.ts';
+
+/** Types whose values are any text. */
+const TEXT: ReadonlySet<string> = new Set(['text', 'varchar', 'bpchar', 'citext', 'name', 'unknown']);
+
+/** What a redacted value is, by type; text types aside. Types that are not here become NULL. */
+const REDACTED: ReadonlyMap<string, string> = new Map([
+  ['char', '*'],
+  ['xml', '<masked/>'],
+  ['json', `"${MASKED}"`],
+  ['jsonb', `"${MASKED}"`],
+  ['bool', 'f'],
+  ['uuid', '00000000-0000-0000-0000-000000000000'],
+  ['bytea', '\\x'],
+  ['date', '1900-01-01'],
+  ['timestamp', '1900-01-01 00:00:00'],
+  ['timestamptz', '1900-01-01 00:00:00+00'],
+  ['time', '00:00:00'],
+  ['timetz', '00:00:00+00'],
+  ['interval', '00:00:00'],
+  ['inet', '0.0.0.0'],
+  ['cidr', '0.0.0.0/0'],
+  ['macaddr', '00:00:00:00:00:00'],
+]);
 
 /**
  * The masked form of a value of a column.
  *
- * @param type the type's name in `pg_type` (`int4`, `varchar`, `_text` for an array)
- * @param text the value in PostgreSQL's text format, never NULL
+ * @param type the type's name in `pg_type` (`int4`, `varchar`, `_text` for an array); of a domain its base type's
+ * @param text the value in PostgreSQL's text format, never NULL; days and times in `DateStyle` ISO
  * @returns a valid text of that type, or null for NULL
  */
 export function maskTyped(mask: CompiledMask, type: string, text: string): string | null {
-  throw new Error(`${mask.rule.name} ${type} ${text}`);
+  const { transform } = mask;
+  if (transform.kind === 'null') return null;
+  if (TEXT.has(type)) {
+    // Upper and lower case are equal in this type, so they must give equal masks.
+    return maskText(transform, mask, type === 'citext' ? text.toLowerCase() : text);
+  }
+  if (transform.kind === 'redact') return redacted(type);
+  if (isNumeric(type)) return maskNumber(transform, mask, type, text);
+  if (type === 'uuid') return maskUuid(transform, mask, text);
+  if (type === 'bytea' && transform.kind === 'hash') {
+    return `\\x${mask.key.digest(`${mask.domain} hash`, text).toString('hex')}`;
+  }
+  if (type === 'json' || type === 'jsonb') {
+    return transform.kind === 'hash' ? JSON.stringify(maskText(transform, mask, text)) : null;
+  }
+  return transform.kind === 'generalise' ? general(transform, type, text) : null;
+}
+
+function redacted(type: string): string | null {
+  if (isNumeric(type)) return '0';
+  return type.startsWith('_') ? '{}' : (REDACTED.get(type) ?? null);
+}
+
+function maskNumber(transform: Transform, keyed: Keyed, type: string, text: string): string | null {
+  const ceiling = ceilingOf(type);
+  switch (transform.kind) {
+    case 'hash':
+      return hashNumber(keyed, type, text);
+    case 'tokenise':
+      return tokenNumber(keyed, text, ceiling);
+    case 'generalise':
+      return generalNumber(type, text, transform.bucket);
+    default:
+      return transform.kind === 'partial' ? partialNumber(text, transform.keep) : null;
+  }
+}
+
+function maskUuid(transform: Transform, keyed: Keyed, text: string): string | null {
+  const digits = text.toLowerCase().replaceAll('-', '');
+  if (!/^[0-9a-f]{32}$/.test(digits)) return null;
+  switch (transform.kind) {
+    case 'hash':
+    case 'tokenise': {
+      // Version 8 and the variant of RFC 9562: a value of its maker's own meaning.
+      const hex = keyed.key.digest(`${keyed.domain} ${transform.kind}`, digits).toString('hex');
+      return uuidOf(`${hex.slice(0, 12)}8${hex.slice(13, 16)}8${hex.slice(17, 32)}`);
+    }
+    case 'partial': {
+      const shown = Math.min(transform.keep, 15);
+      return uuidOf(digits.slice(32 - shown).padStart(32, '0'));
+    }
+    default:
+      return null;
+  }
+}
+
+const uuidOf = (hex: string): string =>
+  [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+
+function general(
+  transform: Extract<Transform, { readonly kind: 'generalise' }>,
+  type: string,
+  text: string,
+): string | null {
+  if (type === 'date' || type === 'timestamp' || type === 'timestamptz') return generalTime(transform, text);
+  return type === 'inet' || type === 'cidr' ? generalAddress(text) : null;
 }
