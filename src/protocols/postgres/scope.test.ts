@@ -343,3 +343,75 @@ test('the record names verbs and resolved objects, sorted, once each', () => {
     objects: ['hr.salaries', 'ledger.accounts', 'ledger.entries'],
   });
 });
+
+const withColumns = catalogFrom([
+  ...rows.filter((row) => row.kind !== 'r'),
+  {
+    kind: 'r',
+    schema: 'ledger',
+    name: 'entries',
+    oid: '1',
+    relkind: 'r',
+    columns: '[[1,"id",20],[2,"amount",1700],[3,"Note",25]]',
+  },
+  {
+    kind: 'r',
+    schema: 'hr',
+    name: 'salaries',
+    oid: '2',
+    relkind: 'r',
+    columns: '[[1,"id",20],[2,"pay",20]]',
+  },
+]);
+const columnDenial = (scopeText: string, sql: string, names: RelationCatalog | null = withColumns) =>
+  decide(scopeText, sql, ['ledger'], names);
+
+test('a refusal for a column names it and hints the smallest scope', () => {
+  const denial = columnDenial('select (id) on ledger.entries', 'select id, "Note", amount from entries');
+  assert.equal(denial?.reason, 'no active grant covers select on columns "Note", amount of ledger.entries');
+  assert.equal(denial?.scope, 'select ("Note", amount) on ledger.entries');
+  const other = columnDenial('select (id) on ledger.entries', 'select pay from hr.salaries');
+  assert.equal(other?.scope, 'select on hr.salaries');
+  const none = columnDenial('select (nothing) on ledger.entries', 'select count(*) from entries');
+  assert.equal(none?.scope, 'select on ledger.entries');
+});
+
+test('rights of several rules on the columns of one relation add up', () => {
+  const scopeText = 'select (id) on ledger.*; select ("N*") on ledger.entries; select (am*) on *.entries';
+  assert.equal(columnDenial(scopeText, 'select id, amount from entries'), null);
+  // In quotes the asterisk is a letter.
+  assert.equal(columnDenial(scopeText, 'select * from entries')?.scope, 'select ("Note") on ledger.entries');
+  assert.equal(columnDenial('select (*) on ledger.entries', 'select * from entries'), null);
+  assert.equal(columnDenial('select (id) on ledger.entries; select on ledger.*', 'table entries'), null);
+});
+
+test('rights on columns give nothing of what is about the whole relation', () => {
+  const scopeText = 'select (*), insert (*), update (*), references (*) on ledger.entries';
+  for (const [sql, missing] of [
+    ['delete from entries where id = 1', 'delete'],
+    ['truncate entries', 'truncate'],
+    ['copy entries (id) to stdout', 'copy'],
+    ['lock table entries', 'lock'],
+    ['alter table entries add x int', 'alter'],
+    ['analyze entries', 'maintain'],
+  ] as const) {
+    assert.equal(columnDenial(scopeText, sql)?.scope, `${missing} on ledger.entries`, sql);
+  }
+});
+
+test('rights on columns are not enough where the columns are not known', () => {
+  const scopeText = 'select (*) on *.*';
+  assert.equal(
+    columnDenial(scopeText, 'select id from ledger.brand_new')?.scope,
+    'select on ledger.brand_new',
+  );
+  assert.equal(
+    columnDenial(scopeText, 'select id from ledger.entries', null)?.scope,
+    'select on ledger.entries',
+  );
+  // Wildcards do not reach system schemas, nor do columns.
+  assert.equal(
+    columnDenial(scopeText, 'select rolpassword from pg_catalog.pg_authid')?.scope,
+    'select on pg_catalog.pg_authid',
+  );
+});
