@@ -29,16 +29,17 @@ export function effectsOf(
   const portals: { name: string | null; value: Portal | null }[] = [];
   const source = Buffer.from(text);
   const alone = known.classified.statements === 1;
+  let later = 0;
   for (const effect of known.classified.effects) {
     if ('name' in effect && !isWholeName(effect.name)) return tooLong();
     switch (effect.op) {
       case 'prepare': {
-        const statement = { classified: effect.inner, fingerprint: known.fingerprint };
+        const statement = innerOf(known, effect.inner, later++);
         statements.push({ name: effect.name, value: { known: statement, text: source, types: [] } });
         break;
       }
       case 'declare': {
-        const statement = { classified: effect.inner, fingerprint: known.fingerprint };
+        const statement = innerOf(known, effect.inner, later++);
         portals.push({
           name: effect.name,
           value: {
@@ -104,6 +105,13 @@ export function effectsOf(
     }
   };
   return { inner, apply };
+}
+
+/** The statement in the text's `index`th PREPARE or DECLARE. */
+function innerOf(known: Known, classified: Known['classified'], index: number): Known {
+  const found = known.lineage.filter(({ to }) => to === 'later')[index];
+  const lineage: Known['lineage'] = found === undefined ? [] : [{ ...found, to: 'client' }];
+  return { classified, fingerprint: known.fingerprint, lineage };
 }
 
 const GONE = Symbol('closed earlier in the same text');

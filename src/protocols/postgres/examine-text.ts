@@ -2,15 +2,20 @@
 import type { Classified, Refusal } from './classified.ts';
 import { classify, refused } from './classify.ts';
 import { type Engine, isExhaustion } from './engine.ts';
+import type { Lineage } from './lineage.ts';
+import { lineageOf } from './lineage-statement.ts';
+import { isTree, list } from './tree.ts';
 
 export interface Examined {
   readonly classified: Classified;
   /** 16 hex digits, equal for statements that differ in literals only; null where there is none. */
   readonly fingerprint: string | null;
+  /** Of each statement, in order; empty where the text is denied. */
+  readonly lineage: readonly Lineage[];
 }
 
 export function notExamined(refusal: Refusal): Examined {
-  return { classified: refused(refusal), fingerprint: null };
+  return { classified: refused(refusal), fingerprint: null, lineage: [] };
 }
 
 export const TOO_DEEP: Refusal = {
@@ -29,9 +34,9 @@ export function examineText(engine: Engine, sql: string): Attempt {
   try {
     const parsed = engine.parse(sql);
     if ('error' in parsed) return { examined: notExamined(syntaxRefusal(parsed.error)), lost: false };
-    const classified = classifyDeep(parsed.tree);
+    const { classified, lineage } = readDeep(parsed.tree);
     const fingerprint = classified.denied === TOO_DEEP ? null : engine.fingerprint(sql);
-    return { examined: { classified, fingerprint }, lost: engine.worn };
+    return { examined: { classified, fingerprint, lineage }, lost: engine.worn };
   } catch (error) {
     // A tree that is no JSON is the parser's fault, and refused as well.
     if (!isExhaustion(error) && !(error instanceof SyntaxError)) throw error;
@@ -40,11 +45,16 @@ export function examineText(engine: Engine, sql: string): Attempt {
 }
 
 /** Running out of stack in our own walk harms no engine. */
-function classifyDeep(parseTree: unknown): Classified {
+function readDeep(parseTree: unknown): Pick<Examined, 'classified' | 'lineage'> {
   try {
-    return classify(parseTree);
+    const classified = classify(parseTree);
+    if (classified.denied !== null || !isTree(parseTree)) return { classified, lineage: [] };
+    return {
+      classified,
+      lineage: list(parseTree.stmts).map((raw) => lineageOf(isTree(raw) ? raw.stmt : raw)),
+    };
   } catch (error) {
-    if (error instanceof RangeError) return refused(TOO_DEEP);
+    if (error instanceof RangeError) return { classified: refused(TOO_DEEP), lineage: [] };
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import type { ResourceView } from '../../core/views.ts';
+import { ORIGINS_QUERY, type Origins, originsFrom } from './mask-origins.ts';
 import { CATALOG_QUERY, catalogFrom, type RelationCatalog } from './names.ts';
 import { simpleQuery } from './simple-query.ts';
 import { connectUpstream } from './upstream.ts';
@@ -24,7 +25,15 @@ export class RelationCatalogs {
     let known = this.#known.get(id);
     if (known === undefined) {
       if (this.#known.size >= MAX_DATABASES) this.#known.clear();
-      known = { version: 0, catalog: null, readAt: 0, changedAt: 0, reading: null };
+      known = {
+        version: 0,
+        catalog: null,
+        origins: null,
+        wantsOrigins: false,
+        readAt: 0,
+        changedAt: 0,
+        reading: null,
+      };
       this.#known.set(id, known);
     }
     return new DatabaseCatalog(known, resource, database, this.#timeoutMs);
@@ -35,6 +44,9 @@ interface Known {
   /** Grows with every reading, so that decisions made with an older one can be told. */
   version: number;
   catalog: RelationCatalog | null;
+  /** Read with the names once a mask has asked for them. */
+  origins: Origins | null;
+  wantsOrigins: boolean;
   readAt: number;
   changedAt: number;
   reading: Promise<void> | null;
@@ -61,6 +73,12 @@ export class DatabaseCatalog {
   /** Null when it has to be read (again) first: then {@link read} it and come back. */
   current(): RelationCatalog | null {
     return Date.now() - this.#known.readAt < BELIEVED_MS ? this.#known.catalog : null;
+  }
+
+  /** Of the names in {@link current}; null when they have to be read first. */
+  origins(): Origins | null {
+    this.#known.wantsOrigins = true;
+    return this.#known.origins;
   }
 
   /** Reads the names; sessions that ask at the same time share one reading. Fails as `connectUpstream` does. */
@@ -97,6 +115,9 @@ export class DatabaseCatalog {
           columns,
         })),
       );
+      known.origins = known.wantsOrigins
+        ? originsFrom(await simpleQuery(upstream, ORIGINS_QUERY, this.#timeoutMs))
+        : null;
       // What changed while it was being read may be missing in it.
       known.readAt = known.changedAt >= startedAt ? 0 : startedAt;
       known.version += 1;

@@ -1,0 +1,167 @@
+/** Which columns of a database are masked, for one set of rules. */
+import { type Probes, TRANSFORMS } from '../../core/masks.ts';
+import { MaskKey } from '../../masking/key.ts';
+import type { CompiledMask, MaskPlan } from '../../masking/rules.ts';
+import { type Relation, SYSTEM_COLUMNS } from './columns.ts';
+import type { Origins } from './mask-origins.ts';
+import type { RelationCatalog } from './names.ts';
+
+/** A masked column. One object for each: they are compared by identity. */
+export interface Masked {
+  /** `schema.table.column` */
+  readonly column: string;
+  readonly mask: CompiledMask;
+}
+
+/** The masked columns of one relation. */
+export interface RelationMasks {
+  readonly byNumber: ReadonlyMap<number, Masked>;
+  readonly byName: ReadonlyMap<string, Masked>;
+  readonly all: ReadonlySet<Masked>;
+}
+
+export const NO_MASKS: ReadonlySet<Masked> = new Set();
+
+/** Statistics hold samples of values; what tells whose they are does not. */
+const STATISTICS: ReadonlySet<string> = new Set([
+  'pg_statistic',
+  'pg_stats',
+  'pg_statistic_ext_data',
+  'pg_stats_ext',
+  'pg_stats_ext_exprs',
+]);
+const STATISTICS_OPEN =
+  /^(schemaname|tablename|attname|inherited|statistics_|sta(relid|attnum|inherit)$|stx)/;
+
+export class ColumnMasks {
+  readonly plan: MaskPlan;
+  /** For what cannot be traced: nothing of it is shown. */
+  readonly unseen: Masked;
+  readonly #catalog: RelationCatalog;
+  readonly #origins: Origins;
+  readonly #known = new Map<number, RelationMasks>();
+  readonly #named = new Map<string, Masked>();
+  readonly #whole = new Map<Masked, Masked>();
+  readonly #inProgress = new Set<number>();
+
+  constructor(plan: MaskPlan, catalog: RelationCatalog, origins: Origins, key: Uint8Array) {
+    this.plan = plan;
+    this.#catalog = catalog;
+    this.#origins = origins;
+    const rule = { id: '', name: 'unseen', revision: 0 };
+    const probes: Probes = 'deny';
+    this.unseen = {
+      column: '?',
+      mask: { rule, transform: { kind: 'redact' }, probes, domain: 'column', key: new MaskKey(key) },
+    };
+  }
+
+  /** @param relation one of the catalogue */
+  of(relation: Relation): RelationMasks {
+    const known = this.#known.get(relation.oid);
+    if (known !== undefined) return known;
+    // A view that uses itself is none: what cannot be followed is masked.
+    if (this.#inProgress.has(relation.oid)) return this.#everything(relation);
+    this.#inProgress.add(relation.oid);
+    const byNumber = new Map<number, Masked>();
+    const byName = new Map<string, Masked>();
+    for (const { number, name } of relation.columns) {
+      const masked = this.#column(relation, number, name);
+      if (masked === null) continue;
+      byNumber.set(number, masked);
+      byName.set(name, masked);
+    }
+    const masks = { byNumber, byName, all: byName.size === 0 ? NO_MASKS : new Set(byName.values()) };
+    this.#inProgress.delete(relation.oid);
+    this.#known.set(relation.oid, masks);
+    return masks;
+  }
+
+  /** A column of a relation that the catalogue does not know. */
+  named(schema: string, table: string, column: string): Masked | null {
+    if (SYSTEM_COLUMNS.has(column)) return null;
+    const mask = this.plan.forColumn(schema, table, column);
+    return mask === null ? null : this.#make(`${schema}.${table}.${column}`, mask);
+  }
+
+  /** The same column, of which nothing may be shown. */
+  whole(masked: Masked): Masked {
+    const { transform } = masked.mask;
+    if (transform.kind === 'redact' || transform.kind === 'null') return masked;
+    let whole = this.#whole.get(masked);
+    if (whole === undefined) {
+      whole = { column: masked.column, mask: { ...masked.mask, transform: { kind: 'redact' } } };
+      this.#whole.set(masked, whole);
+    }
+    return whole;
+  }
+
+  #column(relation: Relation, number: number, name: string): Masked | null {
+    const { schema, name: table, oid, kind } = relation;
+    if (schema === 'pg_catalog') {
+      return STATISTICS.has(table) && !STATISTICS_OPEN.test(name) ? this.unseen : null;
+    }
+    let masked = this.named(schema, table, name);
+    if (kind === 'v' || kind === 'm') return stricter(masked, this.#viewColumn(relation, number));
+    // A row of the parent may be one of the child, and one of the child is one of the parent.
+    for (const relative of this.#origins.relatives(oid)) {
+      const other = this.#catalog.relationByOid(relative);
+      if (other?.column(name) !== undefined) {
+        masked = stricter(masked, this.named(other.schema, other.name, name));
+      }
+    }
+    return masked;
+  }
+
+  #viewColumn(view: Relation, number: number): Masked | null {
+    if (view.schema === 'information_schema') return null;
+    const origin = this.#origins.view(view.oid);
+    if (origin === undefined) return this.unseen;
+    const used = new Set<Masked>();
+    for (const oid of origin.uses) {
+      const relation = this.#catalog.relationByOid(oid);
+      if (relation === undefined) used.add(this.unseen);
+      else for (const masked of this.of(relation).all) used.add(masked);
+    }
+    const [first] = used;
+    if (first === undefined) return null;
+    let result: Masked | null | undefined;
+    for (const entry of origin.entries) {
+      if (entry.number !== number) continue;
+      const one = this.#entry(entry.table, entry.column, first);
+      if (result === undefined) result = one;
+      else if (result !== one) return this.whole(result ?? one ?? first);
+    }
+    return result === undefined ? this.whole(first) : result;
+  }
+
+  /** @param otherwise what an expression may be of */
+  #entry(table: number, column: number, otherwise: Masked): Masked | null {
+    const relation = this.#catalog.relationByOid(table);
+    if (table === 0 || relation === undefined) return this.whole(otherwise);
+    const masks = this.of(relation);
+    if (column !== 0) return masks.byNumber.get(column) ?? null;
+    const [any] = masks.all;
+    return any === undefined ? null : this.whole(any);
+  }
+
+  #everything(relation: Relation): RelationMasks {
+    const byNumber = new Map(relation.columns.map(({ number }) => [number, this.unseen]));
+    const byName = new Map(relation.columns.map(({ name }) => [name, this.unseen]));
+    return { byNumber, byName, all: new Set([this.unseen]) };
+  }
+
+  #make(column: string, mask: CompiledMask): Masked {
+    const known = this.#named.get(column);
+    if (known !== undefined) return known;
+    const made = { column, mask };
+    this.#named.set(column, made);
+    return made;
+  }
+}
+
+function stricter(a: Masked | null, b: Masked | null): Masked | null {
+  if (a === null || b === null) return a ?? b;
+  const rank = ({ mask }: Masked): number => TRANSFORMS.indexOf(mask.transform.kind);
+  return rank(b) < rank(a) ? b : a;
+}
