@@ -6,18 +6,17 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-export interface Needed {
-  /** The program. */
-  readonly command: string;
+/** A program, or a file that is not one: a library, a driver. */
+export type Needed = {
   /** The Debian package that holds it. */
   readonly package: string;
-}
+} & ({ readonly command: string } | { readonly file: string });
 
-export const PSQL: Needed = { command: 'psql', package: 'postgresql-client' };
-export const PGBENCH: Needed = { command: 'pgbench', package: 'postgresql' };
-export const PGBOUNCER: Needed = { command: 'pgbouncer', package: 'pgbouncer' };
-export const CHROMIUM: Needed = { command: 'chromium', package: 'chromium' };
-export const STRACE: Needed = { command: 'strace', package: 'strace' };
+export const PSQL = { command: 'psql', package: 'postgresql-client' } as const satisfies Needed;
+export const PGBENCH = { command: 'pgbench', package: 'postgresql' } as const satisfies Needed;
+export const PGBOUNCER = { command: 'pgbouncer', package: 'pgbouncer' } as const satisfies Needed;
+export const CHROMIUM = { command: 'chromium', package: 'chromium' } as const satisfies Needed;
+export const STRACE = { command: 'strace', package: 'strace' } as const satisfies Needed;
 
 /** Debian keeps servers where an ordinary user's path does not look. */
 const EXTRA_DIRECTORIES = ['/usr/sbin', '/sbin'];
@@ -36,6 +35,12 @@ export function findCommand(command: string, path = process.env.PATH ?? ''): str
   return null;
 }
 
+function isThere(needed: Needed): boolean {
+  return 'command' in needed ? findCommand(needed.command) !== null : existsSync(needed.file);
+}
+
+const nameOf = (needed: Needed): string => ('command' in needed ? needed.command : needed.file);
+
 /**
  * Installs the packages of those programs that are missing, with apt-get, as root or through sudo where that
  * asks no password. Says so in one line. Services of the packages are not started and PostgreSQL makes no
@@ -44,11 +49,11 @@ export function findCommand(command: string, path = process.env.PATH ?? ''): str
  * @throws Error with the command to run by hand
  */
 export function ensureDebianPackages(needed: readonly Needed[]): void {
-  const missing = needed.filter(({ command }) => findCommand(command) === null);
+  const missing = needed.filter((one) => !isThere(one));
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map((one) => one.package))];
   const byHand = `apt-get update && apt-get install --no-install-recommends ${packages.join(' ')}`;
-  const say = `needed and not installed: ${missing.map(({ command }) => command).join(', ')}`;
+  const say = `needed and not installed: ${missing.map(nameOf).join(', ')}`;
   const asRoot = rootPrefix();
   if (findCommand('apt-get') === null || asRoot === null) {
     throw new Error(`${say}. Run as root: ${byHand}`);
@@ -59,7 +64,7 @@ export function ensureDebianPackages(needed: readonly Needed[]): void {
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${say}. Run as root: ${byHand}`);
   }
-  const still = missing.filter(({ command }) => findCommand(command) === null);
+  const still = missing.filter((one) => !isThere(one));
   if (still.length > 0) throw new Error(`apt-get succeeded, but ${say}`);
 }
 

@@ -1,0 +1,46 @@
+/**
+ * Real, unmodified clients: each runs the same script directly against PostgreSQL and through Postern under a full scope, and
+ * what it prints must be the same to the byte. Where a scope refuses, scripts print the SQLSTATE alone: the words are ours.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { ensureDebianPackages } from '../../scripts/need.ts';
+import { run } from '../support/processes.ts';
+import { CLIENTS, COMMON_STEPS } from './clients.ts';
+import { type Side, Stage } from './stage.ts';
+
+describe('stock clients hear through Postern what they hear directly', () => {
+  let stage: Stage;
+  before(async () => {
+    ensureDebianPackages(CLIENTS.flatMap(({ needs }) => needs));
+    stage = await Stage.start();
+  });
+  after(() => stage?.stop());
+
+  for (const client of CLIENTS) {
+    it(client.name, async (t) => {
+      const play = async (side: Side) => {
+        const [program, ...args] = client.command;
+        const env = { ...side.env, ...client.env };
+        const ended = await run(program, args, { env, timeoutMs: 120_000 });
+        assert.equal(
+          ended.code,
+          0,
+          `${side.name}: ${ended.signal}\n${ended.stdout.slice(-2000)}\n${ended.stderr}`,
+        );
+        return { stdout: side.neutral(ended.stdout), stderr: side.neutral(ended.stderr) };
+      };
+      const [direct, through] = await stage.sides(client.name);
+      const expected = await play(direct);
+      const actual = await play(through);
+      t.diagnostic(expected.stderr.trim());
+      const lines = expected.stdout.trimEnd().split('\n');
+      assert.deepEqual(actual.stdout.trimEnd().split('\n'), lines);
+      assert.equal(actual.stderr, expected.stderr);
+      const steps = new Set(lines.map((line) => (JSON.parse(line) as { step: string }).step));
+      for (const step of [...COMMON_STEPS, ...client.steps, 'end'])
+        assert.ok(steps.has(step), `no step ${step}`);
+      await stage.refusedOnlySecrets(through.principal);
+    });
+  }
+});
