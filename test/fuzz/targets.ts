@@ -1,0 +1,14 @@
+import { LEDGER_TARGETS } from './ledger-targets.ts';
+import { POSTGRES_TARGETS } from './postgres-targets.ts';
+import type { FuzzTarget } from './target.ts';
+
+/** Everything that reads bytes of a client, a server, a file or a package. */
+export const TARGETS: readonly FuzzTarget[] = [...POSTGRES_TARGETS, ...LEDGER_TARGETS];
+
+export function targetNamed(name: string): FuzzTarget {
+  const target = TARGETS.find((each) => each.name === name);
+  if (target === undefined) {
+    throw new Error(`there is no target ${name}; there are: ${TARGETS.map((each) => each.name).join(', ')}`);
+  }
+  return target;
+}
