@@ -20,6 +20,7 @@ import { SecretBox } from '../vault/secrets.ts';
 import { Erasures } from './erasures.ts';
 import { Grants } from './grants.ts';
 import { Holds } from './holds.ts';
+import { Masks } from './masks.ts';
 import { Resources } from './resources.ts';
 import { Retention } from './retention.ts';
 import { type ValidateScope, validateScope } from './scopes.ts';
@@ -54,6 +55,7 @@ export class Control {
   readonly credentials: Credentials;
   readonly resources: Resources;
   readonly grants: Grants;
+  readonly masks: Masks;
   readonly holds: Holds;
   readonly retention: Retention;
   readonly erasures: Erasures;
@@ -82,9 +84,10 @@ export class Control {
     this.tokens = new ApiTokens(db, this.#changes);
     this.setup = new Setup(db, this.#changes);
     this.principals = new Principals(db, this.#changes);
-    this.credentials = new Credentials(db, this.#changes, keys.scramSalt);
+    this.credentials = new Credentials(options.dataDir, db, this.#changes, keys.scramSalt);
     this.resources = new Resources(db, this.#changes, box);
     this.grants = new Grants(db, this.#changes, options.validateScope ?? validateScope);
+    this.masks = new Masks(db, this.#changes);
     this.holds = new Holds(db, this.#changes);
     this.retention = new Retention(db, this.#changes);
     const write = (record: RecordBase): Promise<void> => this.#write(record);

@@ -3,6 +3,7 @@
  * field added to the state does not leave by itself.
  */
 import { type TSchema, Type } from 'typebox';
+import { DAYS } from '../core/conditions.ts';
 import { TEXT_MODES } from '../evidence/format.ts';
 import { PRINCIPAL_KINDS, ROLES } from '../store/entities.ts';
 
@@ -73,17 +74,48 @@ export const Resource = Type.Object({
   environment: Type.String(),
   classification: Type.String(),
   durability: Type.String(),
+  catalogAccess: Type.String(),
   upstream: Type.Object({ user: Type.String() }),
   status: Type.String(),
   statusReason: orNull(Type.String()),
   createdAt: Type.String(),
 });
 
+/** `src/core/conditions.ts` says what they mean and checks their values. */
+const Conditions = Type.Object(
+  {
+    maxRows: Type.Optional(Type.Integer()),
+    requireWhere: Type.Optional(Type.Boolean()),
+    noDdl: Type.Optional(Type.Boolean()),
+    fingerprints: Type.Optional(Type.Array(text(64), { maxItems: 256 })),
+    hours: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            days: Type.Array(oneOf(DAYS), { minItems: 1, maxItems: 7 }),
+            from: text(5),
+            to: text(5),
+            timeZone: text(64),
+          },
+          closed,
+        ),
+        { maxItems: 16 },
+      ),
+    ),
+    sources: Type.Optional(Type.Array(text(64), { maxItems: 256 })),
+    statementTimeoutMs: Type.Optional(Type.Integer()),
+    idleTimeoutMs: Type.Optional(Type.Integer()),
+    maxRowBytes: Type.Optional(Type.Integer()),
+  },
+  closed,
+);
+
 export const Grant = Type.Object({
   id: Type.String(),
   principal: Ref,
   resource: Ref,
   scope: Type.String(),
+  conditions: Conditions,
   start: Type.String(),
   end: Type.String(),
   status: Type.String(),
@@ -162,6 +194,7 @@ export const ResourceBody = Type.Object(
     environment: text(200),
     classification: text(200),
     durability: Type.Optional(oneOf(['process', 'power'] as const)),
+    catalogAccess: Type.Optional(oneOf(['tools', 'none'] as const)),
     upstream: Type.Object({ user: text(200), password: text(2000) }, closed),
   },
   closed,
@@ -172,6 +205,7 @@ export const GrantBody = Type.Object(
     principal: refText,
     resource: refText,
     scope: text(16_384),
+    conditions: Type.Optional(Conditions),
     start: Type.Optional(timeText),
     end: Type.Optional(timeText),
     ttlSeconds: Type.Optional(seconds),
@@ -182,7 +216,13 @@ export const GrantBody = Type.Object(
 );
 
 export const CredentialBody = Type.Object(
-  { principal: refText, grant: Type.Optional(idText), ttlSeconds: Type.Optional(seconds) },
+  {
+    principal: refText,
+    kind: Type.Optional(oneOf(['password', 'certificate'] as const)),
+    csr: Type.Optional(text(16_384)),
+    grant: Type.Optional(idText),
+    ttlSeconds: Type.Optional(seconds),
+  },
   closed,
 );
 

@@ -1,18 +1,23 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { Credential, Grant, IssuedCredential } from './support/api-types.ts';
+import { ensureDirectory, writePrivate } from '../store/files.ts';
+import type { Credential, Grant, IssuedCertificate, IssuedCredential } from './support/api-types.ts';
 import { type ApiClient, path } from './support/client.ts';
+import { newClientKey } from './support/client-key.ts';
 import { CREDENTIAL_COLUMNS } from './support/columns.ts';
 import { connected, examples } from './support/command.ts';
 import { reachable } from './support/connection.ts';
 import { usageError } from './support/failure.ts';
 import { note, print, printJson, printList } from './support/output.ts';
 import { databaseName, formatExports, formatPgpass, formatUri, type Login } from './support/postgres-env.ts';
+import { safeLine } from './support/text.ts';
 import { formatTime, parseDuration } from './support/time.ts';
 
 export function register(program: Command): void {
-  const credential = program.command('credential').description('short-lived passwords of principals');
+  const credential = program
+    .command('credential')
+    .description('short-lived passwords and certificates of principals');
   issue(credential);
   list(credential);
   revoke(credential);
@@ -20,6 +25,9 @@ export function register(program: Command): void {
 
 interface IssueOptions {
   readonly principal: string;
+  readonly kind: 'password' | 'certificate';
+  readonly csr?: string;
+  readonly out?: string;
   readonly grant?: string;
   readonly for?: number;
   readonly resource?: string;
@@ -31,8 +39,13 @@ interface IssueOptions {
 function issue(parent: Command): void {
   const command = parent
     .command('issue')
-    .description('issue a password and print it, once, on standard output')
+    .description('issue a password and print it, once, on standard output; or a client certificate')
     .requiredOption('--principal <principal>', 'whose')
+    .addOption(
+      new Option('--kind <kind>', 'what to issue').choices(['password', 'certificate']).default('password'),
+    )
+    .option('--csr <file>', 'certificate request (PEM) of a key that you made, "-" for standard input')
+    .option('--out <dir>', 'or: make a key here, and write client.key, client.crt and ca.crt')
     .option('--grant <id>', 'sessions opened with it stand under this grant alone')
     .option('--for <duration>', 'how long it is valid (1h)', parseDuration)
     .option('--resource <resource>', "resource to connect to (the grant's)")
@@ -48,31 +61,97 @@ function issue(parent: Command): void {
     'eval "$(postern credential issue --principal nightly-ledger-batch --resource ledger-db)" && psql',
     'psql "$(postern credential issue --principal nightly-ledger-batch --grant 0199... --format uri)"',
     'postern credential issue --principal nightly-ledger-batch --format pgpass >> ~/.pgpass',
+    'eval "$(postern credential issue --principal nightly-ledger-batch --kind certificate --out ./id)" && psql',
+    'postern credential issue --principal nightly-ledger-batch --kind certificate --csr client.csr > client.crt',
   );
   connected<IssueOptions>(command, async ({ api, options }) => {
+    checkKind(options);
     // Looked up first: a grant that cannot be read should not leave a password behind that nobody got.
     const resource = options.resource ?? (await resourceOf(api, options.grant));
     if (resource === null && options.database !== undefined) {
       throw usageError('--database says nothing without a resource', 'Give --resource or --grant too.');
     }
-    const issued = await api.post<IssuedCredential>('/v1/credentials', {
+    const database = resource && databaseName(resource, options.database);
+    const body = {
       principal: options.principal,
       ...(options.grant !== undefined && { grant: options.grant }),
       ...(options.for !== undefined && { ttlSeconds: options.for }),
-    });
-    let caFile = api.connection.ca?.file ?? null;
-    if (options.caOut !== undefined) {
-      writeFileSync(options.caOut, issued.connection.ca);
-      caFile = resolve(options.caOut);
-    }
+    };
+    if (options.kind === 'certificate') return issueCertificate(api, options, body, database);
+    const issued = await api.post<IssuedCredential>('/v1/credentials', body);
+    const caFile = caFileOf(api, issued, options.caOut);
     if (options.json || options.format === 'json') return printJson(issued);
-    await print(
-      FORMATS[options.format](
-        loginOf(api, issued, resource && databaseName(resource, options.database), caFile),
-      ),
-    );
+    await print(FORMATS[options.format](loginOf(api, issued, database, caFile)));
     note(`Valid until ${formatTime(issued.credential.expiresAt)}. The password cannot be shown again.`);
   });
+}
+
+function checkKind({ kind, csr, out, format }: IssueOptions): void {
+  if (kind === 'password') {
+    if (csr !== undefined || out !== undefined)
+      throw usageError('--csr and --out are for --kind certificate');
+    return;
+  }
+  if ((csr === undefined) === (out === undefined)) {
+    throw usageError(
+      'a certificate needs a key',
+      'Give --out DIR to have one made here, or --csr FILE with the request for yours.',
+    );
+  }
+  if (format === 'pgpass') throw usageError('a password file holds no certificates');
+}
+
+async function issueCertificate(
+  api: ApiClient,
+  options: IssueOptions & { readonly json?: boolean },
+  body: object,
+  database: string | null,
+): Promise<void> {
+  const { csr, out } = options;
+  const made = out === undefined ? null : await newClientKey();
+  const request = made?.csrPem ?? readRequest(csr as string);
+  const issued = await api.post<IssuedCertificate>('/v1/credentials', {
+    ...body,
+    kind: 'certificate',
+    csr: request,
+  });
+  const until = `Valid until ${formatTime(issued.credential.expiresAt)}.`;
+  if (made === null || out === undefined) {
+    caFileOf(api, issued, options.caOut);
+    if (options.json || options.format === 'json') return printJson(issued);
+    await print(issued.certificate);
+    note(until);
+    return;
+  }
+  const keyFile = resolve(out, 'client.key');
+  const certFile = resolve(out, 'client.crt');
+  ensureDirectory(resolve(out));
+  writePrivate(keyFile, made.keyPem);
+  writePrivate(certFile, issued.certificate);
+  const caFile = caFileOf(api, issued, options.caOut ?? resolve(out, 'ca.crt'));
+  if (options.json || options.format === 'json') return printJson({ ...issued, keyFile, certFile, caFile });
+  const login = { ...targetOf(api, issued, database, caFile), certFile, keyFile };
+  await print(options.format === 'uri' ? formatUri(login) : formatExports(login));
+  note(`${until} The key is in ${safeLine(keyFile)}.`);
+}
+
+function readRequest(file: string): string {
+  try {
+    return readFileSync(file === '-' ? process.stdin.fd : file, 'utf8');
+  } catch (error) {
+    throw usageError(`cannot read the certificate request: ${(error as Error).message}`);
+  }
+}
+
+/** The file with the authority to trust, written where it was asked for. */
+function caFileOf(
+  api: ApiClient,
+  issued: Pick<IssuedCredential, 'connection'>,
+  caOut: string | undefined,
+): string | null {
+  if (caOut === undefined) return api.connection.ca?.file ?? null;
+  writeFileSync(caOut, issued.connection.ca);
+  return resolve(caOut);
 }
 
 const FORMATS = { env: formatExports, uri: formatUri, pgpass: formatPgpass } as const;
@@ -88,12 +167,20 @@ export function loginOf(
   database: string | null,
   caFile: string | null,
 ): Login {
+  return { ...targetOf(api, issued, database, caFile), password: issued.password };
+}
+
+function targetOf(
+  api: ApiClient,
+  issued: Pick<IssuedCredential, 'connection' | 'username'>,
+  database: string | null,
+  caFile: string | null,
+) {
   const apiHost = new URL(api.connection.api).hostname.replace(/^\[|\]$/g, '');
   return {
     host: reachable(issued.connection.host, apiHost),
     port: issued.connection.port,
     user: issued.username,
-    password: issued.password,
     database,
     caFile,
   };
@@ -107,7 +194,7 @@ interface ListOptions {
 function list(parent: Command): void {
   const command = parent
     .command('list')
-    .description('list issued passwords (never the passwords themselves)')
+    .description('list what was issued (never the passwords themselves)')
     .option('--principal <principal>', 'only those of this principal')
     .addOption(
       new Option('--status <status>', 'only these')
@@ -124,7 +211,7 @@ function list(parent: Command): void {
 function revoke(parent: Command): void {
   const command = parent
     .command('revoke <id>')
-    .description('end a password now, with the sessions opened by it')
+    .description('end a password or certificate now, with the sessions opened by it')
     .requiredOption('--reason <text>', 'why; it is kept in the log');
   connected<{ reason: string }>(command, async ({ api, options, args }) => {
     const done = await api.post<Credential>(path`/v1/credentials/${args[0] as string}/revoke`, {

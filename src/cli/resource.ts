@@ -33,9 +33,11 @@ interface AddOptions {
   readonly tlsMode?: string;
   readonly caFile?: string;
   readonly serverName?: string;
+  readonly tlsNegotiation?: string;
   readonly environment: string;
   readonly classification: string;
   readonly durability?: string;
+  readonly catalogAccess?: string;
   readonly passwordFile?: string;
 }
 
@@ -54,6 +56,12 @@ function add(parent: Command): void {
     .addOption(new Option('--tls-mode <mode>', 'TLS towards it (verify-full)').choices(TLS_MODES))
     .option('--ca-file <file>', 'certificate authority of its certificate, PEM')
     .option('--server-name <name>', 'name in its certificate, where that is not the host')
+    .addOption(
+      new Option(
+        '--tls-negotiation <how>',
+        'direct: TLS from the first byte, PostgreSQL 17 and later',
+      ).choices(['postgres', 'direct']),
+    )
     .requiredOption('--environment <name>', 'where it belongs, such as production')
     .requiredOption('--classification <name>', 'class of its data, such as confidential')
     .addOption(
@@ -61,6 +69,12 @@ function add(parent: Command): void {
         '--durability <level>',
         'what a record must survive before its command is forwarded',
       ).choices(['process', 'power']),
+    )
+    .addOption(
+      new Option(
+        '--catalog-access <level>',
+        'system catalogues open to every session: those that tools read (tools), or none',
+      ).choices(['tools', 'none']),
     )
     .option('--password-file <file>', 'file with the upstream password, "-" for standard input');
   examples(
@@ -86,10 +100,12 @@ function add(parent: Command): void {
         mode: address.tlsMode ?? 'verify-full',
         ...(address.caFile !== undefined && { ca: readCa(address.caFile) }),
         ...(options.serverName !== undefined && { serverName: options.serverName }),
+        ...(options.tlsNegotiation !== undefined && { negotiation: options.tlsNegotiation }),
       },
       environment: options.environment,
       classification: options.classification,
       ...(options.durability !== undefined && { durability: options.durability }),
+      ...(options.catalogAccess !== undefined && { catalogAccess: options.catalogAccess }),
       upstream: { user: address.user, password },
     });
     if (options.json) return printJson(made);
@@ -200,6 +216,7 @@ function describe(resource: Resource): string {
     ['environment', resource.environment],
     ['classification', resource.classification],
     ['durability', resource.durability],
+    ['catalogue access', resource.catalogAccess],
     ['status', resource.status],
     ['since', formatTime(resource.createdAt)],
     ['id', resource.id],

@@ -16,6 +16,7 @@ import {
   type Page,
 } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
+import { issueClientCertificate } from '../vault/client-certificates.ts';
 import { atMillis, checkReason, checkTtl } from './input.ts';
 
 export const CREDENTIAL_TTL_DEFAULT = 3600;
@@ -27,6 +28,18 @@ export interface NewCredential {
   readonly ttlSeconds?: number | undefined;
 }
 
+export interface NewCertificate extends NewCredential {
+  /** Certification request, PEM: the private key stays with the client. */
+  readonly csr: string;
+}
+
+export interface IssuedCertificate {
+  readonly credential: Credential;
+  readonly username: string;
+  /** The certificate, PEM. */
+  readonly certificate: string;
+}
+
 export interface IssuedCredential {
   readonly credential: Credential;
   readonly username: string;
@@ -34,13 +47,15 @@ export interface IssuedCredential {
   readonly password: string;
 }
 
-/** Short-lived passwords, of which the store keeps the SCRAM verifier alone. */
+/** Short-lived passwords, of which the store keeps the SCRAM verifier alone, and short-lived client certificates. */
 export class Credentials {
+  readonly #dataDir: string;
   readonly #db: StateDb;
   readonly #changes: ChangeLog;
   readonly #saltSecret: Buffer;
 
-  constructor(db: StateDb, changes: ChangeLog, saltSecret: Buffer) {
+  constructor(dataDir: string, db: StateDb, changes: ChangeLog, saltSecret: Buffer) {
+    this.#dataDir = dataDir;
     this.#db = db;
     this.#changes = changes;
     this.#saltSecret = saltSecret;
@@ -53,51 +68,44 @@ export class Credentials {
    * @throws PosternError POSTERN_PRINCIPAL_INACTIVE; POSTERN_GRANT_MISSING, _EXPIRED or _REVOKED for the grant named
    */
   issue(actor: Actor, input: NewCredential): Promise<IssuedCredential> {
-    const ttl = checkTtl(input.ttlSeconds ?? CREDENTIAL_TTL_DEFAULT, CREDENTIAL_TTL_MAX, 'credential');
+    const ttl = ttlOf(input);
     return this.#changes.run(actor, async (db) => {
-      const principal = found(await findPrincipal(db, input.principal), 'principal', input.principal);
-      const now = Date.now();
-      let end = now + ttl * 1000;
-      if (principal.status !== 'active') {
-        throw new PosternError('POSTERN_PRINCIPAL_INACTIVE', `${principal.name} is ${principal.status}.`);
-      }
-      if (principal.expiresAt !== null) end = Math.min(end, Date.parse(principal.expiresAt));
-      if (input.grant !== undefined) {
-        end = Math.min(end, await grantEnd(db, input.grant, principal.id, now));
-      }
-      if (end <= now) throw new PosternError('POSTERN_PRINCIPAL_INACTIVE', `${principal.name} has expired.`);
+      const after = await newCredential(db, input, ttl, 'password');
       const password = newPassword();
-      const salt = scramSalt(this.#saltSecret, principal.name);
+      const salt = scramSalt(this.#saltSecret, after.principal.name);
       const keys = await scramKeys(password, salt, SCRAM_ITERATIONS);
-      const after: Credential = {
-        id: uuidv7(),
-        principal: { id: principal.id, name: principal.name },
-        grant: input.grant ?? null,
-        kind: 'password',
-        certificateSha256: null,
-        expiresAt: atMillis(end),
-        status: 'active',
-        endReason: null,
-        endedAt: null,
-        createdAt: atMillis(now),
-      };
       return {
-        changes: [
-          {
-            type: 'credential.issued',
-            entity: 'credential',
-            before: null,
-            after,
-            principal: after.principal,
-          },
-        ],
+        changes: [issued(after)],
         secrets: async (tx) => {
           await tx
             .insertInto('credential_verifiers')
             .values({ credential_id: after.id, stored_key: keys.storedKey, server_key: keys.serverKey })
             .execute();
         },
-        result: { credential: after, username: principal.name, password },
+        result: { credential: after, username: after.principal.name, password },
+      };
+    });
+  }
+
+  /**
+   * Issues a client certificate for the key of a request. It ends as a password would, and can be revoked like one.
+   *
+   * @throws PosternError as `issue`, and POSTERN_INVALID for a request that is not taken
+   */
+  issueCertificate(actor: Actor, input: NewCertificate): Promise<IssuedCertificate> {
+    const ttl = ttlOf(input);
+    return this.#changes.run(actor, async (db) => {
+      const plain = await newCredential(db, input, ttl, 'certificate');
+      const { pem, sha256 } = await issueClientCertificate(this.#dataDir, {
+        csr: input.csr,
+        principal: plain.principal.name,
+        id: plain.id,
+        notAfter: Date.parse(plain.expiresAt),
+      });
+      const after: Credential = { ...plain, certificateSha256: sha256 };
+      return {
+        changes: [issued(after)],
+        result: { credential: after, username: after.principal.name, certificate: pem },
       };
     });
   }
@@ -124,6 +132,47 @@ export class Credentials {
     });
   }
 }
+
+const ttlOf = (input: NewCredential): number =>
+  checkTtl(input.ttlSeconds ?? CREDENTIAL_TTL_DEFAULT, CREDENTIAL_TTL_MAX, 'credential');
+
+/** A credential that begins now, and ends no later than its principal and its grant. */
+async function newCredential(
+  db: StateDb,
+  input: NewCredential,
+  ttlSeconds: number,
+  kind: Credential['kind'],
+): Promise<Credential> {
+  const principal = found(await findPrincipal(db, input.principal), 'principal', input.principal);
+  const now = Date.now();
+  let end = now + ttlSeconds * 1000;
+  if (principal.status !== 'active') {
+    throw new PosternError('POSTERN_PRINCIPAL_INACTIVE', `${principal.name} is ${principal.status}.`);
+  }
+  if (principal.expiresAt !== null) end = Math.min(end, Date.parse(principal.expiresAt));
+  if (input.grant !== undefined) end = Math.min(end, await grantEnd(db, input.grant, principal.id, now));
+  if (end <= now) throw new PosternError('POSTERN_PRINCIPAL_INACTIVE', `${principal.name} has expired.`);
+  return {
+    id: uuidv7(),
+    principal: { id: principal.id, name: principal.name },
+    grant: input.grant ?? null,
+    kind,
+    certificateSha256: null,
+    expiresAt: atMillis(end),
+    status: 'active',
+    endReason: null,
+    endedAt: null,
+    createdAt: atMillis(now),
+  };
+}
+
+const issued = (after: Credential): Change => ({
+  type: 'credential.issued',
+  entity: 'credential',
+  before: null,
+  after,
+  principal: after.principal,
+});
 
 /** The change that ends a credential before its time. */
 export function revokedCredential(before: Credential, at: string, reason: string): Change {

@@ -12,7 +12,8 @@ const DAY = 86_400_000;
 const CA_DAYS = 3653;
 const SERVER_DAYS = 397;
 const RENEW_BEFORE_DAYS = 30;
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+/** With which the authority signs. */
+export const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 export interface TlsMaterial {
   readonly caPem: string;
@@ -52,6 +53,17 @@ export async function ensureTls(dataDir: string, names: readonly string[] = []):
     certPem: readFileSync(certFile, 'utf8'),
     keyPem: readFileSync(keyFile, 'utf8'),
   };
+}
+
+/**
+ * The authority of a data directory, for signing; made if there is none.
+ *
+ * @throws PosternError POSTERN_INVALID when it is damaged or over
+ */
+export async function openCa(dataDir: string): Promise<Issuer> {
+  const dir = join(dataDir, 'ca');
+  ensureDirectory(dir);
+  return ensureCa(dir);
 }
 
 async function ensureCa(dir: string): Promise<Issuer> {

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls';
 import { clientProof, scramKeys } from '../../src/core/scram.ts';
 import {
   cstring,
@@ -71,6 +71,10 @@ export interface Door {
   readonly port: number;
   /** Authority to trust; without it the connection is not encrypted. */
   readonly ca?: string;
+  /** TLS from the first byte, without asking. */
+  readonly direct?: boolean;
+  /** What else of TLS: a client's certificate, ALPN. */
+  readonly tls?: ConnectionOptions;
 }
 
 /** One connection, with everything that came from the other side. */
@@ -97,14 +101,18 @@ export class WireClient {
     raw.on('error', () => raw.destroy());
     await once(raw, 'connect');
     if (door.ca === undefined) return new WireClient(raw);
-    raw.write(SSL_REQUEST_PACKET);
-    await once(raw, 'data');
+    if (door.direct !== true) {
+      raw.write(SSL_REQUEST_PACKET);
+      await once(raw, 'data');
+    }
     const secure = connectTls({
       socket: raw,
       ca: door.ca,
       host: 'localhost',
       servername: 'localhost',
       checkServerIdentity: () => undefined,
+      ...(door.direct === true ? { ALPNProtocols: ['postgresql'] } : {}),
+      ...door.tls,
     });
     await once(secure, 'secureConnect');
     return new WireClient(secure);
@@ -125,6 +133,11 @@ export class WireClient {
     if (last.type !== 'Z') throw new Error(errorText(last));
     client.heard.length = 0;
     return client;
+  }
+
+  /** The TLS of the connection. */
+  get tls(): TLSSocket {
+    return this.socket as TLSSocket;
   }
 
   /** Answers the SCRAM exchange, whose first message may be preceded by a negotiation of the version. */

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { PosternError } from '../../core/errors.ts';
 import type { ApiDeps } from '../deps.ts';
 import { requireOwn } from '../rights.ts';
 import { type Api, actorOf, answers, listed, pageOf, personOf } from '../route.ts';
@@ -18,10 +19,12 @@ const ListQuery = Type.Object(
   { additionalProperties: false },
 );
 
+/** With `password` or `certificate`, as the kind is. */
 const Issued = Type.Object({
   credential: Credential,
   username: Type.String(),
-  password: Type.String(),
+  password: Type.Optional(Type.String()),
+  certificate: Type.Optional(Type.String()),
   connection: Type.Object({ host: Type.String(), port: Type.Integer(), ca: Type.String() }),
 });
 
@@ -37,7 +40,19 @@ export function credentialRoutes(app: Api, deps: ApiDeps): void {
     async (request, reply) => {
       const principal = await principals.get(request.body.principal);
       requireOwn(personOf(request), request.reach, principal);
-      const issued = await credentials.issue(actorOf(request), { ...request.body, principal: principal.id });
+      const { kind = 'password', csr, grant, ttlSeconds } = request.body;
+      if ((kind === 'certificate') !== (csr !== undefined)) {
+        throw new PosternError(
+          'POSTERN_INVALID',
+          'A certificate needs a certificate request (csr), and nothing else does.',
+        );
+      }
+      const input = { principal: principal.id, grant, ttlSeconds };
+      const actor = actorOf(request);
+      const issued =
+        csr === undefined
+          ? await credentials.issue(actor, input)
+          : await credentials.issueCertificate(actor, { ...input, csr });
       const { host, port } = deps.addresses().postgres;
       return reply.status(201).send({ ...issued, connection: { host, port, ca: deps.tls.caPem } });
     },

@@ -11,6 +11,7 @@ export type {
   Credential,
   Grant,
   LegalHold,
+  MaskRule,
   Person,
   Principal,
   Resource,
@@ -38,6 +39,10 @@ export interface IssuedCredential {
   readonly username: string;
   readonly password: string;
   readonly connection: { readonly host: string; readonly port: number; readonly ca: string };
+}
+
+export interface IssuedCertificate extends Omit<IssuedCredential, 'password'> {
+  readonly certificate: string;
 }
 
 export interface Session {

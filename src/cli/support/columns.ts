@@ -29,6 +29,7 @@ export const GRANT_COLUMNS: readonly Column<Grant>[] = [
 export const CREDENTIAL_COLUMNS: readonly Column<Credential>[] = [
   { title: 'credential', value: (row) => row.id },
   { title: 'principal', value: (row) => row.principal.name, shrinkTo: 10 },
+  { title: 'kind', value: (row) => row.kind },
   { title: 'grant', value: (row) => row.grant },
   { title: 'status', value: (row) => row.status, paint: paintStatus },
   { title: 'until', value: (row) => formatTime(row.expiresAt) },

@@ -33,6 +33,7 @@ describe('the environment of a command under a login', () => {
       PGDATABASE: 'ledger-db',
       PGSSLMODE: 'verify-full',
       PGSSLROOTCERT: '/etc/postern/ca.crt',
+      PGSSLCERTMODE: 'disable',
       PGGSSENCMODE: 'disable',
       POSTERN_GRANT: 'g',
     });

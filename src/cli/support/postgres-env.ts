@@ -1,14 +1,23 @@
 /** How PostgreSQL clients are told where to connect and as whom. */
 
-export interface Login {
+interface Target {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  readonly password: string;
   /** `resource` or `resource/database`; null where the user is to say it. */
   readonly database: string | null;
   /** File of the certificate authority; null where the system's store serves. */
   readonly caFile: string | null;
+}
+
+export interface Login extends Target {
+  readonly password: string;
+}
+
+/** A login with a client certificate. */
+export interface CertificateLogin extends Target {
+  readonly certFile: string;
+  readonly keyFile: string;
 }
 
 /** What `databaseName` joins: the resource, and a database of it where it is not the resource's own. */
@@ -21,15 +30,19 @@ export function databaseName(resource: string, database: string | undefined): st
  *
  * @see https://www.postgresql.org/docs/18/libpq-envars.html
  */
-export function loginVariables(login: Login): Record<string, string> {
+export function loginVariables(login: Login | CertificateLogin): Record<string, string> {
   return {
     PGHOST: login.host,
     PGPORT: String(login.port),
     PGUSER: login.user,
-    PGPASSWORD: login.password,
+    ...('password' in login && { PGPASSWORD: login.password }),
     ...(login.database !== null && { PGDATABASE: login.database }),
     PGSSLMODE: 'verify-full',
     ...(login.caFile !== null && { PGSSLROOTCERT: login.caFile }),
+    ...('certFile' in login
+      ? { PGSSLCERT: login.certFile, PGSSLKEY: login.keyFile }
+      : // A certificate of other servers, which libpq shows by itself, would be taken for a proof and refused.
+        { PGSSLCERTMODE: 'disable' }),
   };
 }
 
@@ -41,6 +54,7 @@ const MISLEADING = [
   'PGPASSFILE',
   'PGSSLCERT',
   'PGSSLKEY',
+  'PGSSLCERTMODE',
   'PGSSLCRL',
   'PGSSLCRLDIR',
   'PGSSLNEGOTIATION',
@@ -77,19 +91,24 @@ export function shellQuote(text: string): string {
 }
 
 /** The login as shell commands for `eval`. */
-export function formatExports(login: Login): string {
+export function formatExports(login: Login | CertificateLogin): string {
   return Object.entries(loginVariables(login))
     .map(([name, value]) => `export ${name}=${shellQuote(value)}\n`)
     .join('');
 }
 
 /** The login as a connection URI. @see https://www.postgresql.org/docs/18/libpq-connect.html#LIBPQ-CONNSTRING-URIS */
-export function formatUri(login: Login): string {
+export function formatUri(login: Login | CertificateLogin): string {
   const encode = encodeURIComponent;
   const host = login.host.includes(':') ? `[${login.host}]` : encode(login.host);
-  const query = `sslmode=verify-full${login.caFile === null ? '' : `&sslrootcert=${encode(login.caFile)}`}`;
+  const query = [
+    'sslmode=verify-full',
+    ...(login.caFile === null ? [] : [`sslrootcert=${encode(login.caFile)}`]),
+    ...('certFile' in login ? [`sslcert=${encode(login.certFile)}`, `sslkey=${encode(login.keyFile)}`] : []),
+  ].join('&');
   const database = login.database === null ? '' : `/${encode(login.database)}`;
-  return `postgresql://${encode(login.user)}:${encode(login.password)}@${host}:${login.port}${database}?${query}\n`;
+  const secret = 'password' in login ? `:${encode(login.password)}` : '';
+  return `postgresql://${encode(login.user)}${secret}@${host}:${login.port}${database}?${query}\n`;
 }
 
 /** The login as a line of a password file. @see https://www.postgresql.org/docs/18/libpq-pgpass.html */

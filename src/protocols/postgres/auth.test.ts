@@ -37,7 +37,10 @@ async function credential(
   };
 }
 
-function directory(principals: readonly PrincipalView[], credentials: readonly PasswordCredentialView[]): Directory {
+function directory(
+  principals: readonly PrincipalView[],
+  credentials: readonly PasswordCredentialView[],
+): Directory {
   return {
     principalByName: (name) => principals.find((each) => each.name === name),
     principal: (id) => principals.find((each) => each.id === id),
@@ -163,6 +166,93 @@ describe('ScramServer', () => {
       );
     }
     const plus = initial('n,,n=,r=clientnonce', 'SCRAM-SHA-256-PLUS');
-    assert.throws(() => new ScramServer(server, SECRET, 'batch', null).first(plus, 0, plus.length), WireError);
+    assert.throws(
+      () => new ScramServer(server, SECRET, 'batch', null).first(plus, 0, plus.length),
+      WireError,
+    );
+  });
+});
+
+describe('ScramServer within TLS', () => {
+  const END_POINT = Buffer.alloc(32, 0xe5);
+  const OTHER = Buffer.alloc(32, 0x66);
+
+  /** What a client does that believes to be on the channel `sees`. */
+  async function bind(server: Directory, password: string, sees: Buffer, gs2 = 'p=tls-server-end-point,,') {
+    const scram = new ScramServer(server, SECRET, 'batch', END_POINT);
+    const first = initial(`${gs2}n=,r=clientnonce`, 'SCRAM-SHA-256-PLUS');
+    const challenge = scram.first(first, 0, first.length).toString('utf8', 9);
+    const [, nonce, salt, count] = /^r=([^,]+),s=([^,]+),i=(\d+)$/.exec(challenge) ?? [];
+    const keys = await scramKeys(password, Buffer.from(salt ?? '', 'base64'), Number(count));
+    const bare = `c=${Buffer.concat([Buffer.from(gs2), sees]).toString('base64')},r=${nonce}`;
+    const proof = clientProof(keys, `n=,r=clientnonce,${challenge},${bare}`).toString('base64');
+    const last = message(Front.password, Buffer.from(`${bare},p=${proof}`));
+    return scram.last(last, 0, last.length, NOW);
+  }
+
+  it('offers channel binding first, and without TLS not at all', () => {
+    const offered = (endPoint: Buffer | null): string[] =>
+      new ScramServer(directory([], []), SECRET, 'batch', endPoint).offer().toString('latin1', 9).split('\0');
+    assert.deepEqual(offered(END_POINT), ['SCRAM-SHA-256-PLUS', 'SCRAM-SHA-256', '', '']);
+    assert.deepEqual(offered(null), ['SCRAM-SHA-256', '', '']);
+  });
+
+  it('takes a client that sees the certificate of this gateway, and none that sees another', async () => {
+    const password = newPassword();
+    const server = directory([principal('batch')], [await credential('batch', password)]);
+    assert.ok((await bind(server, password, END_POINT)).ok);
+    for (const sees of [OTHER, Buffer.alloc(0), END_POINT.subarray(1)]) {
+      await assert.rejects(bind(server, password, sees), {
+        name: 'PosternError',
+        code: 'POSTERN_AUTH_FAILED',
+        message: /the channel binding does not fit this connection/,
+      });
+    }
+  });
+
+  it('refuses a client from which the offer of channel binding was kept, and takes one that has none', async () => {
+    const scram = (): ScramServer => new ScramServer(directory([], []), SECRET, 'batch', END_POINT);
+    const stripped = initial('y,,n=,r=clientnonce');
+    assert.throws(() => scram().first(stripped, 0, stripped.length), {
+      code: 'POSTERN_AUTH_FAILED',
+      message: /channel binding was offered and did not reach the client/,
+    });
+    const without = initial('n,,n=,r=clientnonce');
+    assert.match(scram().first(without, 0, without.length).toString('utf8', 9), /^r=clientnonce/);
+    const inTheClear = new ScramServer(directory([], []), SECRET, 'batch', null);
+    assert.match(inTheClear.first(stripped, 0, stripped.length).toString('utf8', 9), /^r=clientnonce/);
+  });
+
+  it('refuses a header that does not belong to its mechanism, and other kinds of binding', () => {
+    for (const [text, mechanism] of [
+      ['p=tls-server-end-point,,n=,r=clientnonce', 'SCRAM-SHA-256'],
+      ['n,,n=,r=clientnonce', 'SCRAM-SHA-256-PLUS'],
+      ['y,,n=,r=clientnonce', 'SCRAM-SHA-256-PLUS'],
+      ['p=tls-unique,,n=,r=clientnonce', 'SCRAM-SHA-256-PLUS'],
+      ['p=tls-exporter,,n=,r=clientnonce', 'SCRAM-SHA-256-PLUS'],
+      ['p=tls-server-end-point,a=admin,n=,r=clientnonce', 'SCRAM-SHA-256-PLUS'],
+    ] as const) {
+      const first = initial(text, mechanism);
+      const scram = new ScramServer(directory([], []), SECRET, 'batch', END_POINT);
+      assert.throws(() => scram.first(first, 0, first.length), WireError, text);
+    }
+  });
+
+  it('refuses the messages of an exchange that was overheard', async () => {
+    const password = newPassword();
+    const server = directory([principal('batch')], [await credential('batch', password)]);
+    const exchange = (): ScramServer => new ScramServer(server, SECRET, 'batch', END_POINT);
+    const first = initial('n,,n=,r=clientnonce');
+    const overheard = exchange();
+    const challenge = overheard.first(first, 0, first.length).toString('utf8', 9);
+    const [, nonce, salt] = /^r=([^,]+),s=([^,]+)/.exec(challenge) ?? [];
+    const keys = await scramKeys(password, Buffer.from(salt ?? '', 'base64'), SCRAM_ITERATIONS);
+    const proof = clientProof(keys, `n=,r=clientnonce,${challenge},c=biws,r=${nonce}`).toString('base64');
+    const last = message(Front.password, Buffer.from(`c=biws,r=${nonce},p=${proof}`));
+    assert.ok(overheard.last(last, 0, last.length, NOW).ok);
+    const replayed = exchange();
+    replayed.first(first, 0, first.length);
+    assert.throws(() => replayed.last(last, 0, last.length, NOW), WireError);
+    assert.throws(() => exchange().last(last, 0, last.length, NOW), WireError, 'without a first message');
   });
 });
