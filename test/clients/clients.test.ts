@@ -7,7 +7,7 @@ import { after, before, describe, it } from 'node:test';
 import { ensureDebianPackages } from '../../scripts/need.ts';
 import { run } from '../support/processes.ts';
 import { CLIENTS, COMMON_STEPS } from './clients.ts';
-import { type Side, Stage } from './stage.ts';
+import { assertSameLines, type Side, Stage } from './stage.ts';
 
 describe('stock clients hear through Postern what they hear directly', () => {
   let stage: Stage;
@@ -35,7 +35,7 @@ describe('stock clients hear through Postern what they hear directly', () => {
       const actual = await play(through);
       t.diagnostic(expected.stderr.trim());
       const lines = expected.stdout.trimEnd().split('\n');
-      assert.deepEqual(actual.stdout.trimEnd().split('\n'), lines);
+      assertSameLines(actual.stdout, expected.stdout);
       assert.equal(actual.stderr, expected.stderr);
       const steps = new Set(lines.map((line) => (JSON.parse(line) as { step: string }).step));
       for (const step of [...COMMON_STEPS, ...client.steps, 'end'])

@@ -10,7 +10,7 @@ import type { PostgresOptions } from '../support/postgres.ts';
 const SCHEMA = readFileSync(new URL('./conformance.sql', import.meta.url), 'utf8');
 
 /** Everything in the schemas of the scripts but `hidden`. */
-const FULL_SCOPE =
+export const FULL_SCOPE =
   'all on conf.*, plain.*, public.*, pg_temp.*; listen, notify on conformance; execute on pg_catalog.pg_notify';
 
 /** One way to a database. */
@@ -19,6 +19,8 @@ export interface Side {
   /** libpq's variables, with TLS verify-full. */
   readonly env: NodeJS.ProcessEnv;
   readonly principal: string;
+  /** Its name at the server. */
+  readonly database: string;
   /** Output without what must differ: the name of the database, and where the server is. */
   neutral(output: string): string;
 }
@@ -65,12 +67,16 @@ export class Stage {
   }
 
   /** A new pair of databases for the client of that name. */
-  async sides(client: string, scope = FULL_SCOPE): Promise<readonly [direct: Side, through: Side]> {
+  async sides(
+    client: string,
+    scope = FULL_SCOPE,
+    template = 'conf_template',
+  ): Promise<readonly [direct: Side, through: Side]> {
     const principal = `client-${client.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`;
     const pair = ++this.#number;
     const names = [`conf_d${pair}`, `conf_t${pair}`] as const;
     for (const name of names) {
-      await this.bank.server.query(`create database ${name} template conf_template owner conf_app`);
+      await this.bank.server.query(`create database ${name} template ${template} owner conf_app`);
     }
     const who = await this.#credential(principal, scope);
     const { host, port } = this.bank.server;
@@ -91,8 +97,8 @@ export class Stage {
         .replaceAll(new RegExp(`(?:conformance/)?(?:${names.join('|')})\\b`, 'g'), 'DATABASE')
         .replaceAll(new RegExp(`\\b(?:${port}|${postgres.port})\\b`, 'g'), 'PORT');
     return [
-      { name: 'direct', env: direct, principal, neutral },
-      { name: 'through', env: through, principal, neutral },
+      { name: 'direct', env: direct, principal, database: names[0], neutral },
+      { name: 'through', env: through, principal, database: names[1], neutral },
     ];
   }
 
@@ -118,4 +124,18 @@ export class Stage {
 function cleanEnv(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('PG'));
   return { ...Object.fromEntries(kept), TZ: 'UTC', LC_ALL: 'C.UTF-8', HOME: tmpdir() };
+}
+
+/** Fails with the first line that differs and those around it. */
+export function assertSameLines(through: string, direct: string): void {
+  const ours = through.split('\n');
+  const theirs = direct.split('\n');
+  const longer = ours.length > theirs.length ? ours : theirs;
+  const at = longer.findIndex((_, index) => ours[index] !== theirs[index]);
+  if (at === -1) return;
+  const around = (lines: readonly string[]) =>
+    lines.slice(Math.max(0, at - 2), at + 4).map((line) => line.slice(0, 500));
+  assert.fail(
+    `line ${at + 1}\ndirectly:\n  ${around(theirs).join('\n  ')}\nthrough Postern:\n  ${around(ours).join('\n  ')}`,
+  );
 }

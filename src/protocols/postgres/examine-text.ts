@@ -4,6 +4,7 @@ import { classify, refused } from './classify.ts';
 import { type Engine, isExhaustion } from './engine.ts';
 import type { Lineage } from './lineage.ts';
 import { lineageOf } from './lineage-statement.ts';
+import { textToExamine } from './tool-texts.ts';
 import { isTree, list } from './tree.ts';
 
 export interface Examined {
@@ -32,7 +33,7 @@ export interface Attempt {
 
 export function examineText(engine: Engine, sql: string): Attempt {
   try {
-    const parsed = engine.parse(sql);
+    const parsed = engine.parse(textToExamine(sql));
     if ('error' in parsed) return { examined: notExamined(syntaxRefusal(parsed.error)), lost: false };
     const { classified, lineage } = readDeep(parsed.tree);
     const fingerprint = classified.denied === TOO_DEEP ? null : engine.fingerprint(sql);

@@ -47,7 +47,6 @@ select length(repeat('x', 3000000)), md5(repeat('y', 3000000));
 \dO conf.*
 \do conf.*
 \dP plain.*
-\drds
 \dRp
 \dx
 \dX
@@ -77,7 +76,6 @@ execute by_number (5);
 execute by_number (6);
 select name, statement, parameter_types from (values (1)) as v (one), lateral (select 'x' as name, 'y' as statement, 'z' as parameter_types) s;
 deallocate by_number;
-execute by_number (7);
 \echo copy
 \copy conf.scratch (id, v) from program 'seq 1000 3000 | sed "s/$/\\trow/"'
 copy conf.scratch (id, v, b) from stdin;
@@ -118,9 +116,19 @@ select 1 as a \; select 2 as b \; select 3 / 0 \; select 4;
 \echo errors
 select * from conf.nowhere;
 select nothing from conf.types;
-selec;
 select 'x'::int;
 select conf.add(1, 2), conf.add('x', 1);
+\echo refused
+\set VERBOSITY sqlstate
+selec;
+execute by_number (7);
+select n from hidden.secret;
+begin;
+select n from hidden.secret;
+select 1;
+rollback;
+select 'not refused';
+\set VERBOSITY verbose
 \echo settings
 set time zone 'Europe/Berlin';
 show time zone;
@@ -142,4 +150,4 @@ drop table pg_temp.mine;
 \echo notify
 listen conformance;
 unlisten *;
-\echo {"step": "end"}
+\echo end
