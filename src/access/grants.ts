@@ -1,3 +1,4 @@
+import { checkConditions, type GrantConditions } from '../core/conditions.ts';
 import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
 import type { Actor } from '../core/record.ts';
@@ -28,6 +29,7 @@ export interface NewGrant {
   readonly principal: string;
   readonly resource: string;
   readonly scope: string;
+  readonly conditions?: GrantConditions | undefined;
   /** RFC 3339; now by default. */
   readonly start?: string | undefined;
   /** RFC 3339; either this or `ttlSeconds`. */
@@ -52,7 +54,7 @@ export class Grants {
   /**
    * Makes a grant; the actor is its approver.
    *
-   * @throws PosternError POSTERN_INVALID (scope, times), POSTERN_PRINCIPAL_INACTIVE, POSTERN_CONFLICT (resource retired)
+   * @throws PosternError POSTERN_INVALID (scope, conditions, times), POSTERN_PRINCIPAL_INACTIVE, POSTERN_CONFLICT (resource retired)
    */
   create(actor: Actor, input: NewGrant): Promise<Grant> {
     return this.#changes.run(actor, async (db) => {
@@ -73,6 +75,7 @@ export class Grants {
         principal: { id: principal.id, name: principal.name },
         resource: { id: resource.id, name: resource.name },
         scope: this.#validateScope(resource.protocol, input.scope),
+        conditions: checkConditions(input.conditions ?? {}),
         start,
         end,
         status: 'active',

@@ -33,6 +33,7 @@ export interface NewResource {
   readonly environment: string;
   readonly classification: string;
   readonly durability?: Resource['durability'] | undefined;
+  readonly catalogAccess?: Resource['catalogAccess'] | undefined;
   readonly upstream: { readonly user: string; readonly password: string };
 }
 
@@ -69,6 +70,7 @@ export class Resources {
         environment: checkText(input.environment, 'environment', 64),
         classification: checkText(input.classification, 'classification', 64),
         durability: input.durability ?? 'process',
+        catalogAccess: input.catalogAccess ?? 'tools',
         upstream: { user: checkText(input.upstream.user, 'upstream user', IDENTIFIER_MAX) },
         status: 'active',
         statusReason: null,
@@ -123,10 +125,10 @@ export class Resources {
    * @throws PosternError POSTERN_INTERNAL when the secret is missing or cannot be opened
    */
   async view(resource: Resource): Promise<ResourceView> {
-    const { id, name, protocol, host, port, database, tls, durability, status } = resource;
+    const { id, name, protocol, host, port, database, tls, durability, catalogAccess, status } = resource;
     const password = status === 'retired' ? '' : await this.#password(resource);
     const upstream = { user: resource.upstream.user, password };
-    return { id, name, protocol, host, port, database, tls, durability, status, upstream };
+    return { id, name, protocol, host, port, database, tls, durability, catalogAccess, status, upstream };
   }
 
   async #password(resource: Resource): Promise<string> {

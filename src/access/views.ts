@@ -30,6 +30,7 @@ export const grantView = (g: Grant): GrantView => ({
   principalId: g.principal.id,
   resourceId: g.resource.id,
   scope: g.scope,
+  conditions: g.conditions ?? {},
   start: millis(g.start),
   end: millis(g.end),
   status: g.status,

@@ -3,6 +3,12 @@ import type { Grant } from './support/api-types.ts';
 import { path } from './support/client.ts';
 import { authorityOf, GRANT_COLUMNS } from './support/columns.ts';
 import { connected, examples } from './support/command.ts';
+import {
+  type ConditionOptions,
+  conditionOptions,
+  conditionsOf,
+  describeConditions,
+} from './support/conditions.ts';
 import { usageError } from './support/failure.ts';
 import { print, printJson, printList } from './support/output.ts';
 import { formatFields } from './support/table.ts';
@@ -18,7 +24,7 @@ export function register(program: Command): void {
   revoke(grant);
 }
 
-interface AddOptions {
+interface AddOptions extends ConditionOptions {
   readonly principal: string;
   readonly resource: string;
   readonly scope: string;
@@ -41,10 +47,13 @@ function add(parent: Command): void {
     .option('--start <time>', 'when it begins (now)', (text) => parseMoment(text, 1))
     .option('--ticket <id>', 'ticket or change number that it rests on')
     .option('--reason <text>', 'why it is needed');
+  for (const option of conditionOptions()) command.addOption(option);
   examples(
     command,
     'postern grant add --principal nightly-ledger-batch --resource ledger-db \\\n' +
       '      --scope "insert, select on ledger.*" --for 2h --ticket CHG-1042 --reason "end of day posting"',
+    'postern grant add --principal report-reader --resource ledger-db --scope "select (id, amount) on ledger.entries" \\\n' +
+      '      --for 30d --max-rows 10000 --hours "mon-fri 08:00-18:00 Europe/Berlin" --from 10.20.0.0/16 --no-ddl',
   );
   connected<AddOptions>(command, async ({ api, options }) => {
     if (options.for === undefined && options.until === undefined) {
@@ -57,6 +66,7 @@ function add(parent: Command): void {
       principal: options.principal,
       resource: options.resource,
       scope: options.scope,
+      ...conditionsOf(options),
       ...(options.start !== undefined && { start: options.start }),
       ...(options.until !== undefined ? { end: options.until } : { ttlSeconds: options.for }),
       ...(options.ticket !== undefined && { ticket: options.ticket }),
@@ -124,6 +134,7 @@ function describe(grant: Grant): string {
     ['principal', grant.principal.name],
     ['resource', grant.resource.name],
     ['scope', grant.scope],
+    ...describeConditions(grant.conditions).map((words) => ['only', words] as const),
     ['status', grant.endReason ? `${grant.status} (${grant.endReason})` : grant.status],
     ['start', formatTime(grant.start)],
     ['end', ended ? formatTime(grant.end) : `${formatTime(grant.end)} (${formatDistance(grant.end)})`],

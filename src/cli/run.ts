@@ -9,13 +9,14 @@ import { describeEnd, type Ended, exitCode, SignalGuard } from './support/child.
 import { type ApiClient, path } from './support/client.ts';
 import { pc } from './support/colors.ts';
 import { type CommonOptions, connected, examples } from './support/command.ts';
+import { type ConditionOptions, conditionOptions, conditionsOf } from './support/conditions.ts';
 import { CliError, usageError } from './support/failure.ts';
 import { note } from './support/output.ts';
 import { commandEnvironment, databaseName } from './support/postgres-env.ts';
 import { safeJson, safeLine } from './support/text.ts';
 import { formatTime, parseDuration } from './support/time.ts';
 
-interface RunOptions extends CommonOptions {
+interface RunOptions extends CommonOptions, ConditionOptions {
   readonly resource?: string;
   readonly principal?: string;
   readonly scope?: string;
@@ -57,6 +58,7 @@ export function register(program: Command): void {
     .option('--database <name>', "database of the resource (the resource's own)")
     .option('--quiet', 'say nothing unless something goes wrong')
     .passThroughOptions();
+  for (const option of conditionOptions()) command.addOption(option.conflicts('grant'));
   examples(
     command,
     'postern run --resource ledger-db --principal nightly-ledger-batch --scope "insert, select on ledger.*" \\\n' +
@@ -158,8 +160,10 @@ class Run {
 
   async #existing(principal: string, resource: string): Promise<Grant> {
     const { for: seconds, ticket, reason } = this.#options;
-    if ((seconds ?? ticket ?? reason) !== undefined) {
-      throw usageError('--for, --ticket and --reason are about a grant to be made, and --scope is missing');
+    if ((seconds ?? ticket ?? reason) !== undefined || 'conditions' in conditionsOf(this.#options)) {
+      throw usageError(
+        '--for, --ticket, --reason and conditions are about a grant to be made, and --scope is missing',
+      );
     }
     const found = await this.#api.all<Grant>('/v1/grants', { principal, resource, status: 'active' });
     const now = Date.now();
@@ -184,6 +188,7 @@ class Run {
       principal,
       resource,
       scope,
+      ...conditionsOf(this.#options),
       ttlSeconds: this.#options.for ?? HOUR,
       ...(ticket !== undefined && { ticket }),
       ...(reason !== undefined && { justification: reason }),

@@ -2,6 +2,7 @@
  * What a gateway worker knows: the compiled snapshot of DESIGN section 3, as it travels from the control
  * process. Times are milliseconds since the Unix epoch.
  */
+import type { GrantConditions } from './conditions.ts';
 import type { MaskMatch, Probes, Transform } from './masks.ts';
 import type { Authority } from './record.ts';
 
@@ -34,6 +35,8 @@ export interface ResourceView {
   readonly database: string;
   readonly tls: TlsSettings;
   readonly durability: 'process' | 'power';
+  /** `tools`: the system catalogues that drivers and tools read are open to every session; `none`: they need a scope. */
+  readonly catalogAccess: 'tools' | 'none';
   readonly status: 'active' | 'retired';
   /** The injected credential, decrypted: it is sent to workers only, and never leaves them but towards the resource. */
   readonly upstream: { readonly user: string; readonly password: string };
@@ -45,6 +48,7 @@ export interface GrantView {
   readonly resourceId: string;
   /** Scope text in the grammar of the resource's protocol (docs/scopes.md). */
   readonly scope: string;
+  readonly conditions: GrantConditions;
   readonly start: number;
   readonly end: number;
   readonly status: 'active' | 'expired' | 'revoked';

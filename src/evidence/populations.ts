@@ -57,10 +57,22 @@ const COLUMNS: Record<Population, readonly string[]> = {
   ],
   resources: [
     ...['leaf', 'lastLeaf', 'id', 'name', 'protocol', 'host', 'port', 'database', 'environment'],
-    ...['classification', 'durability', 'status', 'createdAt'],
+    ...['classification', 'durability', 'catalogAccess', 'status', 'createdAt'],
   ],
   grants: [
-    ...['leaf', 'lastLeaf', 'id', 'principal', 'resource', 'scope', 'start', 'end', 'status', 'endReason'],
+    ...[
+      'leaf',
+      'lastLeaf',
+      'id',
+      'principal',
+      'resource',
+      'scope',
+      'conditions',
+      'start',
+      'end',
+      'status',
+      'endReason',
+    ],
     ...['endedAt', 'approvers', 'ticket', 'justification', 'createdAt'],
   ],
   credentials: [

@@ -9,6 +9,7 @@ const grant: GrantView = {
   principalId: 'p1',
   resourceId: 'r1',
   scope: 'select on a.*',
+  conditions: {},
   start: 0,
   end: 10_000_000,
   status: 'active',

@@ -2,6 +2,8 @@
  * The things whose state is kept. An entity is what a change record carries as `before` and `after` and what
  * the API answers: one shape, without secrets. Times are RFC 3339 UTC with microseconds.
  */
+
+import type { GrantConditions } from '../core/conditions.ts';
 import type { MaskMatch, Probes, Transform } from '../core/masks.ts';
 import type { Authority, Ref } from '../core/record.ts';
 import type { ResourceView } from '../core/views.ts';
@@ -41,6 +43,7 @@ export interface Resource extends Ref, Pick<ResourceView, 'protocol' | 'host' | 
   readonly environment: string;
   readonly classification: string;
   readonly durability: 'process' | 'power';
+  readonly catalogAccess: 'tools' | 'none';
   readonly upstream: { readonly user: string };
   readonly status: 'active' | 'retired';
   readonly statusReason: string | null;
@@ -52,6 +55,7 @@ export interface Grant {
   readonly principal: Ref;
   readonly resource: Ref;
   readonly scope: string;
+  readonly conditions: GrantConditions;
   readonly start: string;
   readonly end: string;
   readonly status: 'active' | 'expired' | 'revoked';

@@ -205,4 +205,10 @@ CREATE UNIQUE INDEX certificate_is_of_one_credential ON credentials (certificate
 ALTER TABLE resources ADD COLUMN tls_negotiation TEXT NOT NULL DEFAULT 'postgres'
   CONSTRAINT tls_negotiation_known CHECK (tls_negotiation IN ('postgres', 'direct'));
 `,
+  `
+ALTER TABLE grants ADD COLUMN conditions TEXT NOT NULL DEFAULT '{}'
+  CONSTRAINT grant_conditions_are_an_object CHECK (json_valid(conditions) AND json_type(conditions) = 'object');
+ALTER TABLE resources ADD COLUMN catalog_access TEXT NOT NULL DEFAULT 'tools'
+  CONSTRAINT catalog_access_known CHECK (catalog_access IN ('tools', 'none'));
+`,
 ];

@@ -1,4 +1,6 @@
 /** Entities to rows and back. The two directions undo each other, which is what makes the log foldable. */
+
+import type { GrantConditions } from '../core/conditions.ts';
 import type { MaskMatch, Transform } from '../core/masks.ts';
 import type { Authority, Ref } from '../core/record.ts';
 import type {
@@ -93,6 +95,8 @@ export const resourceRow = (e: Resource): ResourceTable => ({
   environment: e.environment,
   classification: e.classification,
   durability: e.durability,
+  // Records of before this could be said do not have it.
+  catalog_access: e.catalogAccess ?? 'tools',
   upstream_user: e.upstream.user,
   status: e.status,
   status_reason: e.statusReason,
@@ -110,6 +114,7 @@ export const resourceOf = (r: ResourceTable): Resource => ({
   environment: r.environment,
   classification: r.classification,
   durability: r.durability,
+  catalogAccess: r.catalog_access,
   upstream: { user: r.upstream_user },
   status: r.status,
   statusReason: r.status_reason,
@@ -121,6 +126,8 @@ export const grantRow = (e: Grant): GrantTable => ({
   principal_id: e.principal.id,
   resource_id: e.resource.id,
   scope: e.scope,
+  // Records of before there were conditions do not have them.
+  conditions: JSON.stringify(e.conditions ?? {}),
   start_at: e.start,
   end_at: e.end,
   status: e.status,
@@ -135,6 +142,7 @@ export const grantOf = (r: GrantTable & { principal_name: string; resource_name:
   principal: { id: r.principal_id, name: r.principal_name },
   resource: { id: r.resource_id, name: r.resource_name },
   scope: r.scope,
+  conditions: JSON.parse(r.conditions) as GrantConditions,
   start: r.start_at,
   end: r.end_at,
   status: r.status,

@@ -50,6 +50,7 @@ export interface ResourceTable {
   environment: string;
   classification: string;
   durability: 'process' | 'power';
+  catalog_access: 'tools' | 'none';
   upstream_user: string;
   status: 'active' | 'retired';
   status_reason: string | null;
@@ -66,6 +67,8 @@ export interface GrantTable {
   principal_id: string;
   resource_id: string;
   scope: string;
+  /** JSON of `GrantConditions`. */
+  conditions: string;
   start_at: string;
   end_at: string;
   status: 'active' | 'expired' | 'revoked';

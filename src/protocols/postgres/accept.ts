@@ -67,7 +67,7 @@ export class Handshake {
       if (answer !== null) this.#entrance.socket.write(answer);
       const proven = await authenticate(this.#gateway, this.#entrance, packet.parameters.get('user') ?? '');
       const { principal, credential } = proven;
-      const open = openTo(this.#gateway.directory, packet.parameters, principal, credential);
+      const open = openTo(this.#gateway.directory, packet.parameters, principal, credential, this.#source);
       upstream = await this.#connect(principal, open.resource, open.database, settings);
       await this.#begin(packet, { ...proven, ...open, version }, upstream);
     } catch (error) {

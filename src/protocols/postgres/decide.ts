@@ -2,10 +2,19 @@ import type { ErrorCode } from '../../core/errors.ts';
 import type { GrantView } from '../../core/views.ts';
 import type { Directory } from '../contract.ts';
 import type { Classified } from './classified.ts';
+import { addressOf, compileConditions } from './conditions.ts';
 import { effectivePath, type RelationCatalog, type SearchPath } from './names.ts';
 import { allowFragment, type SessionIdentity } from './records.ts';
 import type { DatabaseCatalog } from './relations.ts';
-import { type CompiledScope, compileScope, covers, type Denial, parseScope, touched } from './scope.ts';
+import {
+  type CatalogAccess,
+  type CompiledScope,
+  compileScope,
+  covers,
+  type Denial,
+  parseScope,
+  touched,
+} from './scope.ts';
 import type { Known } from './statements.ts';
 
 export interface Allowed {
@@ -46,6 +55,8 @@ export class Decider {
   readonly #who: SessionIdentity;
   readonly #directory: Directory;
   readonly #catalog: DatabaseCatalog;
+  /** Address of the client. */
+  readonly #source: string;
   #pathSetting: string;
   /** False while a change of the search path is on its way. */
   pathKnown = true;
@@ -56,6 +67,7 @@ export class Decider {
 
   constructor(who: SessionIdentity, directory: Directory, catalog: DatabaseCatalog, pathSetting: string) {
     this.#who = who;
+    this.#source = addressOf(who.source);
     this.#directory = directory;
     this.#catalog = catalog;
     this.#pathSetting = pathSetting;
@@ -101,7 +113,7 @@ export class Decider {
     if (!this.pathKnown && [known, ...inner].some(dependsOnPath)) return 'path';
     if (inner.length === 0) {
       const before = this.#decided.get(known);
-      if (before !== undefined && isActive(before.grant, nowMs)) return before;
+      if (before !== undefined && isActive(before.grant, nowMs) && isOpen(before.grant, nowMs)) return before;
     }
     const classified = [known.classified, ...inner.map((each) => each.classified)];
     const what = {
@@ -113,7 +125,9 @@ export class Decider {
     let denial: Denial | null = null;
     for (const grant of active) {
       const scope = compile(grant.scope);
-      const missing = firstDenial(classified, scope, this.#path, catalog);
+      const missing =
+        firstDenial(classified, scope, this.#path, catalog, this.#who.resource.catalogAccess) ??
+        conditionDenial(grant, [known, ...inner], this.#source, nowMs);
       if (missing === null) {
         const allowed: Allowed = { effect: 'allow', grant, fragment: allowFragment(what, grant) };
         if (inner.length === 0) {
@@ -161,14 +175,32 @@ export function isActive(grant: GrantView, nowMs: number): boolean {
   return grant.status === 'active' && grant.start <= nowMs && nowMs < grant.end;
 }
 
+/** What depends on the time of day is not remembered. */
+function isOpen(grant: GrantView, nowMs: number): boolean {
+  return compileConditions(grant.conditions).open(nowMs);
+}
+
+function conditionDenial(
+  grant: GrantView,
+  all: readonly Known[],
+  source: string,
+  nowMs: number,
+): Denial | null {
+  const unmet = compileConditions(grant.conditions).unmet(all, source, nowMs);
+  if (unmet === null) return null;
+  const { reason, hint } = unmet;
+  return { code: 'POSTERN_CONDITION_DENIED', verb: null, object: null, reason, hint, scope: null };
+}
+
 function firstDenial(
   classified: readonly Classified[],
   scope: CompiledScope,
   path: SearchPath,
   catalog: RelationCatalog,
+  catalogAccess: CatalogAccess,
 ): Denial | null {
   for (const each of classified) {
-    const denial = covers(scope, each, path, catalog);
+    const denial = covers(scope, each, path, catalog, catalogAccess);
     if (denial !== null) return denial;
   }
   return null;

@@ -1,12 +1,14 @@
 import { type ErrorCode, PosternError } from '../../core/errors.ts';
 import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../../core/views.ts';
 import type { Directory } from '../contract.ts';
+import { addressOf, compileConditions } from './conditions.ts';
 import { isActive } from './decide.ts';
 
 /**
  * The resource, database and grants that a connection is for.
  *
  * @param parameters of the startup packet
+ * @param source of the client, `address:port`
  * @throws Refused when no grant of the principal is active there, with what the principal may know of why
  */
 export function openTo(
@@ -14,6 +16,7 @@ export function openTo(
   parameters: ReadonlyMap<string, string>,
   principal: PrincipalView,
   credential: CredentialView,
+  source: string,
 ) {
   const asked = parameters.get('database') ?? parameters.get('user') ?? '';
   const slash = asked.indexOf('/');
@@ -26,7 +29,7 @@ export function openTo(
           .grantsOf(principal.id, resource.id)
           .filter((grant) => credential.grantId === null || grant.id === credential.grantId);
   const now = Date.now();
-  const grants = known.filter((grant) => isActive(grant, now));
+  const active = known.filter((grant) => isActive(grant, now));
   if (resource === undefined || known.length === 0) {
     throw new Refused(
       'POSTERN_GRANT_MISSING',
@@ -36,7 +39,13 @@ export function openTo(
       `The database name is RESOURCE or RESOURCE/DATABASE. Ask for a grant: postern grant add --principal ${principal.name} --resource RESOURCE --scope SCOPE --for 1h --ticket TICKET`,
     );
   }
-  if (grants.length === 0) throw inactive(principal, resource, known, now);
+  if (active.length === 0) throw inactive(principal, resource, known, now);
+  const address = addressOf(source);
+  const grants = active.filter((grant) => compileConditions(grant.conditions).reaches(address));
+  if (grants.length === 0) {
+    const message = `the grant of ${principal.name} on ${resource.name} is not for ${address}`;
+    throw new Refused('POSTERN_CONDITION_DENIED', message, principal, resource);
+  }
   const database = slash === -1 ? resource.database : asked.slice(slash + 1);
   return { resource, database, grants };
 }

@@ -3,6 +3,7 @@
  * docs/scopes.md is the page for users.
  */
 import type { ErrorCode } from '../../core/errors.ts';
+import type { ResourceView } from '../../core/views.ts';
 import { isReadableCatalog } from './catalogs.ts';
 import { type Access, type Classified, COLUMN_VERBS, type Verb } from './classified.ts';
 import { type RelationCatalog, resolve, type SearchPath } from './names.ts';
@@ -29,6 +30,9 @@ export interface Denial {
   /** The scope that would cover what was missing, as it can be asked for: `select on hr.salaries`. */
   readonly scope: string | null;
 }
+
+/** Whether the catalogues that tools read need no scope. */
+export type CatalogAccess = ResourceView['catalogAccess'];
 
 type Match = (name: string) => boolean;
 
@@ -183,11 +187,15 @@ function coversRelation(
   access: Access,
   path: SearchPath,
   catalog: RelationCatalog | null,
+  catalogAccess: CatalogAccess,
 ): Denial | null {
   const { verb, name } = access;
   const target = resolve(access, path, catalog);
   if (target === 'unsure') return unclear(access);
-  const free = (verb === 'select' || verb === 'copy') && isReadableCatalog(target.schema, target.name);
+  const free =
+    catalogAccess === 'tools' &&
+    (verb === 'select' || verb === 'copy') &&
+    isReadableCatalog(target.schema, target.name);
   if (!free && !scope(verb, target.schema, target.name)) {
     const rights = COLUMN_VERBS.has(verb) ? scope.columns(verb, target.schema, target.name) : null;
     if (rights === null || target.schema === null) return missing(verb, target.schema, target.name);
@@ -256,6 +264,7 @@ function coversOverloads(
  * Whether the scope covers all that the statements do.
  *
  * @param path The search path in force when the statement is analysed.
+ * @param catalogAccess Whether the system catalogues that tools read are free.
  * @param catalog Null while the names of the database are not known: names that need them are refused then.
  * @returns null when covered, else the first thing that is missing.
  */
@@ -264,6 +273,7 @@ export function covers(
   classified: Classified,
   path: SearchPath,
   catalog: RelationCatalog | null,
+  catalogAccess: CatalogAccess = 'tools',
 ): Denial | null {
   if (classified.denied !== null) {
     const { code, reason, hint } = classified.denied;
@@ -272,7 +282,7 @@ export function covers(
   for (const access of classified.accesses) {
     let denial: Denial | null;
     if (access.kind === 'relation' || access.kind === 'type') {
-      denial = coversRelation(scope, classified, access, path, catalog);
+      denial = coversRelation(scope, classified, access, path, catalog, catalogAccess);
     } else if (access.kind === 'function') {
       denial = coversFunction(scope, access, path, catalog);
     } else {

@@ -1,0 +1,133 @@
+/** The conditions of a grant as options of a command, and in plain words. */
+import { Option } from 'commander';
+import { DAYS, type Day, type GrantConditions, type Hours } from '../../core/conditions.ts';
+import { usageError } from './failure.ts';
+import { formatDuration, parseDuration } from './time.ts';
+
+export interface ConditionOptions {
+  readonly maxRows?: number;
+  readonly requireWhere?: boolean;
+  /** False for `--no-ddl`. */
+  readonly ddl?: boolean;
+  readonly onlyFingerprint?: readonly string[];
+  readonly hours?: readonly Hours[];
+  readonly from?: readonly string[];
+  readonly statementTimeout?: number;
+  readonly idleTimeout?: number;
+  readonly maxRowBytes?: number;
+}
+
+/** New ones at every call: an option belongs to one command. */
+export function conditionOptions(): Option[] {
+  return [
+    new Option('--max-rows <n>', 'cut results off with an error after so many rows').argParser(wholeNumber),
+    new Option('--require-where', 'no UPDATE or DELETE without a WHERE that looks at a column'),
+    new Option('--no-ddl', 'nothing is created, altered or dropped'),
+    new Option(
+      '--only-fingerprint <fingerprint>',
+      'only statements with this fingerprint; may be repeated',
+    ).argParser(collect<string>((text) => text)),
+    new Option(
+      '--hours <span>',
+      'only then, e.g. "mon-fri 08:00-18:00 Europe/Berlin"; may be repeated',
+    ).argParser(collect(parseHours)),
+    new Option(
+      '--from <cidr>',
+      'only from these client addresses, e.g. 10.20.0.0/16; may be repeated',
+    ).argParser(collect<string>((text) => text)),
+    new Option('--statement-timeout <duration>', 'cancel statements that run longer').argParser(
+      parseDuration,
+    ),
+    new Option('--idle-timeout <duration>', 'end sessions that are idle for longer').argParser(parseDuration),
+    new Option('--max-row-bytes <n>', 'refuse rows of results with more bytes').argParser(wholeNumber),
+  ];
+}
+
+/** `conditions` of the body of a grant, where any were given. */
+export function conditionsOf(options: ConditionOptions): { readonly conditions?: GrantConditions } {
+  const { maxRows, requireWhere, ddl, onlyFingerprint, hours, from, maxRowBytes } = options;
+  const { statementTimeout, idleTimeout } = options;
+  const conditions: GrantConditions = {
+    ...(maxRows !== undefined && { maxRows }),
+    ...(requireWhere === true && { requireWhere }),
+    ...(ddl === false && { noDdl: true }),
+    ...(onlyFingerprint !== undefined && { fingerprints: onlyFingerprint }),
+    ...(hours !== undefined && { hours }),
+    ...(from !== undefined && { sources: from }),
+    ...(statementTimeout !== undefined && { statementTimeoutMs: statementTimeout * 1000 }),
+    ...(idleTimeout !== undefined && { idleTimeoutMs: idleTimeout * 1000 }),
+    ...(maxRowBytes !== undefined && { maxRowBytes }),
+  };
+  return Object.keys(conditions).length === 0 ? {} : { conditions };
+}
+
+/** One sentence for each condition. */
+export function describeConditions(conditions: GrantConditions): string[] {
+  const { maxRows, fingerprints, hours, sources, statementTimeoutMs, idleTimeoutMs, maxRowBytes } =
+    conditions;
+  const words: string[] = [];
+  if (sources !== undefined) words.push(`from ${sources.join(', ')}`);
+  if (hours !== undefined) words.push(hours.map(describeHours).join(', or '));
+  if (fingerprints !== undefined) words.push(`statements with the fingerprint ${fingerprints.join(', ')}`);
+  if (conditions.noDdl === true) words.push('statements that create, alter and drop nothing');
+  if (conditions.requireWhere === true) words.push('UPDATE and DELETE with a WHERE that looks at a column');
+  if (maxRows !== undefined) words.push(`results of at most ${maxRows.toLocaleString('en')} rows`);
+  if (maxRowBytes !== undefined) words.push(`rows of at most ${maxRowBytes.toLocaleString('en')} bytes`);
+  if (statementTimeoutMs !== undefined)
+    words.push(`statements of at most ${formatDuration(statementTimeoutMs)}`);
+  if (idleTimeoutMs !== undefined) words.push(`sessions idle for at most ${formatDuration(idleTimeoutMs)}`);
+  return words;
+}
+
+function describeHours({ days, from, to, timeZone }: Hours): string {
+  return `${describeDays(days)} ${from}-${to} ${timeZone}`;
+}
+
+/** Runs of three days and more as `mon-fri`. */
+function describeDays(days: readonly Day[]): string {
+  const runs: Day[][] = [];
+  for (const day of DAYS.filter((each) => days.includes(each))) {
+    const run = runs.at(-1);
+    if (run !== undefined && DAYS.indexOf(run.at(-1) as Day) + 1 === DAYS.indexOf(day)) run.push(day);
+    else runs.push([day]);
+  }
+  return runs.map((run) => (run.length > 2 ? `${run[0]}-${run.at(-1)}` : run.join(','))).join(',');
+}
+
+const HOURS = /^([a-z,-]+) +(\d\d:\d\d)-(\d\d:\d\d) +(\S+)$/i;
+
+/** `mon-fri,sun 08:00-18:00 Europe/Berlin`, or with `daily`. */
+function parseHours(text: string): Hours {
+  const [, days, from, to, timeZone] = HOURS.exec(text.trim()) ?? [];
+  if (days === undefined || from === undefined || to === undefined || timeZone === undefined) {
+    throw usageError(`"${text}" is not a span of hours`, 'Write "mon-fri 08:00-18:00 Europe/Berlin".');
+  }
+  return { days: parseDays(days.toLowerCase()), from, to, timeZone };
+}
+
+function parseDays(text: string): Day[] {
+  if (text === 'daily') return [...DAYS];
+  const found = text.split(',').flatMap((part) => {
+    const [first = '', last = first] = part.split('-');
+    const from = DAYS.indexOf(first as Day);
+    const to = DAYS.indexOf(last as Day);
+    if (from === -1 || to === -1) {
+      throw usageError(`"${part}" is not a day of the week`, `The days are ${DAYS.join(', ')}, or daily.`);
+    }
+    // fri-mon goes over the end of the week.
+    return DAYS.filter((_, at) => (from <= to ? from <= at && at <= to : at >= from || at <= to));
+  });
+  return DAYS.filter((day) => found.includes(day));
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (/^\d{1,15}$/.test(text)) return value;
+  throw usageError(`"${text}" is not a whole number`);
+}
+
+function collect<T>(
+  parse: (text: string) => T,
+): (text: string, before: readonly T[] | undefined) => readonly T[] {
+  return (text, before) => [...(before ?? []), parse(text)];
+}
