@@ -18,6 +18,7 @@ const TABLES = [
   'resources',
   'grants',
   'credentials',
+  'masks',
   'legal_holds',
   'retention',
 ] as const;
@@ -46,6 +47,9 @@ const STEPS = [
   'revokeGrant',
   'credential',
   'revokeCredential',
+  'mask',
+  'changeMask',
+  'retireMask',
   'hold',
   'releaseHold',
   'retention',
@@ -69,6 +73,7 @@ async function play(
   const grants = await control.grants.list({});
   const credentials = await control.credentials.list({}, { limit: 100 });
   const holds = await control.holds.list({});
+  const masks = await control.masks.list({});
   const some = <T extends { id: string }>(all: readonly T[]): string => all[n % all.length]?.id ?? 'none';
   const steps: Record<(typeof STEPS)[number], () => Promise<unknown> | undefined> = {
     person: () => control.persons.create(actor, { name: `P ${n}`, email, roles: ['owner', 'auditor'] }),
@@ -101,6 +106,17 @@ async function play(
       return control.credentials.issue(actor, { principal: name, ...(own && { grant: own.id }) });
     },
     revokeCredential: () => control.credentials.revoke(actor, some(credentials), 'why'),
+    mask: () =>
+      control.masks.create(actor, {
+        ...(n > 0 && { principal: name }),
+        ...(n > 1 && { resource: name }),
+        ...(n === 2 && { grant: some(grants) }),
+        classes: ['contact'],
+        transform: { kind: n === 3 ? 'partial' : 'hash' },
+      }),
+    changeMask: () =>
+      control.masks.update(actor, some(masks), { columns: [`a.b.c${n}`], probes: 'allow' }, 'why'),
+    retireMask: () => control.masks.retire(actor, some(masks), 'why'),
     hold: () => control.holds.place(actor, { reason: 'suit', ...(n > 0 && { principal: name }) }),
     releaseHold: () => control.holds.release(actor, some(holds), 'settled'),
     retention: () =>

@@ -49,6 +49,12 @@ export const RIGHTS = {
   'ledger.rotate-key': { roles: ['admin'] },
   'ledger.entries': { roles: READERS },
   'evidence.export': { roles: READERS },
+  // Owners see what is masked; nobody whose principals read through a mask may change it.
+  'mask.create': { roles: ['admin'] },
+  'mask.list': { roles: [...INVENTORY, 'owner'] },
+  'mask.read': { roles: [...INVENTORY, 'owner'] },
+  'mask.update': { roles: ['admin'] },
+  'mask.retire': { roles: ['admin'] },
   'payload.erase': { roles: ['admin'] },
   'hold.place': { roles: ['admin'] },
   'hold.list': { roles: INVENTORY },

@@ -18,6 +18,7 @@ import { evidenceRoutes } from './routes/evidence.ts';
 import { grantRoutes } from './routes/grants.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
 import { logRoutes } from './routes/log.ts';
+import { maskRoutes } from './routes/masks.ts';
 import { payloadRoutes } from './routes/payloads.ts';
 import { personRoutes } from './routes/persons.ts';
 import { principalRoutes } from './routes/principals.ts';
@@ -115,6 +116,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     logRoutes,
     evidenceRoutes,
     payloadRoutes,
+    maskRoutes,
   ];
   for (const register of routes) register(app, deps);
   await app.ready();

@@ -15,6 +15,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['principal', 'machine identities and their owners', () => import('./principal.ts')],
   ['resource', 'upstream systems, with the credential Postern holds for them', () => import('./resource.ts')],
   ['grant', 'who may do what, where, until when, and on whose authority', () => import('./grant.ts')],
+  ['mask', 'what is shown only masked, to whom and where', () => import('./mask.ts')],
   ['credential', 'short-lived passwords of principals', () => import('./credential.ts')],
   ['run', 'run a command as a principal, under a grant that ends with it', () => import('./run.ts')],
   ['session', 'live sessions', () => import('./session.ts')],
