@@ -1,3 +1,4 @@
+import 'reflect-metadata';
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import { clientUri } from '../core/client-uri.ts';
