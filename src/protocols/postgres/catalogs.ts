@@ -59,6 +59,7 @@ const READABLE = new Set([
   'pg_settings',
   'pg_shdepend',
   'pg_shdescription',
+  'pg_shseclabel',
   'pg_statistic_ext',
   'pg_tables',
   'pg_tablespace',
