@@ -31,7 +31,6 @@ const HEAD = /[A-Z]{2}[ .-]?\d{2}/gi;
 
 /** International bank account numbers with right check digits, in one piece or in groups. */
 export function* ibans(text: string): Generator<Span> {
-  HEAD.lastIndex = 0;
   let from = 0;
   for (;;) {
     HEAD.lastIndex = from;
@@ -39,7 +38,7 @@ export function* ibans(text: string): Generator<Span> {
     if (head === null) return;
     const end = ibanEnd(text, head.index);
     if (end > 0) yield { start: head.index, end };
-    from = end > 0 ? end : head.index + 1;
+    from = head.index + 1;
   }
 }
 

@@ -12,29 +12,26 @@ const ISSUERS: readonly (readonly [digits: RegExp, lengths: readonly number[]])[
   [/^(50|5[6-9]|6)/, [12, 13, 14, 15, 16, 17, 18, 19]],
 ];
 
-/** Card numbers of known issuers with a right check digit. */
+/** Card numbers of known issuers with a right check digit: every one that can be read, also where two overlap. */
 export function* cards(text: string): Generator<Span> {
   for (const run of digitRuns(text)) {
     for (let from = 0; from + 12 <= run.digits.length; from++) {
       if (!boundary(run, from)) continue;
-      const to = cardEnd(run, from);
-      if (to === 0) continue;
-      yield spanOf(run, from, to);
-      from = to - 1;
+      const most = Math.min(19, run.digits.length - from);
+      for (let length = 12; length <= most; length++) {
+        if (boundary(run, from + length) && isCard(run.digits, from, length)) {
+          yield spanOf(run, from, from + length);
+        }
+      }
     }
   }
 }
 
-function cardEnd(run: DigitRun, from: number): number {
-  // Most digits are no card's: the dear look at the issuers comes last.
-  for (let length = Math.min(19, run.digits.length - from); length >= 12; length--) {
-    if (!boundary(run, from + length) || !luhn(run.digits, from, from + length)) continue;
-    const head = run.digits.slice(from, from + 4);
-    if (ISSUERS.some(([prefix, lengths]) => lengths.includes(length) && prefix.test(head))) {
-      return from + length;
-    }
-  }
-  return 0;
+/** Most digits are no card's: the dear look at the issuers comes last. */
+function isCard(digits: string, from: number, length: number): boolean {
+  if (!luhn(digits, from, from + length)) return false;
+  const head = digits.slice(from, from + 4);
+  return ISSUERS.some(([prefix, lengths]) => lengths.includes(length) && prefix.test(head));
 }
 
 /** The check digit of ISO/IEC 7812-1, Annex B. */
@@ -143,7 +140,6 @@ export function* phones(text: string): Generator<Span> {
       if (to === 0) continue;
       const { start, end } = spanOf(run, from, to);
       yield { start: from === 0 && run.plus ? start - 1 : start, end };
-      from = to - 1;
     }
   }
 }

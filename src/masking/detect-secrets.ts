@@ -15,7 +15,7 @@ export const githubTokens = (text: string): Generator<Span> =>
 export const apiKeys = (text: string): Generator<Span> =>
   all(
     text,
-    /[spr]k_(?:live|test)_[A-Za-z0-9]{16,255}|xox[abposr]-[A-Za-z0-9-]{10,255}|AIza[A-Za-z0-9_-]{35}|glpat-[A-Za-z0-9_-]{20,255}|npm_[A-Za-z0-9]{36}|SG\.[\w-]{22}\.[\w-]{43}|hv[sb]\.[A-Za-z0-9_-]{24,255}|:\/\/[^\s:@/]{0,255}:[^\s@/]{1,255}@/g,
+    /[spr]k_(?:live|test)_[A-Za-z0-9]{16,255}|xox[abposr]-[A-Za-z0-9-]{10,255}|AIza[A-Za-z0-9_-]{35}|glpat-[A-Za-z0-9_-]{20,255}|npm_[A-Za-z0-9]{36}|SG\.[\w-]{22}\.[\w-]{43}|hv[sb]\.[A-Za-z0-9_-]{24,255}|:\/\/[^\s:@/"]{0,255}:[^\s@/"]{1,255}@/g,
   );
 
 /** JSON web tokens, signed or encrypted. @see https://www.rfc-editor.org/rfc/rfc7519#section-3 */
@@ -43,13 +43,19 @@ const END = /-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g;
 /** Private keys in PEM, up to their end or, where it is cut off, the end of the text. @see https://www.rfc-editor.org/rfc/rfc7468 */
 export function* privateKeys(text: string): Generator<Span> {
   let from = 0;
+  let endless = false;
   for (;;) {
     BEGIN.lastIndex = from;
     const begin = BEGIN.exec(text);
     if (begin === null) return;
     END.lastIndex = begin.index;
-    const end = END.exec(text);
-    from = end === null ? text.length : end.index + end[0].length;
+    // Looked for once in vain, there is none further on either.
+    const end = endless ? null : END.exec(text);
+    endless = end === null;
+    // Of a key that is cut off nothing is shown up to the quote that must end it, in an array or a record.
+    const quote = text.indexOf('"', begin.index);
+    const cut = quote < 0 ? text.length : quote;
+    from = end === null ? cut : end.index + end[0].length;
     yield { start: begin.index, end: from };
   }
 }

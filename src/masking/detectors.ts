@@ -48,7 +48,7 @@ export interface Finding extends Span {
   readonly detector: DetectorName;
 }
 
-/** What the detectors find, in the order of the detectors. Findings of different detectors may overlap. */
+/** What the detectors find, in the order of the detectors. Findings may overlap, those of one detector too. */
 export function findSecrets(text: string, detectors: readonly DetectorName[]): Finding[] {
   const answers = new Map<(text: string) => boolean, boolean>();
   const found: Finding[] = [];
@@ -65,7 +65,8 @@ export function findSecrets(text: string, detectors: readonly DetectorName[]): F
   return found;
 }
 
-const LOCAL = /[\p{L}\p{N}.!#$%&'*+/=?^_`{|}~-]/u;
+/** Braces and bars may stand in one too; there they are rather an array's, a record's or a table's. */
+const LOCAL = /[\p{L}\p{N}.!#$%&'*+/=?^_`~-]/u;
 const DOMAIN = /[\p{L}\p{N}.-]/u;
 
 /** E-mail addresses: what stands around an at sign. @see https://www.rfc-editor.org/rfc/rfc5322#section-3.4.1 */
