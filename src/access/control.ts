@@ -26,6 +26,7 @@ import { Retention } from './retention.ts';
 import { type ValidateScope, validateScope } from './scopes.ts';
 import { startSweeps } from './sweeps.ts';
 import { deltaOf, snapshotOf } from './views.ts';
+import { withdrawalOf, withdrawFrom } from './withdrawal.ts';
 
 export interface ControlOptions {
   readonly dataDir: string;
@@ -77,6 +78,7 @@ export class Control {
       store,
       sink: options.sink,
       deliver: (records) => this.#deliver(records),
+      withdraw: (records) => this.#withdraw(records),
     });
     this.scramSaltSecret = keys.scramSalt;
     this.maskKey = keys.mask;
@@ -113,7 +115,12 @@ export class Control {
   /** What a fresh worker starts from. Deltas with a higher version are to be applied on top. */
   snapshot(): Promise<Snapshot> {
     const onFault = (error: unknown): void => this.#options.onFault?.('vault', error);
-    return this.#changes.exclusive(() => snapshotOf(this.#store.db, this.resources, this.#version, onFault));
+    return this.#changes.exclusive(async () => {
+      const { withdrawn } = this.#changes;
+      const snapshot = await snapshotOf(this.#store.db, this.resources, this.#version, onFault);
+      const delta = await withdrawalOf(this.resources, withdrawn, this.#version);
+      return delta === null ? snapshot : withdrawFrom(snapshot, delta);
+    });
   }
 
   /** The resource with its upstream password, for a connection test by the gateway. */
@@ -142,7 +149,7 @@ export class Control {
 
   /** Starts the timer that records what ends by itself. */
   start(): void {
-    this.#stopSweeps ??= startSweeps(this.grants, this.principals, (error) =>
+    this.#stopSweeps ??= startSweeps(this.#changes, this.grants, this.principals, (error) =>
       this.#options.onFault?.('sweep', error),
     );
   }
@@ -164,7 +171,14 @@ export class Control {
   }
 
   async #deliver(records: readonly ChangeRecord[]): Promise<void> {
-    const delta = await deltaOf(this.#store.db, this.resources, records, this.#version + 1);
+    await this.#publish(await deltaOf(this.#store.db, this.resources, records, this.#version + 1));
+  }
+
+  async #withdraw(records: readonly ChangeRecord[]): Promise<void> {
+    await this.#publish(await withdrawalOf(this.resources, records, this.#version + 1));
+  }
+
+  async #publish(delta: Delta | null): Promise<void> {
     if (!delta) return;
     this.#version += 1;
     await this.#options.publish(delta);

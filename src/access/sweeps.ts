@@ -1,16 +1,19 @@
 import type { Principals } from '../identity/principals.ts';
+import type { ChangeLog } from '../store/changes.ts';
 import type { Grants } from './grants.ts';
 
 const EVERY_MS = 250;
 
 /**
  * Makes the records of what ends by itself: grants past their end, principals past their expiry. The gateway does
- * not wait for it (workers compare with the clock); a sweep that fails is tried again with the next.
+ * not wait for it (workers compare with the clock); a sweep that fails is tried again with the next. Carries out first
+ * what is recorded and not yet in state.
  *
  * @param onError told once per series of failures, and with null when sweeping works again
  * @returns stops the sweeps; resolves when the one under way is done
  */
 export function startSweeps(
+  changes: ChangeLog,
   grants: Grants,
   principals: Principals,
   onError: (error: unknown) => void,
@@ -19,6 +22,7 @@ export function startSweeps(
   let running: Promise<void> | null = null;
   const sweep = async (): Promise<void> => {
     try {
+      await changes.settle();
       await grants.expire();
       await principals.expire();
       if (failing) onError(null);

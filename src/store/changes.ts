@@ -5,7 +5,9 @@
  * One change at a time: decide (read, validate) -> put secrets into their side tables -> open a transaction and
  * apply the rows, so that the database's constraints have spoken -> append and flush the records -> commit ->
  * tell the gateway workers. If the records cannot be written the transaction is rolled back and the change is
- * refused. If the process dies between the flush and the commit, `recover` applies the records at start-up.
+ * refused. If the commit fails after the flush, the change stands, since it is recorded: what it takes away the workers
+ * are told at once, the rest when state can be written. If the process dies in between, `recover` applies the records
+ * at start-up.
  */
 import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
@@ -65,6 +67,11 @@ export interface ChangeLogOptions {
   readonly sink: ChangeSink;
   /** Tells the workers; resolves when they know. Called in the order of the changes, one call at a time. */
   readonly deliver: (records: readonly ChangeRecord[]) => Promise<void>;
+  /**
+   * Tells the workers of what was taken away by records that are written while state does not take them. It must not
+   * need the database.
+   */
+  readonly withdraw: (records: readonly ChangeRecord[]) => Promise<void>;
 }
 
 export class ChangeLog {
@@ -90,6 +97,19 @@ export class ChangeLog {
     });
   }
 
+  /** Records that took something away and are written, but that the state tables do not show yet. */
+  get withdrawn(): readonly ChangeRecord[] {
+    return this.#owed.filter(takesAway);
+  }
+
+  /** Carries out what is recorded and not yet in state, if there is such. @throws PosternError as `run` */
+  async settle(): Promise<void> {
+    if (this.#owed.length === 0) return;
+    await this.exclusive(() => this.#settle()).catch((error: unknown) => {
+      throw refusalOf(error);
+    });
+  }
+
   /** Runs `work` while no change is under way. */
   exclusive<T>(work: () => Promise<T>): Promise<T> {
     const turn = this.#last.then(work, work);
@@ -98,7 +118,7 @@ export class ChangeLog {
   }
 
   async #run<T>(actor: Actor, decide: (db: StateDb) => Promise<Plan<T>>): Promise<T> {
-    const { store, sink, deliver } = this.#options;
+    const { store, sink, deliver, withdraw } = this.#options;
     await this.#settle();
     const plan = await decide(store.db);
     if (plan.secrets) await store.db.transaction().execute(plan.secrets);
@@ -118,6 +138,7 @@ export class ChangeLog {
     } catch (error) {
       if (written) {
         this.#owed.push(...records);
+        await withdraw(records.filter(takesAway));
         throw recordedOnly(error);
       }
       if (plan.secrets) await dropOrphans(store.db);
@@ -158,8 +179,29 @@ function recordedOnly(error: unknown): PosternError {
   return new PosternError(
     'POSTERN_AUDIT_UNAVAILABLE',
     `The change is recorded, but state cannot be written yet (${(error as Error).message}).`,
-    'It is carried out as soon as the disk of the data directory takes it, or at the next start.',
+    'What it takes away is taken away already. The rest is carried out as soon as the disk of the data directory takes it, or at the next start.',
   );
+}
+
+/** Whether a record ends something that gateway workers let through: a principal, credential, grant or resource. */
+function takesAway({ change: { entity, before, after } }: ChangeRecord): boolean {
+  switch (entity) {
+    case 'principal':
+      return (
+        (after as Principal).status !== 'active' || endsSooner(before as Principal | null, after as Principal)
+      );
+    case 'credential':
+    case 'grant':
+    case 'resource':
+      return (after as Credential | Grant | Resource).status !== 'active';
+    default:
+      return false;
+  }
+}
+
+function endsSooner(before: Principal | null, after: Principal): boolean {
+  if (before === null || after.expiresAt === null) return false;
+  return before.expiresAt === null || Date.parse(after.expiresAt) < Date.parse(before.expiresAt);
 }
 
 function recordOf(actor: Actor, time: string, change: Change): ChangeRecord {

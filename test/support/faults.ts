@@ -78,10 +78,15 @@ export interface Fault {
   end(): Promise<void>;
 }
 
-/** Lets calls of a running process and its threads fail. */
-export async function attachFault(pid: number, injections: readonly Injection[]): Promise<Fault> {
+/** Lets calls of a running process and its threads fail: all, or those on one file. */
+export async function attachFault(
+  pid: number,
+  injections: readonly Injection[],
+  file?: string,
+): Promise<Fault> {
   const strace = tracing(injections, [], '/dev/null').filter((word) => word !== '-qq');
-  const running = await start('strace', [...strace, '-p', String(pid)]);
+  const only = file === undefined ? [] : ['-P', file];
+  const running = await start('strace', [...strace, ...only, '-p', String(pid)]);
   await running.waitFor(/attached/);
   return { end: async () => void (await running.stop('SIGINT')) };
 }
