@@ -9,7 +9,7 @@ export function options(collector: Collector, value: unknown): void {
     const node = unwrap(item);
     if (node?.type !== 'DefElem') unknown('this option');
     if (node.body.defname === 'owned_by') ownedBy(collector, node.body);
-    else if (node.body.defname === 'sequence_name') unknown('SEQUENCE NAME');
+    else if (node.body.defname === 'sequence_name') sequenceName(collector, node.body);
     else collector.walkAs('DefElem', node.body, NOTHING_VISIBLE);
   }
 }
@@ -21,6 +21,15 @@ function ownedBy(collector: Collector, body: Tree): void {
   if (parts.length < 2) return;
   const table = dotted(parts.slice(0, -1));
   collector.add('alter', 'relation', table.schema, table.name);
+}
+
+/** SEQUENCE NAME of an identity column, as pg_dump writes it: a sequence is made under that name. Without a schema it would be the table's. */
+function sequenceName(collector: Collector, body: Tree): void {
+  const node = unwrap(body.arg);
+  const { schema, name } = node?.type === 'List' ? dotted(node.body.items) : unknown('this SEQUENCE NAME');
+  if (schema === null) unknown('SEQUENCE NAME without a schema');
+  collector.add('create', 'relation', schema, name);
+  collector.changesCatalog = true;
 }
 
 export function columnDefinition(collector: Collector, body: Tree): void {
