@@ -50,7 +50,7 @@ export function* privateKeys(text: string): Generator<Span> {
     if (begin === null) return;
     END.lastIndex = begin.index;
     // Looked for once in vain, there is none further on either.
-    const end = endless ? null : END.exec(text);
+    const end: RegExpExecArray | null = endless ? null : END.exec(text);
     endless = end === null;
     // Of a key that is cut off nothing is shown up to the quote that must end it, in an array or a record.
     const quote = text.indexOf('"', begin.index);
