@@ -80,10 +80,7 @@ describe('client certificates', () => {
     await client.connect();
     assert.deepEqual((await client.query('select 42 as n')).rows, [{ n: 42 }]);
     await client.end();
-    const { items } = (await (async () =>
-      JSON.parse(await line.ok(['credential', 'list', '--json'])) as unknown)()) as {
-      items: { id: string; kind: string }[];
-    };
+    const { items } = await line.json<{ items: { kind: string }[] }>(['credential', 'list']);
     assert.ok(items.some(({ kind }) => kind === 'certificate'));
   });
 
