@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   POSTERN_SCOPE_DENIED: 'The command touches something that no active grant covers.',
   POSTERN_CONDITION_DENIED: 'A condition of the grant does not hold for this command, here or now.',
   POSTERN_LIMIT_EXCEEDED: 'The result is larger than the grant allows.',
+  POSTERN_MASKED: 'The command would show, compare or keep masked values in a way that cannot be masked.',
   POSTERN_STATEMENT_UNSEEN:
     'What the command would do cannot be seen from its text, so it is not let through.',
   POSTERN_STATEMENT_INVALID: 'The command is not valid in this protocol or language.',

@@ -171,6 +171,19 @@ export interface CommandOutcome extends RecordBase {
   readonly rows: number;
   readonly bytes: number;
   readonly durationUs: number;
+  /** What was masked in the result; absent where nothing was. */
+  readonly masked?: readonly MaskedColumn[];
+}
+
+/** A column of a result, or of the table it came from, in which values were masked. */
+export interface MaskedColumn {
+  /** `schema.table.column`, or the name in the result of a value that is no column. */
+  readonly column: string;
+  /** The mask rule and its revision at that time; null for a column that could not be traced, which is masked without one. */
+  readonly rule: string | null;
+  readonly revision: number;
+  /** In how many rows a value was replaced. */
+  readonly rows: number;
 }
 
 /** Texts that leaves commit to were destroyed for good. The leaves and every proof of them stay as they are. */

@@ -3,6 +3,7 @@ import type { GrantView } from '../../core/views.ts';
 import type { Directory } from '../contract.ts';
 import type { Classified } from './classified.ts';
 import { addressOf, compileConditions } from './conditions.ts';
+import { type MaskRefusal, SessionMasks, type StatementMask } from './mask.ts';
 import { effectivePath, type RelationCatalog, type SearchPath } from './names.ts';
 import { allowFragment, type SessionIdentity } from './records.ts';
 import type { DatabaseCatalog } from './relations.ts';
@@ -22,6 +23,8 @@ export interface Allowed {
   readonly grant: GrantView;
   /** What the intent record says of it (see `allowFragment`). */
   readonly fragment: string;
+  /** What has to be masked in its results; null where nothing can be. */
+  readonly mask: StatementMask | null;
 }
 
 export interface Denied {
@@ -57,6 +60,7 @@ export class Decider {
   readonly #catalog: DatabaseCatalog;
   /** Address of the client. */
   readonly #source: string;
+  readonly #masks: SessionMasks;
   #pathSetting: string;
   /** False while a change of the search path is on its way. */
   pathKnown = true;
@@ -65,8 +69,16 @@ export class Decider {
   #grants: readonly GrantView[] = [];
   #decided = new Map<Known, Allowed>();
 
-  constructor(who: SessionIdentity, directory: Directory, catalog: DatabaseCatalog, pathSetting: string) {
+  /** @param maskKey the installation's mask key */
+  constructor(
+    who: SessionIdentity,
+    directory: Directory,
+    catalog: DatabaseCatalog,
+    pathSetting: string,
+    maskKey: Uint8Array,
+  ) {
     this.#who = who;
+    this.#masks = new SessionMasks(maskKey);
     this.#source = addressOf(who.source);
     this.#directory = directory;
     this.#catalog = catalog;
@@ -128,8 +140,14 @@ export class Decider {
       const missing =
         firstDenial(classified, scope, this.#path, catalog, this.#who.resource.catalogAccess) ??
         conditionDenial(grant, [known, ...inner], this.#source, nowMs);
+      const mask = missing === null ? this.#mask(known, inner, grant, catalog) : null;
+      if (mask === 'names') return 'names';
+      if (mask !== null && 'reason' in mask) {
+        denial ??= { code: 'POSTERN_MASKED', verb: null, object: null, ...mask, scope: null };
+        continue;
+      }
       if (missing === null) {
-        const allowed: Allowed = { effect: 'allow', grant, fragment: allowFragment(what, grant) };
+        const allowed: Allowed = { effect: 'allow', grant, fragment: allowFragment(what, grant), mask };
         if (inner.length === 0) {
           if (this.#decided.size >= MAX_COMPILED) this.#decided.clear();
           this.#decided.set(known, allowed);
@@ -159,6 +177,20 @@ export class Decider {
       position,
       ...what,
     };
+  }
+
+  /** What the masks that hold under a grant make of a statement. */
+  #mask(
+    known: Known,
+    inner: readonly Known[],
+    grant: GrantView,
+    catalog: RelationCatalog,
+  ): StatementMask | MaskRefusal | 'names' | null {
+    const { principal, resource } = this.#who;
+    const plan = this.#masks.plan(this.#directory.masksOf(principal.id, resource.id), grant.id);
+    if (plan === null) return null;
+    const origins = this.#catalog.origins();
+    return origins === null ? 'names' : this.#masks.check(plan, known, inner, this.#path, catalog, origins);
   }
 
   #hint(denial: Denial): string | undefined {

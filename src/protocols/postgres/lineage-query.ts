@@ -37,7 +37,7 @@ export function tableQuery(relation: RelationName, columns: readonly string[]): 
   const paths = columns.length === 0 ? [['*']] : columns.map((column) => [column]);
   return {
     ...NOTHING,
-    sources: [{ kind: 'relation', relation, alias: null, renamed: false }],
+    sources: [{ kind: 'relation', relation, alias: null, renamed: false, shadow: false }],
     outputs: paths.map((path) => output(path.at(-1) ?? null, path, carried(path))),
   };
 }
@@ -103,7 +103,7 @@ function carried(path: readonly string[]): Expression {
 }
 
 function output(name: string | null, path: readonly string[] | null, value: Expression | null): Output {
-  return { name, path, value };
+  return { name, path, spread: false, value };
 }
 
 function target(value: unknown): Output {
@@ -112,7 +112,14 @@ function target(value: unknown): Output {
   const read = expression(body.val, select);
   const plain = isTree(body.val) && isTree(body.val.ColumnRef);
   const path = plain ? (read?.references[0]?.path ?? null) : null;
+  if (isSpread(body.val)) return { name: null, path: null, spread: true, value: read };
   return output(name ?? (path?.at(-1) === '*' ? null : (path?.at(-1) ?? null)), path, read);
+}
+
+function isSpread(value: unknown): boolean {
+  const inner = isTree(value) && isTree(value.A_Indirection) ? list(value.A_Indirection.indirection) : [];
+  const last = inner.at(-1);
+  return isTree(last) && isTree(last.A_Star);
 }
 
 /** VALUES: one output for each position, from all rows. */
@@ -168,7 +175,8 @@ function source(value: unknown, conditions: Expression[]): Source[] {
   const [entry] = isTree(value) ? Object.entries(value) : [];
   if (entry === undefined || !isTree(entry[1])) return [];
   const [type, body] = entry;
-  if (type === 'RangeVar') return [{ kind: 'relation', relation: relationName(body), ...aliasOf(body) }];
+  if (type === 'RangeVar')
+    return [{ kind: 'relation', relation: relationName(body), ...aliasOf(body), shadow: false }];
   if (type === 'RangeSubselect') {
     const query = readQuery(body.subquery) ?? NOTHING;
     return [{ kind: 'query', query, ...aliasOf(body) }];
@@ -215,9 +223,9 @@ function written(body: Tree): Pick<Query, 'target' | 'ctes' | 'recursive' | 'out
     target: relation,
     outputs: returning(body),
     own: [
-      { kind: 'relation', relation, alias, renamed },
+      { kind: 'relation', relation, alias, renamed, shadow: false },
       ...[...AS_TARGET, ...others].map(
-        (name): Source => ({ kind: 'relation', relation, alias: name, renamed: false }),
+        (name): Source => ({ kind: 'relation', relation, alias: name, renamed: false, shadow: true }),
       ),
     ],
   };

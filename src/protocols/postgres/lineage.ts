@@ -29,6 +29,8 @@ export interface Output {
   readonly name: string | null;
   /** Set where the output is a column, or all columns, as they are. */
   readonly path: readonly string[] | null;
+  /** It becomes several columns: `(row).*`. */
+  readonly spread: boolean;
   /** Null: nothing is read. */
   readonly value: Expression | null;
 }
@@ -45,6 +47,8 @@ export type Source =
       readonly relation: RelationName;
       readonly alias: string | null;
       readonly renamed: boolean;
+      /** Another name for the rows of the target, which `*` leaves out. */
+      readonly shadow: boolean;
     }
   | {
       readonly kind: 'query';

@@ -77,6 +77,12 @@ export class ColumnMasks {
     return masks;
   }
 
+  /** Names of the columns that COPY of the table leaves out. */
+  generated(relation: Relation): ReadonlySet<string> {
+    const numbers = this.#origins.generated(relation.oid);
+    return new Set(relation.columns.filter(({ number }) => numbers.includes(number)).map(({ name }) => name));
+  }
+
   /** A column of a relation that the catalogue does not know. */
   named(schema: string, table: string, column: string): Masked | null {
     if (SYSTEM_COLUMNS.has(column)) return null;

@@ -18,10 +18,12 @@ export interface Origins {
   view(oid: number): ViewOrigin | undefined;
   /** OIDs of all parents and all children of a table, at any distance; not those of its siblings. */
   relatives(oid: number): readonly number[];
+  /** Numbers of its generated columns, which COPY of a table leaves out. */
+  generated(oid: number): readonly number[];
 }
 
 /**
- * Rows: `v`, OID of the view, relations, entries; `i`, OID of the child, OID of the parent. The stored form of a view's query names the
+ * Rows: `v`, OID of the view, relations, entries; `i`, OID of the child, OID of the parent; `g`, OID of the table, number of a generated column. The stored form of a view's query names the
  * origin of each column that is one; reading it takes no lock, unlike `pg_get_viewdef`.
  */
 export const ORIGINS_QUERY = `
@@ -37,13 +39,17 @@ select 'v', r.ev_class::pg_catalog.text,
   join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
   where r.rulename operator(pg_catalog.=) '_RETURN' and n.nspname operator(pg_catalog.<>) all ('{pg_catalog,information_schema}'::pg_catalog.name[])
 union all
-select 'i', i.inhrelid::pg_catalog.text, i.inhparent::pg_catalog.text, null from pg_catalog.pg_inherits i`;
+select 'i', i.inhrelid::pg_catalog.text, i.inhparent::pg_catalog.text, null from pg_catalog.pg_inherits i
+union all
+select 'g', a.attrelid::pg_catalog.text, a.attnum::pg_catalog.text, null from pg_catalog.pg_attribute a
+  where a.attnum operator(pg_catalog.>) 0 and not a.attisdropped and a.attgenerated operator(pg_catalog.<>) ''`;
 
 /** Builds the origins from the rows of `ORIGINS_QUERY`. */
 export function originsFrom(rows: Iterable<readonly (string | null)[]>): Origins {
   const views = new Map<number, ViewOrigin>();
   const parents = new Map<number, number[]>();
   const children = new Map<number, number[]>();
+  const generated = new Map<number, number[]>();
   for (const [kind, oid, first, second] of rows) {
     if (kind === 'v') {
       const uses = JSON.parse(first ?? '[]') as number[];
@@ -51,6 +57,8 @@ export function originsFrom(rows: Iterable<readonly (string | null)[]>): Origins
         ([number, table, column]) => ({ number, table, column }),
       );
       views.set(Number(oid), { uses, entries });
+    } else if (kind === 'g') {
+      push(generated, Number(oid), Number(first));
     } else {
       push(parents, Number(oid), Number(first));
       push(children, Number(first), Number(oid));
@@ -59,6 +67,7 @@ export function originsFrom(rows: Iterable<readonly (string | null)[]>): Origins
   return {
     view: (oid) => views.get(oid),
     relatives: (oid) => [...reach(parents, oid), ...reach(children, oid)],
+    generated: (oid) => generated.get(oid) ?? [],
   };
 }
 

@@ -1,7 +1,8 @@
 import { uuidv7 } from '../../core/ids.ts';
-import type { RecordType } from '../../core/record.ts';
+import type { MaskedColumn, RecordType } from '../../core/record.ts';
 import { nowMicros, rfc3339 } from '../../core/time.ts';
 import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../../core/views.ts';
+import type { MaskCount } from './mask-cells.ts';
 
 /** Who and where a session is: what all its records say. */
 export interface SessionIdentity {
@@ -51,12 +52,15 @@ export class SessionRecords {
     rows: number,
     bytes: number,
     durationUs: number,
+    masked: readonly MaskCount[] = [],
   ): string {
+    const tail =
+      masked.length === 0 ? '' : `,"masked":${JSON.stringify(masked.slice(0, MAX_MASKED).map(maskedField))}`;
     return this.#record(
       'command.outcome',
       uuidv7(),
       micros,
-      `"intent":"${intent}","status":"${status}","code":${JSON.stringify(code)},"rows":${rows},"bytes":${bytes},"durationUs":${durationUs}`,
+      `"intent":"${intent}","status":"${status}","code":${JSON.stringify(code)},"rows":${rows},"bytes":${bytes},"durationUs":${durationUs}${tail}`,
     );
   }
 
@@ -76,6 +80,18 @@ export function allowFragment(
 ): string {
   const decision = { effect: 'allow', rule: 'grant' };
   return members({ ...what, grant: grant.id, decision });
+}
+
+/** Columns named in one record. */
+const MAX_MASKED = 100;
+
+function maskedField({ column, rule, rows }: MaskCount): MaskedColumn {
+  return {
+    column: column.slice(0, 150),
+    rule: rule.id === '' ? null : rule.id,
+    revision: rule.revision,
+    rows,
+  };
 }
 
 /** A refused connection of a known principal. */

@@ -1,0 +1,269 @@
+/**
+ * COPY ... TO STDOUT with masked values in it. The data are a stream of rows in one of three formats; each row goes on in a message of its own.
+ *
+ * @see https://www.postgresql.org/docs/18/sql-copy.html#SQL-COPY-FILE-FORMATS
+ */
+import type { CopyFormat } from './lineage.ts';
+import type { CellMask } from './mask-cells.ts';
+import { Back, message, WireError } from './wire.ts';
+
+const NEWLINE = 0x0a;
+const BACKSLASH = 0x5c;
+const SIGNATURE = Buffer.from('PGCOPY\n\u00ff\r\n\0', 'latin1');
+
+/** Takes the data of one COPY and gives messages for the client. */
+export class CopyMasker {
+  readonly cells: readonly (CellMask | null)[];
+  readonly #format: CopyFormat;
+  readonly #limit: number;
+  #rest: Buffer = Buffer.alloc(0);
+  /** How far the rest has been searched for the end of its row. */
+  #searched = 0;
+  #quoted = false;
+  #header: boolean;
+
+  /** @param limit largest row, in bytes */
+  constructor(format: CopyFormat, cells: readonly (CellMask | null)[], limit: number) {
+    this.#format = format;
+    this.cells = cells;
+    this.#limit = limit;
+    this.#header = format.header || format.format === 'binary';
+  }
+
+  /**
+   * @param data the next bytes of the stream
+   * @throws WireError for data that are not in the format, or a row over the limit
+   */
+  push(data: Buffer): Buffer[] {
+    this.#rest = this.#rest.length === 0 ? data : Buffer.concat([this.#rest, data]);
+    const out: Buffer[] = [];
+    let at = 0;
+    for (;;) {
+      const end = this.#rowEnd(at);
+      if (end === -1) break;
+      out.push(message(Back.copyData, this.#row(this.#rest.subarray(at, end))));
+      at = end;
+      this.#searched = at;
+      this.#quoted = false;
+    }
+    this.#rest = this.#rest.subarray(at);
+    this.#searched -= at;
+    if (this.#rest.length > this.#limit) {
+      throw new WireError(`a row of over ${this.#limit} bytes, which is too large to be masked`);
+    }
+    return out;
+  }
+
+  /** The data are at their end. @throws WireError where a row is not */
+  end(): void {
+    if (this.#rest.length > 0) throw new WireError('COPY data that end in the middle of a row');
+  }
+
+  #rowEnd(from: number): number {
+    const { format, quote, escape: escaper } = this.#format;
+    const rest = this.#rest;
+    if (format === 'binary') return this.#binaryEnd(from);
+    let at = Math.max(from, this.#searched);
+    if (format === 'text') {
+      // A line break in a value is written with a backslash and a letter.
+      const found = rest.indexOf(NEWLINE, at);
+      this.#searched = rest.length;
+      return found === -1 ? -1 : found + 1;
+    }
+    const quoteByte = quote.charCodeAt(0);
+    const escapeByte = escaper.charCodeAt(0);
+    for (; at < rest.length; at++) {
+      const byte = rest[at];
+      if (this.#quoted && byte === escapeByte && escapeByte !== quoteByte) {
+        // What follows belongs to the value: wait for it.
+        if (at + 1 === rest.length) break;
+        at += 1;
+      } else if (byte === quoteByte) this.#quoted = !this.#quoted;
+      else if (byte === NEWLINE && !this.#quoted) return at + 1;
+    }
+    this.#searched = at;
+    return -1;
+  }
+
+  /** @see https://www.postgresql.org/docs/18/sql-copy.html#SQL-COPY-BINARY-FORMAT */
+  #binaryEnd(from: number): number {
+    const rest = this.#rest;
+    if (this.#header) {
+      if (rest.length < from + 19) return -1;
+      if (!rest.subarray(from, from + 11).equals(SIGNATURE)) throw malformed();
+      if (rest.readUInt32BE(from + 11) !== 0) throw malformed();
+      const extension = rest.readUInt32BE(from + 15);
+      return this.#available(from + 19 + extension);
+    }
+    if (rest.length < from + 2) return -1;
+    const fields = rest.readInt16BE(from);
+    let at = from + 2;
+    if (fields === -1) return at;
+    if (fields !== this.cells.length) throw malformed();
+    for (let i = 0; i < fields; i++) {
+      if (at + 4 > rest.length) return -1;
+      const length = rest.readInt32BE(at);
+      if (length < -1) throw malformed();
+      at += 4 + Math.max(0, length);
+    }
+    return this.#available(at);
+  }
+
+  #available(end: number): number {
+    return end <= this.#rest.length ? end : -1;
+  }
+
+  #row(row: Buffer): Buffer {
+    if (this.#header) {
+      this.#header = false;
+      return row;
+    }
+    const { format } = this.#format;
+    if (format === 'binary') return this.#binaryRow(row);
+    return format === 'text' ? this.#textRow(row) : this.#csvRow(row);
+  }
+
+  #binaryRow(row: Buffer): Buffer {
+    if (row.length === 2) return row;
+    const parts: Buffer[] = [row.subarray(0, 2)];
+    let at = 2;
+    for (const cell of this.cells) {
+      const length = row.readInt32BE(at);
+      const next = at + 4 + Math.max(0, length);
+      const masked = cell === null || length === -1 ? undefined : cell.apply(row.subarray(at + 4, next));
+      if (masked === undefined) parts.push(row.subarray(at, next));
+      else {
+        const size = Buffer.allocUnsafe(4);
+        size.writeInt32BE(masked === null ? -1 : masked.length);
+        parts.push(size);
+        if (masked !== null) parts.push(masked);
+      }
+      at = next;
+    }
+    return Buffer.concat(parts);
+  }
+
+  #textRow(row: Buffer): Buffer {
+    const { delimiter, nullText } = this.#format;
+    const delimiterByte = delimiter.charCodeAt(0);
+    const fields: Buffer[] = [];
+    let from = 0;
+    for (let at = 0; at < row.length; at++) {
+      const byte = row[at];
+      if (byte === BACKSLASH) at += 1;
+      else if (byte === delimiterByte || byte === NEWLINE) {
+        fields.push(row.subarray(from, at));
+        from = at + 1;
+      }
+    }
+    return this.#joined(fields, (raw, cell) => {
+      if (raw.toString('utf8') === nullText) return undefined;
+      const masked = cell.apply(unescaped(raw));
+      return masked === null ? Buffer.from(nullText) : masked && escaped(masked, delimiterByte);
+    });
+  }
+
+  #csvRow(row: Buffer): Buffer {
+    const { delimiter, nullText, quote, escape: escaper } = this.#format;
+    const delimiterByte = delimiter.charCodeAt(0);
+    const quoteByte = quote.charCodeAt(0);
+    const escapeByte = escaper.charCodeAt(0);
+    const fields: Buffer[] = [];
+    let quoted = false;
+    let from = 0;
+    for (let at = 0; at < row.length; at++) {
+      const byte = row[at];
+      if (quoted && byte === escapeByte && escapeByte !== quoteByte) at += 1;
+      else if (byte === quoteByte) quoted = !quoted;
+      else if (!quoted && (byte === delimiterByte || byte === NEWLINE)) {
+        fields.push(row.subarray(from, at));
+        from = at + 1;
+      }
+    }
+    return this.#joined(fields, (raw, cell) => {
+      if (raw.toString('utf8') === nullText) return undefined;
+      const masked = cell.apply(unquoted(raw, quoteByte, escapeByte));
+      return masked === null ? Buffer.from(nullText) : masked && quotedField(masked, quoteByte, escapeByte);
+    });
+  }
+
+  #joined(fields: readonly Buffer[], mask: (raw: Buffer, cell: CellMask) => Buffer | undefined): Buffer {
+    if (fields.length !== this.cells.length) throw malformed();
+    const delimiter = Buffer.from(this.#format.delimiter);
+    const parts: Buffer[] = [];
+    for (const [i, raw] of fields.entries()) {
+      const cell = this.cells[i] ?? null;
+      if (i > 0) parts.push(delimiter);
+      parts.push((cell === null ? undefined : mask(raw, cell)) ?? raw);
+    }
+    parts.push(Buffer.from('\n'));
+    return Buffer.concat(parts);
+  }
+}
+
+/** Letters that stand for a character behind a backslash. */
+const ESCAPES = new Map<number, number>([
+  [0x62, 0x08],
+  [0x66, 0x0c],
+  [0x6e, 0x0a],
+  [0x72, 0x0d],
+  [0x74, 0x09],
+  [0x76, 0x0b],
+]);
+const LETTERS = new Map([...ESCAPES].map(([letter, character]) => [character, letter]));
+
+function unescaped(raw: Buffer): Buffer {
+  const out = Buffer.allocUnsafe(raw.length);
+  let to = 0;
+  for (let at = 0; at < raw.length; at++) {
+    let byte = raw[at] as number;
+    if (byte === BACKSLASH && at + 1 < raw.length) {
+      at += 1;
+      byte = raw[at] as number;
+      byte = ESCAPES.get(byte) ?? byte;
+    }
+    out[to++] = byte;
+  }
+  return out.subarray(0, to);
+}
+
+function escaped(value: Buffer, delimiter: number): Buffer {
+  const out: number[] = [];
+  for (const byte of value) {
+    const letter = LETTERS.get(byte);
+    if (letter !== undefined) out.push(BACKSLASH, letter);
+    else if (byte === BACKSLASH || byte === delimiter) out.push(BACKSLASH, byte);
+    else out.push(byte);
+  }
+  return Buffer.from(out);
+}
+
+function unquoted(raw: Buffer, quote: number, escaper: number): Buffer {
+  const out: number[] = [];
+  let inside = false;
+  for (let at = 0; at < raw.length; at++) {
+    const byte = raw[at] as number;
+    const next = raw[at + 1];
+    if (inside && byte === escaper && (next === quote || next === escaper)) {
+      out.push(next);
+      at += 1;
+    } else if (byte === quote) inside = !inside;
+    else out.push(byte);
+  }
+  return Buffer.from(out);
+}
+
+/** In quotes always, so that it is never taken for NULL or anything else. */
+function quotedField(value: Buffer, quote: number, escaper: number): Buffer {
+  const out: number[] = [quote];
+  for (const byte of value) {
+    if (byte === quote || byte === escaper) out.push(escaper);
+    out.push(byte);
+  }
+  out.push(quote);
+  return Buffer.from(out);
+}
+
+function malformed(): WireError {
+  return new WireError('COPY data that are not in the format asked for');
+}

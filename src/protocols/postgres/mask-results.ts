@@ -1,0 +1,107 @@
+import type { Expected, Running } from './flow.ts';
+import { cellsOf, copyCells } from './mask.ts';
+import type { CellMask, MaskCount } from './mask-cells.ts';
+import { CopyMasker } from './mask-copy.ts';
+import { Gathered, RowMasker, type Shape, Slab } from './mask-rows.ts';
+import { type FrameReader, WireError } from './wire.ts';
+
+/** A whole message, somewhere in a buffer. */
+export interface Piece {
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What masks keep of a command while its results pass. */
+export class MaskedResult {
+  /** Which statement of the string it is at. */
+  statement = 0;
+  rows: RowMasker | null = null;
+  /** The rows of the present statement are described, and none of them needs a mask. */
+  untouched = false;
+  copy: CopyMasker | null = null;
+}
+
+/** Masks the results of one session on their way to the client. */
+export class ResultMasker {
+  readonly #limit: number;
+  readonly #gathered: Gathered;
+  readonly #slab = new Slab();
+
+  /** @param limit largest row that is masked, in bytes */
+  constructor(limit: number) {
+    this.#limit = limit;
+    this.#gathered = new Gathered(limit);
+  }
+
+  /** The server has described the rows that follow. */
+  described(head: Expected, shape: Shape): void {
+    const { mask, masked, running } = head;
+    const result = mask?.results[masked?.statement ?? 0];
+    if (mask === null || masked === null || result === undefined) throw undescribed();
+    const cells = cellsOf(mask, result, shape);
+    masked.untouched = cells.every((cell) => cell === null);
+    masked.rows = masked.untouched ? null : new RowMasker(cells, this.#slab);
+    keep(running, cells);
+  }
+
+  /** The next (piece of a) row: what goes to the client now; null while a row is not complete. */
+  row(head: Expected, reader: FrameReader): Piece | null {
+    const { masked } = head;
+    if (masked === null) throw undescribed();
+    if (masked.rows === null && !masked.untouched) {
+      const shape = head.shaped?.shape ?? null;
+      if (shape === null) throw undescribed();
+      this.described(head, shape);
+    }
+    if (masked.rows === null) return { buffer: reader.buffer, start: reader.start, end: reader.end };
+    let { buffer, start, end } = reader;
+    if (!reader.first || !reader.last) {
+      const whole = this.#gathered.add(buffer, start, end, reader.first, reader.last);
+      if (whole === null) return null;
+      [buffer, start, end] = [whole, 0, whole.length];
+    }
+    if (!masked.rows.row(buffer, start, end)) return { buffer, start, end };
+    return this.#slab;
+  }
+
+  /** COPY data follow. @see https://www.postgresql.org/docs/18/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-COPYOUTRESPONSE */
+  copyBegins(head: Expected, buffer: Buffer, start: number, end: number): void {
+    const { mask, masked, running } = head;
+    const result = mask?.results[masked?.statement ?? 0];
+    if (mask === null || masked === null || result === undefined) throw undescribed();
+    if (result.copy === null) return;
+    const binary = result.copy.format === 'binary';
+    if (end - start < 8 || (buffer[start + 5] === 1) !== binary) throw undescribed();
+    const cells = copyCells(mask, result, buffer.readUInt16BE(start + 6), binary);
+    if (cells === null) throw undescribed();
+    masked.copy = new CopyMasker(result.copy, cells, this.#limit);
+    keep(running, cells);
+  }
+
+  /** The next (piece of a) message of COPY data: the messages that go to the client now. */
+  copyData(copy: CopyMasker, { buffer, start, end, first }: FrameReader): Buffer[] {
+    return copy.push(buffer.subarray(first ? start + 5 : start, end));
+  }
+}
+
+function keep(running: Running | null, cells: readonly (CellMask | null)[]): void {
+  for (const cell of cells) if (cell !== null) running?.cells.push(cell);
+}
+
+function undescribed(): WireError {
+  return new WireError('rows other than those that were described');
+}
+
+/** What was masked in the results of a command, as its record says it. */
+export function maskCounts(cells: readonly CellMask[]): MaskCount[] {
+  const all = new Map<string, MaskCount>();
+  for (const { counts } of cells) {
+    for (const [key, { column, rule, rows }] of counts) {
+      const known = all.get(key);
+      if (known === undefined) all.set(key, { column, rule, rows });
+      else known.rows += rows;
+    }
+  }
+  return [...all.values()];
+}

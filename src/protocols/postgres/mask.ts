@@ -1,0 +1,310 @@
+/** Masks of one session: whether a statement may run under them, and what happens to its results. */
+import type { MaskRuleView } from '../../core/views.ts';
+import { compileMasks, type MaskPlan } from '../../masking/rules.ts';
+import type { Classified } from './classified.ts';
+import type { CopyFormat, Lineage } from './lineage.ts';
+import { type Bound, MaskBinder } from './mask-bind.ts';
+import { type CellMask, columnCell, contentCell } from './mask-cells.ts';
+import { ColumnMasks, type Masked } from './mask-columns.ts';
+import type { Origins } from './mask-origins.ts';
+import type { Shape } from './mask-rows.ts';
+import { type RelationCatalog, resolve, type SearchPath } from './names.ts';
+import type { Known } from './statements.ts';
+
+/** What happens to the rows of one statement of a text. */
+export interface ResultMask {
+  /** Null: it gives no rows. */
+  readonly bound: Bound | null;
+  /** Of COPY ... TO; null where it is none, or its rows need no masks. */
+  readonly copy: CopyFormat | null;
+}
+
+/** What masks ask of one statement string. */
+export interface StatementMask {
+  readonly masks: ColumnMasks;
+  readonly catalog: RelationCatalog;
+  /** One for each statement of the string. */
+  readonly results: readonly ResultMask[];
+  /** Rows may have to be rewritten. */
+  readonly rewrites: boolean;
+  /** Its errors and notices may quote masked values. */
+  readonly sensitive: boolean;
+}
+
+export interface MaskRefusal {
+  readonly reason: string;
+  readonly hint: string;
+}
+
+const NONE: ResultMask = { bound: null, copy: null };
+/** Columns of which nothing is known beforehand, and none of which holds a masked value. */
+const CLEAN: Bound = { columns: [], exact: false, all: new Set() };
+
+interface Context {
+  readonly rules: readonly MaskRuleView[];
+  readonly plan: MaskPlan;
+}
+
+/** The masks under which a session's statements stand. */
+export class SessionMasks {
+  readonly #key: Uint8Array;
+  readonly #plans = new Map<string, Context>();
+  #columns: {
+    readonly masks: ColumnMasks;
+    readonly catalog: RelationCatalog;
+    readonly origins: Origins;
+  } | null = null;
+
+  /** @param key the installation's mask key */
+  constructor(key: Uint8Array) {
+    this.#key = key;
+  }
+
+  /** The plan for statements under a grant; null where no rule applies. @param rules as `Directory.masksOf` gives them */
+  plan(rules: readonly MaskRuleView[], grantId: string): MaskPlan | null {
+    if (rules.length === 0) return null;
+    const known = this.#plans.get(grantId);
+    if (known?.rules === rules) return known.plan.any ? known.plan : null;
+    const own = rules.filter((rule) => rule.grantId === null || rule.grantId === grantId);
+    const plan = compileMasks(own, this.#key);
+    this.#plans.set(grantId, { rules, plan });
+    return plan.any ? plan : null;
+  }
+
+  /**
+   * What the masks make of a statement; null where nothing of it can need one.
+   *
+   * @param inner what EXECUTE or FETCH in it run, in order
+   */
+  check(
+    plan: MaskPlan,
+    known: Known,
+    inner: readonly Known[],
+    path: SearchPath,
+    catalog: RelationCatalog,
+    origins: Origins,
+  ): StatementMask | MaskRefusal | null {
+    const masks = this.#masks(plan, catalog, origins);
+    if (known.lineage.length !== known.classified.statements) return UNSEEN;
+    const results: ResultMask[] = [];
+    let touched = false;
+    let next = 0;
+    try {
+      for (const lineage of known.lineage) {
+        const runs = lineage.runs ? inner[next++]?.lineage[0] : lineage;
+        if (runs === undefined || (lineage.runs && runs.query === null)) return UNSEEN;
+        const result = this.#statement(masks, lineage, runs, path, catalog);
+        if ('reason' in result) return result;
+        touched ||= result.touched;
+        results.push(result.mask);
+      }
+    } catch (error) {
+      if (error instanceof RangeError) return TOO_DEEP;
+      throw error;
+    }
+    const all = [known.classified, ...inner.map((each) => each.classified)];
+    if (plan.columns) {
+      const refusal = all
+        .map((each) => changesMasked(each, masks, path, catalog))
+        .find((each) => each !== null);
+      if (refusal !== undefined && known.lineage.some(({ to }) => to === 'define')) return refusal;
+    }
+    const content = plan.content.length > 0;
+    const rewrites = results.some(({ bound }) => bound !== null && (content || bound.all.size > 0));
+    const sensitive = plan.columns && (touched || all.some(runsOtherCode));
+    if (!rewrites && !sensitive && !content) return null;
+    return { masks, catalog, results, rewrites, sensitive };
+  }
+
+  #masks(plan: MaskPlan, catalog: RelationCatalog, origins: Origins): ColumnMasks {
+    const known = this.#columns;
+    if (known?.masks.plan === plan && known.catalog === catalog && known.origins === origins)
+      return known.masks;
+    const masks = new ColumnMasks(plan, catalog, origins, this.#key);
+    this.#columns = { masks, catalog, origins };
+    return masks;
+  }
+
+  #statement(
+    masks: ColumnMasks,
+    lineage: Lineage,
+    runs: Lineage,
+    path: SearchPath,
+    catalog: RelationCatalog,
+  ): { readonly mask: ResultMask; readonly touched: boolean } | MaskRefusal {
+    if (runs.query === null) return { mask: NONE, touched: lineage.to === 'define' };
+    const binder = new MaskBinder(masks, path, catalog);
+    const bound = binder.bind(runs.query);
+    if (lineage.to === 'stored') binder.store(bound);
+    const refusal = refusalOf(binder);
+    if (refusal !== null) return refusal;
+    const { touched } = binder;
+    switch (lineage.to) {
+      case 'client':
+        return { mask: { bound, copy: null }, touched };
+      case 'plan':
+        return { mask: { bound: CLEAN, copy: null }, touched };
+      case 'copy':
+        return copyMask(
+          masks,
+          lineage,
+          lineage.wholeTable ? binder.withoutGenerated(bound, runs.query) : bound,
+          touched,
+        );
+      default:
+        return { mask: NONE, touched };
+    }
+  }
+}
+
+/** What COPY sends says neither whose columns nor which types they are, so all of that must be known beforehand. */
+function copyMask(
+  masks: ColumnMasks,
+  lineage: Lineage,
+  bound: Bound,
+  touched: boolean,
+): { readonly mask: ResultMask; readonly touched: boolean } | MaskRefusal {
+  if (bound.all.size === 0 && masks.plan.content.length === 0) return { mask: NONE, touched };
+  if (lineage.copy === null) {
+    return {
+      reason: 'COPY with these options cannot be masked',
+      hint: 'Use the options FORMAT, DELIMITER, NULL, HEADER, QUOTE, ESCAPE and FORCE_QUOTE only.',
+    };
+  }
+  if (!bound.exact) {
+    return {
+      reason: 'which columns this COPY gives out cannot be seen, and masks apply to it',
+      hint: 'Write the columns instead of *, and give tables of WITH and FROM no new column names.',
+    };
+  }
+  return { mask: { bound, copy: lineage.copy }, touched };
+}
+
+const UNSEEN: MaskRefusal = {
+  reason: 'what the statement reads cannot be seen, and masks apply to it',
+  hint: 'Send the statement itself.',
+};
+const TOO_DEEP: MaskRefusal = {
+  reason: 'the statement is nested too deeply for its masks to be found',
+  hint: 'Split it.',
+};
+
+function refusalOf(binder: MaskBinder): MaskRefusal | null {
+  const [stored] = binder.stored;
+  if (stored !== undefined) {
+    return {
+      reason: `${nameOf(stored)} is masked, and the statement would write its values somewhere else`,
+      hint: 'Ask an administrator of the database to do this, or for a grant without the mask.',
+    };
+  }
+  const [handed] = binder.handed;
+  if (handed !== undefined) {
+    return {
+      reason: `${nameOf(handed)} is masked, and the statement would hand its values to a function that may keep them`,
+      hint: 'Select the column as it is.',
+    };
+  }
+  const probed = [...binder.probed].find(({ mask }) => mask.probes === 'deny');
+  if (probed === undefined) return null;
+  return {
+    reason: `${nameOf(probed)} is masked, and the statement would compare, sort or compute with its values`,
+    hint: 'Use it in the list of results only: as it is, or in functions and casts to text that cannot fail.',
+  };
+}
+
+function nameOf({ column }: Masked): string {
+  return column === '?' ? 'what this reads' : `column ${column}`;
+}
+
+/** A definition that names a relation with masked columns could give them another name, or keep their values. */
+function changesMasked(
+  { accesses }: Classified,
+  masks: ColumnMasks,
+  path: SearchPath,
+  catalog: RelationCatalog,
+): MaskRefusal | null {
+  for (const access of accesses) {
+    if (access.verb === 'create') continue;
+    if (access.kind === 'schema' && access.verb === 'alter') {
+      return {
+        reason: 'masks are bound to names, and the statement would change that of a schema',
+        hint: HINT,
+      };
+    }
+    if (access.kind !== 'relation') continue;
+    const found = resolve(access, path, catalog);
+    const relation = found === 'unsure' ? undefined : catalog.relation(found.schema ?? '', found.name);
+    if (relation === undefined || masks.of(relation).all.size === 0) continue;
+    return {
+      reason: `${relation.schema}.${relation.name} has masked columns, and the statement would change or use its definition`,
+      hint: HINT,
+    };
+  }
+  return null;
+}
+
+const HINT = 'Ask an administrator of the database to do this.';
+
+/** Functions that were granted, and triggers on what is written, may read anything and say it in an error. */
+function runsOtherCode({ accesses }: Classified): boolean {
+  return accesses.some(
+    ({ kind, verb }) =>
+      kind === 'function' || (kind === 'relation' && verb !== 'select' && verb !== 'copy' && verb !== 'lock'),
+  );
+}
+
+/** What happens to each column of a result that the server has described. */
+export function cellsOf(mask: StatementMask, { bound }: ResultMask, shape: Shape): (CellMask | null)[] {
+  const { masks, catalog } = mask;
+  const known = bound ?? CLEAN;
+  const aligned = known.exact && known.columns.length === shape.length;
+  const [any] = known.all;
+  return shape.map(({ name, table, number, type, binary }, i) => {
+    if (table === 0) {
+      const [first] = aligned ? (known.columns[i]?.taint ?? []) : any === undefined ? [] : [any];
+      if (first !== undefined) return columnCell(masks.whole(first), type, binary);
+      return contentCell(name, masks.plan.content, type, binary);
+    }
+    const relation = catalog.relationByOid(table);
+    if (masks.plan.columns) {
+      const masked = originMask(masks, relation, number);
+      if (masked !== null) return columnCell(masked, type, binary);
+    }
+    const column = relation?.columns.find((each) => each.number === number)?.name ?? name;
+    const label = relation === undefined ? name : `${relation.schema}.${relation.name}.${column}`;
+    return contentCell(label, masks.plan.content, type, binary);
+  });
+}
+
+function originMask(
+  masks: ColumnMasks,
+  relation: ReturnType<RelationCatalog['relationByOid']>,
+  number: number,
+): Masked | null {
+  // A relation or a column that has come since the names were read: which one it is, is not known.
+  if (relation === undefined) return masks.unseen;
+  if (number < 0) return null;
+  const { byNumber, all } = masks.of(relation);
+  if (number === 0) {
+    const [first] = all;
+    return first === undefined ? null : masks.whole(first);
+  }
+  if (!relation.columns.some((each) => each.number === number)) return masks.unseen;
+  return byNumber.get(number) ?? null;
+}
+
+/** What happens to each column of a COPY. @param columns how many the server says there are; null where that is not what was seen */
+export function copyCells(
+  mask: StatementMask,
+  { bound }: ResultMask,
+  columns: number,
+  binary: boolean,
+): (CellMask | null)[] | null {
+  if (bound === null || bound.columns.length !== columns) return null;
+  return bound.columns.map(({ name, taint, plain, type }) => {
+    const [first] = taint;
+    if (plain !== null) return columnCell(plain, type, binary);
+    if (first !== undefined) return columnCell(mask.masks.whole(first), type, binary);
+    return contentCell(name ?? '?', mask.masks.plan.content, type, binary);
+  });
+}
