@@ -22,13 +22,18 @@ export async function fill(leg: Leg, scale: number): Promise<void> {
   await pgbench(leg, ['-i', '-q', '-s', String(scale)], 300_000);
 }
 
-/** Runs the select-only script for `seconds`. */
+/**
+ * Runs the select-only script for `seconds`.
+ *
+ * @param more further arguments of pgbench, such as `-C` for a new connection each time
+ */
 export async function measure(
   leg: Leg,
   mode: Mode,
   clients: number,
   seconds: number,
   directory: string,
+  more: readonly string[] = [],
 ): Promise<Measurement> {
   const logs = mkdtempSync(join(directory, 'log-'));
   const before = cpu(leg.middle);
@@ -37,7 +42,7 @@ export async function measure(
     leg,
     [
       ...['-n', '-S', '-M', mode, '-c', String(clients), '-j', threads, '-T', String(seconds)],
-      ...['-l', '--sampling-rate', '0.02', '--log-prefix', join(logs, 'log')],
+      ...['-l', '--sampling-rate', '0.02', '--log-prefix', join(logs, 'log'), ...more],
     ],
     seconds * 1000 + 60_000,
   );
