@@ -46,6 +46,7 @@ const ENTITY = {
   resource: 'resources',
   grant: 'grants',
   credential: 'credentials',
+  mask: 'masks',
   legal_hold: 'legal_holds',
 } as const;
 
@@ -90,6 +91,10 @@ const COLUMNS: Record<Population, readonly string[]> = {
     ],
     'createdAt',
   ],
+  masks: [
+    ...['leaf', 'lastLeaf', 'id', 'name', 'revision', 'resource', 'principal', 'grant', 'match', 'transform'],
+    ...['probes', 'status', 'statusReason', 'createdAt'],
+  ],
   sessions: [
     ...['leaf', 'closedLeaf', 'id', 'status', 'principal', 'resource', 'source', 'openedAt', 'closedAt'],
     ...['credential', 'grants', 'database', 'upstreamUser', 'client', 'reason', 'commands', 'denied'],
@@ -113,6 +118,7 @@ export class Populations {
     resource: new Map(),
     grant: new Map(),
     credential: new Map(),
+    mask: new Map(),
     legal_hold: new Map(),
   };
   readonly #sessions = new Map<string, SessionMember>();

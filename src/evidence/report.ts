@@ -3,6 +3,7 @@ import { payloadText } from './commands.ts';
 import type { LogPosition, Manifest } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Member, Populations } from './populations.ts';
+import { masks } from './report-masks.ts';
 import { count, refName, table, tag, when } from './report-parts.ts';
 import { REPORT_STYLE } from './report-style.ts';
 import { type ReportTally, SHOWN } from './report-tally.ts';
@@ -45,6 +46,7 @@ ${deeds(tally)}
 ${refusals(tally)}
 ${statements(tally)}
 ${sessions(populations)}
+${masks(populations)}
 ${erasures(populations, manifest.parameters)}
 ${keeping(populations)}
 ${verification(manifest.log, manifest.coverage, facts)}

@@ -19,7 +19,7 @@ export function* allLeaves(store: TileStore, size: number): Generator<ReadLeaf> 
 
 /**
  * The leaves of a package about one principal: every leaf that takes one of its sequence numbers, the change records of the
- * people and resources that those leaves refer to, and what was said of everybody's texts. Nothing of another principal.
+ * people and resources that those leaves refer to, the masks for everybody, and what was said of everybody's texts. Nothing of another principal.
  */
 export function* leavesOfPrincipal(store: TileStore, size: number, principalId: string): Generator<ReadLeaf> {
   const own = Buffer.from(JSON.stringify(principalId));
@@ -44,9 +44,11 @@ function contextOf(store: TileStore, size: number, principalId: string): Readonl
     const record = JSON.parse(entry.toString('utf8')) as LeafRecord;
     if (record.principal?.id === principalId) nameAll(record, named);
     else if (record.principal === undefined && isContext(record)) {
-      const { entity, id } = record.change as { entity: string; id: string };
-      candidates.push({ index, id });
-      if (entity === 'person' || entity === 'resource') continue;
+      const { entity, id, after } = record.change as { entity: string; id: string; after: MaskOn };
+      // A mask of a resource is shown where the resource is.
+      const on = entity === 'mask' ? after.resource?.id : undefined;
+      candidates.push({ index, id: on ?? id });
+      if (entity === 'person' || entity === 'resource' || on !== undefined) continue;
       nameAll(record, named);
       named.add(id);
     }
@@ -54,11 +56,15 @@ function contextOf(store: TileStore, size: number, principalId: string): Readonl
   return new Set(candidates.filter(({ id }) => named.has(id)).map(({ index }) => index));
 }
 
-const CONTEXT: ReadonlySet<unknown> = new Set(['person', 'resource', 'legal_hold', 'retention']);
+interface MaskOn {
+  readonly resource?: Ref | null;
+}
+
+const CONTEXT: ReadonlySet<unknown> = new Set(['person', 'resource', 'mask', 'legal_hold', 'retention']);
 
 /**
- * Whether a record without principal may be shown beside another principal's: what a person or resource is, and what holds
- * for the texts of everybody.
+ * Whether a record without principal may be shown beside another principal's: what a person or resource is, what is masked for
+ * everybody, and what holds for the texts of everybody.
  */
 export function isContext(record: LeafRecord): boolean {
   return CONTEXT.has((record.change as { entity?: unknown } | undefined)?.entity);
