@@ -19,7 +19,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
-import { ActivityIndex } from '../src/activity/activity-index.ts';
 import { JournalWriter } from '../src/ledger/journal.ts';
 import { PayloadStore } from '../src/ledger/payloads.ts';
 import { Sequencer } from '../src/ledger/sequencer.ts';
@@ -84,12 +83,11 @@ async function powerRun(dir: string, input: readonly BenchRecord[]): Promise<voi
 
 const newFolder = (): string => mkdtempSync(join(root, 'run-'));
 
-function openLog(dir: string, withIndex: boolean): { sequencer: Sequencer; close: () => void } {
+function openLog(dir: string): { sequencer: Sequencer; close: () => void } {
   const payloads = PayloadStore.open(join(dir, 'payloads.db'), Buffer.alloc(32, 7));
-  const index = withIndex ? ActivityIndex.open(join(dir, 'index.db')) : null;
-  const sequencer = Sequencer.open({ dir, payloads, consumers: index ? [index] : [] });
+  const sequencer = Sequencer.open({ dir, payloads });
   const close = (): void => {
-    for (const part of [sequencer, index, payloads]) part?.close();
+    for (const part of [sequencer, payloads]) part.close();
   };
   return { sequencer, close };
 }
@@ -103,10 +101,10 @@ async function round(): Promise<Map<string, Sample>> {
   }
   const few = input.slice(0, Math.min(2000, records));
   samples.set('journal, 1 per flush, power', await measure(few.length, () => powerRun(newFolder(), few)));
-  for (const what of ['sequencer', 'sequencer and index']) {
+  for (const what of ['sequencer']) {
     const dir = newFolder();
     samples.set('journal, 64 per flush', await measure(records, () => journalRun(dir, input, 64)));
-    const { sequencer, close } = openLog(dir, what !== 'sequencer');
+    const { sequencer, close } = openLog(dir);
     const sequence = (): void => {
       while (sequencer.step() > 0);
       sequencer.checkpointNow();
@@ -130,9 +128,9 @@ interface Sustained {
   readonly lagMs: { readonly median: number; readonly max: number };
 }
 
-async function sustained(withIndex: boolean): Promise<Sustained> {
+async function sustained(): Promise<Sustained> {
   const dir = newFolder();
-  const { sequencer, close } = openLog(dir, withIndex);
+  const { sequencer, close } = openLog(dir);
   const load: Load = {
     dir: join(dir, 'journal'),
     perSecond: Number(values.rate),
@@ -187,8 +185,7 @@ try {
     };
   });
   const steady = {
-    'journal and sequencer': await sustained(false),
-    'journal, sequencer and index': await sustained(true),
+    'journal and sequencer': await sustained(),
   };
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ records, rounds: rounds.length, results, steady }, null, 2)}\n`);

@@ -16,14 +16,18 @@ import {
   type SessionOpened,
   type SessionRefused,
 } from '../core/record.ts';
-import type { Leaf, LeafConsumer } from '../ledger/leaf.ts';
+import type { LeafRecord } from '../ledger/leaf.ts';
+import type { CommonPart } from '../ledger/record-scan.ts';
+import type { IndexedEntry } from '../ledger/tiles.ts';
 import { BulkInsert } from './bulk-insert.ts';
 import { EntityTable } from './entity-table.ts';
+import { EntryScanner, type ScannedEntry } from './entry-scan.ts';
 import { Names } from './names.ts';
 import { BLOCK, DECISION, KIND, NAME, openIndex } from './schema.ts';
 import { microsOf } from './times.ts';
 
 const TYPE_NUMBER = new Map<string, number>(RECORD_TYPES.map((type, i) => [type, i]));
+const INTENT = typeNumber('command.intent');
 
 /** How many intents that wait for their outcome are held in memory; older ones are found through the index. */
 const WAITING = 100_000;
@@ -38,6 +42,18 @@ interface Use {
   last: number;
 }
 
+/** The numbers of what the intents of a session and a statement have in common, and the last leaf that has it. */
+interface Shared {
+  readonly record: Partial<CommandIntent>;
+  readonly principal: number;
+  readonly resource: number;
+  readonly session: number;
+  readonly grant: number;
+  readonly class: number;
+  readonly use: Use;
+  last: number;
+}
+
 /** The number of a record type in the index. */
 export function typeNumber(type: string): number {
   return TYPE_NUMBER.get(type) ?? -1;
@@ -48,7 +64,7 @@ export function idBytes(id: string): Buffer {
   return Buffer.from(id.replaceAll('-', ''), 'hex');
 }
 
-export class ActivityIndex implements LeafConsumer {
+export class ActivityIndex {
   readonly #db: DatabaseSync;
   readonly #principals: Names;
   readonly #resources: Names;
@@ -61,6 +77,9 @@ export class ActivityIndex implements LeafConsumer {
   readonly #classes = new Map<string, number>();
   readonly #waiting = new Map<string, number>();
   readonly #uses = new Map<string, Use>();
+  readonly #scanner = new EntryScanner();
+  /** Of one batch. */
+  readonly #shared = new Map<CommonPart, Shared>();
   readonly #statements: Record<
     'findClass' | 'putClass' | 'findEvent' | 'putUse' | 'putBlock' | 'putMeta',
     StatementSync
@@ -135,7 +154,7 @@ export class ActivityIndex implements LeafConsumer {
    *
    * @throws Error where leaves between what it has and what it gets are missing
    */
-  consume(leaves: readonly Leaf[]): void {
+  consume(leaves: readonly IndexedEntry[]): void {
     const first = leaves[0];
     const last = leaves.at(-1);
     if (first === undefined || last === undefined || last.index < this.#size) return;
@@ -159,7 +178,7 @@ export class ActivityIndex implements LeafConsumer {
     this.#db.close();
   }
 
-  #takeAll(leaves: readonly Leaf[]): void {
+  #takeAll(leaves: readonly IndexedEntry[]): void {
     let block = -1;
     let min = 0;
     let max = 0;
@@ -168,8 +187,9 @@ export class ActivityIndex implements LeafConsumer {
     };
     for (const leaf of leaves) {
       if (leaf.index < this.#size) continue;
-      const record = leaf.record;
-      const time = timeOf(record, this.#lastTime);
+      const scanned = this.#scanner.scan(leaf.entry);
+      const record = scanned === null ? (JSON.parse(leaf.entry.toString()) as LeafRecord) : null;
+      const time = timeOf((scanned ?? record)?.time, this.#lastTime);
       this.#lastTime = time;
       const at = Math.floor(leaf.index / BLOCK);
       if (at !== block) {
@@ -179,9 +199,11 @@ export class ActivityIndex implements LeafConsumer {
         max = time;
       } else if (time < min) min = time;
       else if (time > max) max = time;
-      this.#take(leaf.index, time, record);
+      if (record !== null) this.#take(leaf.index, time, record);
+      else if (scanned !== null) this.#takeScanned(leaf.index, time, scanned);
     }
     putBlock();
+    this.#nameShared();
     for (const table of [this.#events, this.#outcomes, this.#details]) table.flush();
     for (const names of [this.#principals, this.#resources, this.#sessions, this.#grants]) names.save();
     for (const use of this.#uses.values()) {
@@ -189,6 +211,54 @@ export class ActivityIndex implements LeafConsumer {
     }
     this.#uses.clear();
     if (this.#classes.size > CLASSES) this.#classes.clear();
+  }
+
+  #takeScanned(leaf: number, time: number, { id, common, outcome }: ScannedEntry): void {
+    if (outcome !== null) {
+      const { intent, status, code, rows, bytes, durationUs } = outcome;
+      this.#putOutcome(leaf, intent, status, code, rows, bytes, durationUs);
+      return;
+    }
+    let shared = this.#shared.get(common);
+    if (shared === undefined) {
+      shared = this.#share(leaf, common.members as Partial<CommandIntent>);
+      this.#shared.set(common, shared);
+    }
+    shared.last = leaf;
+    shared.use.last = leaf;
+    const { principal, resource, session, grant } = shared;
+    this.#events.add(
+      leaf,
+      idBytes(id),
+      time,
+      INTENT,
+      KIND.command,
+      DECISION.allow,
+      principal,
+      resource,
+      session,
+      grant,
+      shared.class,
+    );
+    this.#wait(id, leaf);
+  }
+
+  #share(leaf: number, record: Partial<CommandIntent>): Shared {
+    const principal = this.#principal(leaf, record);
+    const resource = this.#resource(leaf, record.resource);
+    const session = this.#session(leaf, record.session, principal);
+    const grant = this.#grant(leaf, record.grant, principal);
+    const classNumber = this.#class(record.verbs ?? [], record.objects ?? [], record.fingerprint ?? '');
+    const use = this.#use(leaf, principal, resource, classNumber);
+    return { record, principal, resource, session, grant, class: classNumber, use, last: leaf };
+  }
+
+  /** Says of the names that scanned records share which leaf had them last, in the order of these leaves. */
+  #nameShared(): void {
+    for (const { record, last } of [...this.#shared.values()].sort((a, b) => a.last - b.last)) {
+      this.#share(last, record);
+    }
+    this.#shared.clear();
   }
 
   #take(leaf: number, time: number, record: RecordBase): void {
@@ -208,31 +278,45 @@ export class ActivityIndex implements LeafConsumer {
     record: Partial<CommandIntent | CommandDenied> & RecordBase,
   ): void {
     const principal = this.#principal(leaf, record);
-    const grant = record.type === 'command.intent' ? (record.grant ?? '') : '';
     this.#put(leaf, time, record, KIND.command, {
       decision: record.type === 'command.intent' ? DECISION.allow : DECISION.deny,
       principal,
       resource: this.#resource(leaf, record.resource),
       session: this.#session(leaf, record.session, principal),
-      grant: grant === '' ? 0 : this.#grants.number(grant, '', leaf, principal),
+      grant: record.type === 'command.intent' ? this.#grant(leaf, record.grant, principal) : 0,
       class: this.#class(record.verbs ?? [], record.objects ?? [], record.fingerprint ?? ''),
     });
     if (record.type === 'command.denied') {
       this.#details.add(leaf, record.decision?.code ?? null, record.decision?.reason ?? null, null);
       return;
     }
-    this.#waiting.set(record.id, leaf);
+    this.#wait(record.id, leaf);
+  }
+
+  #wait(intent: string, leaf: number): void {
+    this.#waiting.set(intent, leaf);
     if (this.#waiting.size > WAITING) this.#waiting.delete(this.#waiting.keys().next().value as string);
   }
 
   #takeOutcome(leaf: number, record: Partial<CommandOutcome>): void {
-    const of = record.intent ?? '';
+    const { intent = '', status = 'unknown', code = '', rows = 0, bytes = 0, durationUs = 0 } = record;
+    this.#putOutcome(leaf, intent, status, code, rows, bytes, durationUs);
+  }
+
+  #putOutcome(
+    leaf: number,
+    of: string,
+    status: string,
+    code: string,
+    rows: number,
+    bytes: number,
+    durationUs: number,
+  ): void {
     const waiting = this.#waiting.get(of);
     this.#waiting.delete(of);
     const intent = waiting ?? (this.#statements.findEvent.get(idBytes(of))?.leaf as number | undefined);
     // An outcome whose intent is not in the log is no answer to any question; verification reports it.
     if (intent === undefined) return;
-    const { status = 'unknown', code = '', rows = 0, bytes = 0, durationUs = 0 } = record;
     this.#outcomes.add(intent, leaf, status, code, rows, bytes, durationUs);
   }
 
@@ -305,20 +389,20 @@ export class ActivityIndex implements LeafConsumer {
       row.grant ?? 0,
       classNumber,
     );
-    const key = `${row.principal} ${resource} ${classNumber}`;
-    const use = this.#uses.get(key);
-    if (use === undefined) {
-      this.#uses.set(key, {
-        principal: row.principal,
-        resource,
-        class: classNumber,
-        first: leaf,
-        last: leaf,
-      });
-    } else use.last = leaf;
+    this.#use(leaf, row.principal, resource, classNumber).last = leaf;
   }
 
-  #principal(leaf: number, record: RecordBase): number {
+  #use(leaf: number, principal: number, resource: number, classNumber: number): Use {
+    const key = `${principal} ${resource} ${classNumber}`;
+    let use = this.#uses.get(key);
+    if (use === undefined) {
+      use = { principal, resource, class: classNumber, first: leaf, last: leaf };
+      this.#uses.set(key, use);
+    }
+    return use;
+  }
+
+  #principal(leaf: number, record: Pick<RecordBase, 'principal'>): number {
     const ref = record.principal;
     return ref === undefined ? 0 : this.#principals.number(ref.id, ref.name, leaf);
   }
@@ -329,6 +413,10 @@ export class ActivityIndex implements LeafConsumer {
 
   #session(leaf: number, id: string | undefined, principal: number): number {
     return id === undefined ? 0 : this.#sessions.number(id, '', leaf, principal);
+  }
+
+  #grant(leaf: number, id: string | undefined, principal: number): number {
+    return id === undefined || id === '' ? 0 : this.#grants.number(id, '', leaf, principal);
   }
 
   #class(verbList: readonly string[], objectList: readonly string[], fingerprint: string): number {
@@ -354,6 +442,7 @@ export class ActivityIndex implements LeafConsumer {
     this.#classes.clear();
     this.#waiting.clear();
     this.#uses.clear();
+    this.#shared.clear();
     this.#nextName = one(this.#db, 'SELECT max(n) FROM names') + 1;
     this.#nextClass = one(this.#db, 'SELECT max(n) FROM classes') + 1;
   }
@@ -368,9 +457,9 @@ function one(db: DatabaseSync, sql: string, ...values: SQLInputValue[]): number 
  * The record's time. The index must take every leaf the log has, or the log could not go on: a leaf whose time cannot
  * be read stands at the time of the leaf before it.
  */
-function timeOf(record: RecordBase, before: number): number {
+function timeOf(time: unknown, before: number): number {
   try {
-    return microsOf(record.time);
+    return microsOf(time as string);
   } catch {
     return before;
   }

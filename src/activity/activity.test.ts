@@ -240,7 +240,7 @@ describe('activity index and query', () => {
     const copy = join(dir, 'again.db');
     const fresh = ActivityIndex.open(copy);
     const leaves = leavesOf(s.story.told);
-    const broken = leaves.map((leaf) => (leaf.index === 40 ? { ...leaf, record: null as never } : leaf));
+    const broken = leaves.map((leaf) => (leaf.index === 40 ? { ...leaf, entry: Buffer.from('{') } : leaf));
     assert.throws(() => fresh.consume(broken));
     assert.equal(fresh.indexedSize(), 0);
     fresh.consume(leaves);

@@ -10,9 +10,9 @@ import { JournalWriter } from '../ledger/journal.ts';
 import { PayloadStore } from '../ledger/payloads.ts';
 import { Sequencer } from '../ledger/sequencer.ts';
 import type { Finding } from '../ledger/verify.ts';
-import { ActivityIndex } from './activity-index.ts';
 import { checkData } from './check-data.ts';
 import { rebuildIndex } from './rebuild-index.ts';
+import { indexAll } from './story.fixture.ts';
 
 const MASTER_KEY = Buffer.alloc(32, 7);
 const COMMANDS = 400;
@@ -40,11 +40,10 @@ function fill(): void {
   }
   journal.close();
   const payloads = PayloadStore.open(join(dir, 'payloads.db'), MASTER_KEY);
-  const index = ActivityIndex.open(join(dir, 'index.db'));
-  const sequencer = Sequencer.open({ dir, payloads, consumers: [index] });
+  const sequencer = Sequencer.open({ dir, payloads });
   while (sequencer.step(97) > 0);
   sequencer.close();
-  index.close();
+  indexAll(dir);
   payloads.close();
 }
 

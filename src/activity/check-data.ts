@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkJournals } from '../ledger/check-journals.ts';
 import { PayloadCheck } from '../ledger/check-payloads.ts';
-import type { LeafRecord } from '../ledger/leaf.ts';
 import { PayloadStore } from '../ledger/payloads.ts';
+import type { IndexedEntry } from '../ledger/tiles.ts';
 import { type Finding, verifyLog } from '../ledger/verify.ts';
 import { ActivityIndex } from './activity-index.ts';
 import { compareIndex } from './check-index.ts';
@@ -56,9 +56,9 @@ export function* checkData(options: DataCheckOptions): Generator<Finding, DataSu
     const log = verifyLog({
       dir: join(dataDir, 'log'),
       vkey,
-      onRecord: (leaf, record) => {
+      onRecord: (leaf, record, entry) => {
         if (payloadCheck) extra.push(...payloadCheck.look(leaf, record));
-        rebuild.take(leaf, record);
+        rebuild.take(leaf, entry);
       },
       ...(options.onProgress && { onProgress: options.onProgress }),
     });
@@ -102,17 +102,17 @@ function* checkIndex(dataDir: string, has: number, rebuilt: string, size: number
 /** An index made from the leaves that are looked at, as far as they are without a gap. */
 class Rebuild {
   readonly #index: ActivityIndex;
-  #leaves: { index: number; entry: Buffer; record: LeafRecord }[] = [];
+  #leaves: IndexedEntry[] = [];
   #next = 0;
 
   constructor(file: string) {
     this.#index = ActivityIndex.open(file);
   }
 
-  take(leaf: number, record: Readonly<Record<string, unknown>>): void {
+  take(leaf: number, entry: Buffer): void {
     if (leaf !== this.#next) return;
     this.#next += 1;
-    this.#leaves.push({ index: leaf, entry: NOTHING, record: record as unknown as LeafRecord });
+    this.#leaves.push({ index: leaf, entry });
     if (this.#leaves.length === BATCH) this.#flush();
   }
 
@@ -134,5 +134,3 @@ class Rebuild {
     this.#leaves = [];
   }
 }
-
-const NOTHING = Buffer.alloc(0);

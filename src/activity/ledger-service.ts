@@ -1,7 +1,9 @@
 import { Worker } from 'node:worker_threads';
 import { PosternError } from '../core/errors.ts';
 import type { KeyChange } from '../ledger/log-key.ts';
+import { IndexService } from './index-service.ts';
 import type { FromThread, KeyRotation, LedgerStatus, ThreadData, ToThread } from './thread-messages.ts';
+import { unavailable } from './unavailable.ts';
 
 const RESTART_MS = 1000;
 /** The records of a step live until it is on disk: with a nursery that holds them, collecting garbage costs little. */
@@ -12,20 +14,23 @@ interface Waiting<T> {
   readonly reject: (error: Error) => void;
 }
 
-/** The control process's handle on the sequencer's thread. */
+/** The control process's handle on the threads of sequencer and index. */
 export class LedgerService {
   readonly #data: ThreadData;
   readonly #waiting = new Map<number, Waiting<{ size: number }>>();
   readonly #rotations = new Map<number, Waiting<KeyChange>>();
   readonly #listeners = new Set<(fault: string | null) => void>();
   #worker: Worker;
+  /** Null until the log is open. */
+  #index: IndexService | null = null;
+  #indexFault: string | null = null;
   #status: LedgerStatus | null = null;
   #nextId = 1;
   #closing = false;
   #ended: Promise<void> = Promise.resolve();
 
   /**
-   * Starts the thread and waits until it has brought log and index up to what the journals hold in order.
+   * Starts the threads and waits until they have brought log and index up to what the journals hold in order.
    *
    * @throws PosternError POSTERN_INTERNAL where the log cannot be opened
    */
@@ -92,7 +97,7 @@ export class LedgerService {
   /** As of the last signed checkpoint. */
   status(): LedgerStatus {
     if (this.#status === null) throw new PosternError('POSTERN_INTERNAL', 'The log is not open.');
-    return this.#status;
+    return { ...this.#status, fault: this.#status.fault ?? this.#indexFault };
   }
 
   /** Calls `listener` with a fault when one begins, and with null when it is over. Answers how to stop that. */
@@ -101,11 +106,12 @@ export class LedgerService {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Takes in what is journalled, signs a last checkpoint and ends the thread. */
+  /** Takes in what is journalled, signs a last checkpoint and ends the threads. */
   async close(): Promise<void> {
     this.#closing = true;
     this.#tell({ kind: 'close' });
     await this.#ended;
+    await this.#index?.close();
   }
 
   #tell(message: ToThread): void {
@@ -135,22 +141,20 @@ export class LedgerService {
 
   #take(message: FromThread): void {
     switch (message.kind) {
-      case 'status': {
-        const before = this.#status?.fault ?? null;
-        this.#status = message.status;
-        if (before !== null) for (const listener of this.#listeners) listener(null);
+      case 'status':
+        this.#takeStatus(message.status);
         break;
-      }
+      case 'grown':
+        this.#index?.follow(message.size);
+        break;
       case 'fault':
         this.#fault(message.message);
         break;
       case 'flushed':
-        this.#waiting.get(message.id)?.resolve({ size: message.size });
-        this.#waiting.delete(message.id);
+        this.#settle(message.id, (waiting) => waiting.resolve({ size: message.size }));
         break;
       case 'flush-failed':
-        this.#waiting.get(message.id)?.reject(unavailable(message.message));
-        this.#waiting.delete(message.id);
+        this.#settle(message.id, (waiting) => waiting.reject(unavailable(message.message)));
         break;
       case 'key-rotated':
         this.#rotations.get(message.id)?.resolve(message.change);
@@ -165,6 +169,28 @@ export class LedgerService {
     }
   }
 
+  #takeStatus(status: LedgerStatus): void {
+    const before = this.#status?.fault ?? null;
+    this.#status = status;
+    this.#index ??= new IndexService(this.#data.dataDir, status.size, (fault) => {
+      this.#indexFault = fault;
+      for (const listener of this.#listeners) listener(fault);
+    });
+    this.#index.follow(status.size);
+    if (before !== null && status.fault === null) for (const listener of this.#listeners) listener(null);
+  }
+
+  /** Answers one who waits when the index has what the log has, or cannot have it. */
+  #settle(id: number, answer: (waiting: Waiting<{ size: number }>) => void): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    const reached = this.#index?.reach(this.#status?.size ?? 0) ?? Promise.resolve();
+    reached
+      .then(() => answer(waiting))
+      .catch((error: Error) => waiting.reject(error))
+      .finally(() => this.#waiting.delete(id));
+  }
+
   #fault(fault: string): void {
     if (this.#status !== null) this.#status = { ...this.#status, fault };
     for (const listener of this.#listeners) listener(fault);
@@ -176,12 +202,4 @@ export class LedgerService {
     this.#waiting.clear();
     this.#rotations.clear();
   }
-}
-
-function unavailable(reason: string): PosternError {
-  return new PosternError(
-    'POSTERN_AUDIT_UNAVAILABLE',
-    `What was recorded cannot be taken into the log at present: ${reason}`,
-    'Look at the disk of the data directory; Postern tries again by itself.',
-  );
 }

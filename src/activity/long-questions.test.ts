@@ -8,10 +8,9 @@ import type { Ref } from '../core/record.ts';
 import { JournalWriter } from '../ledger/journal.ts';
 import { PayloadStore } from '../ledger/payloads.ts';
 import { Sequencer } from '../ledger/sequencer.ts';
-import { ActivityIndex } from './activity-index.ts';
 import { LongQuestions } from './long-questions.ts';
 import { ActivityQuery } from './query.ts';
-import { Story } from './story.fixture.ts';
+import { indexAll, Story } from './story.fixture.ts';
 
 describe('questions that may take long', () => {
   const dir = mkdtempSync(join(tmpdir(), 'postern-long-'));
@@ -30,12 +29,11 @@ describe('questions that may take long', () => {
     writer.flush();
     writer.close();
     const payloads = PayloadStore.open(join(dir, 'payloads.db'), randomBytes(32));
-    const index = ActivityIndex.open(join(dir, 'index.db'));
-    const sequencer = Sequencer.open({ dir, payloads, consumers: [index] });
+    const sequencer = Sequencer.open({ dir, payloads });
     sequencer.step();
     size = sequencer.size;
     sequencer.close();
-    index.close();
+    indexAll(dir);
     commitment = payloads.put(batch.id, day, 'statement', Buffer.from('select 0')).commitment;
     payloads.close();
   });

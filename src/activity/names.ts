@@ -37,10 +37,13 @@ export class Names {
     this.#set = db.prepare('UPDATE names SET name = ?, principal = ?, last = ? WHERE n = ?');
   }
 
-  /** The number of `id`, which `leaf` names. `principal`: the number of the principal it belongs to, 0 where none. */
+  /**
+   * The number of `id`, which `leaf` names. What a later leaf said of it stays. `principal`: the number of the principal it belongs to, 0 where
+   * none.
+   */
   number(id: string, name: string, leaf: number, principal = 0): number {
     const held = this.#held.get(id) ?? this.#load(id, name, leaf, principal);
-    if (held.last !== leaf || held.name !== name) {
+    if (leaf > held.last || (leaf === held.last && held.name !== name)) {
       held.last = leaf;
       held.name = name;
       if (principal !== 0) held.principal = principal;

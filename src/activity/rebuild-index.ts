@@ -1,7 +1,7 @@
 import { renameSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Leaf, LeafRecord } from '../ledger/leaf.ts';
 import { PublishedLog } from '../ledger/published-log.ts';
+import type { IndexedEntry } from '../ledger/tiles.ts';
 import { ActivityIndex } from './activity-index.ts';
 import { removeIndex } from './schema.ts';
 
@@ -21,13 +21,13 @@ export function rebuildIndex(dataDir: string, onProgress: (done: number, total: 
   const { size } = log;
   const index = ActivityIndex.open(made);
   try {
-    let leaves: Leaf[] = [];
-    for (const { index: leaf, entry } of log.leaves(0, size)) {
-      leaves.push({ index: leaf, entry, record: JSON.parse(entry.toString()) as LeafRecord });
-      if (leaves.length < BATCH && leaf + 1 < size) continue;
+    let leaves: IndexedEntry[] = [];
+    for (const leaf of log.leaves(0, size)) {
+      leaves.push(leaf);
+      if (leaves.length < BATCH && leaf.index + 1 < size) continue;
       index.consume(leaves);
       leaves = [];
-      onProgress(leaf + 1, size);
+      onProgress(leaf.index + 1, size);
     }
   } catch (error) {
     index.close();

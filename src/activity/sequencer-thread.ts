@@ -1,6 +1,5 @@
 /**
- * The thread that turns journals into the log: it steps the sequencer, feeds the index, and signs a checkpoint
- * each second that had leaves. A fault (a full disk, a damaged journal) is reported and tried again with growing
+ * The thread that turns journals into the log: it steps the sequencer and signs a checkpoint each second that had leaves. A fault (a full disk, a damaged journal) is reported and tried again with growing
  * pauses; meanwhile the journals keep what the gateway records.
  */
 import { parentPort, workerData } from 'node:worker_threads';
@@ -55,29 +54,42 @@ async function run(sequencing: Sequencing): Promise<void> {
     // Messages taken in before this step begins: what they wait for is in the journals that the step reads.
     const due = asked;
     const last = closing;
-    let more = false;
     rotateKeys(sequencing);
-    let behind = false;
-    try {
-      more = sequencing.step() > 0;
-      behind = sequencing.behind;
-      const answer = due.length > 0 && !more;
-      if (answer) sequencing.checkpoint();
-      if (sequencing.checkpointIfDue() || answer || fault !== null) {
-        fault = null;
-        retry = RETRY_MS.first;
-        say({ kind: 'status', status: sequencing.status() });
-      }
-      if (answer) for (const id of settled(due)) say({ kind: 'flushed', id, size: sequencing.size });
-    } catch (error) {
-      const message = explain(error);
-      if (message !== fault) say({ kind: 'fault', message });
-      fault = message;
-      for (const id of settled(due)) say({ kind: 'flush-failed', id, message });
+    const { more, signed, failure } = turn(sequencing, due.length > 0 || last);
+    if (failure === null) retry = RETRY_MS.first;
+    else if (failure !== fault) say({ kind: 'fault', message: failure });
+    if (signed || (failure === null && fault !== null)) {
+      say({ kind: 'status', status: { ...sequencing.status(), fault: failure } });
     }
+    fault = failure;
+    if (failure !== null) for (const id of settled(due)) say({ kind: 'flush-failed', id, message: failure });
+    else if (!more) for (const id of settled(due)) say({ kind: 'flushed', id, size: sequencing.size });
     if (last && !more) return;
-    await pause(fault !== null ? retry : behind || closing || asked.length > 0 ? 0 : PACE_MS);
-    if (fault !== null) retry = Math.min(retry * 2, RETRY_MS.longest);
+    const behind = failure === null && (sequencing.behind || closing || asked.length > 0);
+    await pause(failure !== null ? retry : behind ? 0 : PACE_MS);
+    if (failure !== null) retry = Math.min(retry * 2, RETRY_MS.longest);
+  }
+}
+
+/** One step, and a checkpoint where one is due or `wanted`. A journal that is damaged does not keep the rest from being signed. */
+function turn(
+  sequencing: Sequencing,
+  wanted: boolean,
+): { readonly more: boolean; readonly signed: boolean; readonly failure: string | null } {
+  let more = false;
+  let failure: string | null = null;
+  try {
+    more = sequencing.step() > 0;
+    if (more) say({ kind: 'grown', size: sequencing.fullSize });
+  } catch (error) {
+    failure = explain(error);
+  }
+  try {
+    if (!wanted || more) return { more, signed: sequencing.checkpointIfDue(), failure };
+    sequencing.checkpoint();
+    return { more, signed: true, failure };
+  } catch (error) {
+    return { more, signed: false, failure: failure ?? explain(error) };
   }
 }
 

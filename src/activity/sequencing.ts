@@ -1,63 +1,39 @@
 import { join } from 'node:path';
 import { openCheckpoint } from '../ledger/checkpoint.ts';
-import { ConsumerAhead } from '../ledger/leaf.ts';
 import type { KeyChange } from '../ledger/log-key.ts';
 import { parseVerifierKeys } from '../ledger/note.ts';
 import { PayloadStore } from '../ledger/payloads.ts';
-import { Sequencer, type SequencerOptions } from '../ledger/sequencer.ts';
-import { isDamage } from '../store/damage.ts';
-import { ActivityIndex } from './activity-index.ts';
-import { removeIndex } from './schema.ts';
+import { Sequencer } from '../ledger/sequencer.ts';
+import { TILE_WIDTH } from '../ledger/tree.ts';
 import type { KeyRotation, LedgerStatus, ThreadData } from './thread-messages.ts';
 
 /** Records taken per step: large enough to share the fsyncs, small enough to answer a flush in between. */
-const STEP = 5_000;
+const STEP = 20_000;
 /** A checkpoint is signed at most so often, unless asked for. */
 const CHECKPOINT_MS = 1000;
 
 /**
- * The sequencer with everything it feeds, opened together and closed together. Every method may be called again after
- * an error: sequencer and index find back into step by themselves.
+ * The sequencer with the payloads, opened together and closed together, and when it signs. Every method may be called again
+ * after an error.
  */
 export class Sequencing {
   readonly #payloads: PayloadStore;
-  readonly #index: ActivityIndex;
   readonly #sequencer: Sequencer;
   #signedSize: number;
   #signedAt = Date.now();
 
   static open({ dataDir, masterKey, logKey = null }: ThreadData): Sequencing {
     const payloads = PayloadStore.open(join(dataDir, 'payloads.db'), Buffer.from(masterKey));
-    const file = join(dataDir, 'index.db');
-    const options = { dir: dataDir, payloads, logKey };
     try {
-      try {
-        return Sequencing.#open(options, file);
-      } catch (error) {
-        // Everything in the index comes from the log: what is damaged, or of another history, is made anew.
-        if (!isDamage(error) && !(error instanceof ConsumerAhead)) throw error;
-        removeIndex(file);
-        return Sequencing.#open(options, file);
-      }
+      return new Sequencing(payloads, Sequencer.open({ dir: dataDir, payloads, logKey }));
     } catch (error) {
       payloads.close();
       throw error;
     }
   }
 
-  static #open(options: SequencerOptions, indexFile: string): Sequencing {
-    const index = ActivityIndex.open(indexFile);
-    try {
-      return new Sequencing(options.payloads, index, Sequencer.open({ ...options, consumers: [index] }));
-    } catch (error) {
-      index.close();
-      throw error;
-    }
-  }
-
-  private constructor(payloads: PayloadStore, index: ActivityIndex, sequencer: Sequencer) {
+  private constructor(payloads: PayloadStore, sequencer: Sequencer) {
     this.#payloads = payloads;
-    this.#index = index;
     this.#sequencer = sequencer;
     sequencer.checkpointNow();
     this.#signedSize = sequencer.size;
@@ -66,6 +42,11 @@ export class Sequencing {
   /** Number of leaves under the last checkpoint. */
   get size(): number {
     return this.#signedSize;
+  }
+
+  /** Number of leaves in full bundles, under a checkpoint or not: safe on disk, and their files never change. */
+  get fullSize(): number {
+    return this.#sequencer.size - (this.#sequencer.size % TILE_WIDTH);
   }
 
   /** Takes in what the journals hold, at most {@link STEP} records of it; how many it were. */
@@ -116,6 +97,6 @@ export class Sequencing {
   }
 
   close(): void {
-    for (const part of [this.#sequencer, this.#index, this.#payloads]) part.close();
+    for (const part of [this.#sequencer, this.#payloads]) part.close();
   }
 }

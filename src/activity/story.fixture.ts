@@ -1,8 +1,12 @@
 /** A small but complete history for tests: people, principals, a resource, grants, sessions, commands, a revocation. */
+import { join } from 'node:path';
 import { uuidv7 } from '../core/ids.ts';
 import type { Actor, Payload, RecordBase, Ref } from '../core/record.ts';
 import { rfc3339 } from '../core/time.ts';
-import type { Leaf, LeafRecord } from '../ledger/leaf.ts';
+import type { LeafRecord } from '../ledger/leaf.ts';
+import { PublishedLog } from '../ledger/published-log.ts';
+import type { IndexedEntry } from '../ledger/tiles.ts';
+import { IndexFollower } from './index-follower.ts';
 
 export interface Told {
   readonly record: RecordBase & Readonly<Record<string, unknown>>;
@@ -266,10 +270,15 @@ export class Story {
   }
 }
 
-/** The leaves of a story as a consumer gets them. */
-export function leavesOf(told: readonly Told[], from = 0): Leaf[] {
+/** Brings the index of a data directory up to what its log has released. */
+export function indexAll(dataDir: string): void {
+  IndexFollower.open(dataDir, new PublishedLog(join(dataDir, 'log')).size).close();
+}
+
+/** The leaves of a story as the index gets them. */
+export function leavesOf(told: readonly Told[], from = 0): IndexedEntry[] {
   return told.map(({ record }, i) => {
     const leaf: LeafRecord = { ...record, v: 1, leaf: from + i };
-    return { index: from + i, entry: Buffer.from(JSON.stringify(leaf)), record: leaf };
+    return { index: from + i, entry: Buffer.from(JSON.stringify(leaf)) };
   });
 }

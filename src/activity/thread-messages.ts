@@ -1,4 +1,4 @@
-/** What the sequencer's thread and the control process say to each other. */
+/** What the threads of sequencer and index and the control process say to each other. */
 import type { ErrorCode } from '../core/errors.ts';
 import type { Actor } from '../core/record.ts';
 import type { KeyChange } from '../ledger/log-key.ts';
@@ -40,6 +40,8 @@ export type ToThread =
 
 export type FromThread =
   | { readonly kind: 'status'; readonly status: LedgerStatus }
+  /** So many leaves are safe on disk, in full bundles; a checkpoint may not cover them yet. */
+  | { readonly kind: 'grown'; readonly size: number }
   | { readonly kind: 'fault'; readonly message: string }
   | { readonly kind: 'flushed'; readonly id: number; readonly size: number }
   | { readonly kind: 'flush-failed'; readonly id: number; readonly message: string }
@@ -51,3 +53,16 @@ export type FromThread =
       readonly message: string;
       readonly hint: string | undefined;
     };
+
+export interface IndexData {
+  readonly dataDir: string;
+  /** How many leaves there are to be indexed. */
+  readonly size: number;
+}
+
+export type ToIndex = { readonly kind: 'follow'; readonly size: number } | { readonly kind: 'close' };
+
+export type FromIndex =
+  | { readonly kind: 'reached'; readonly size: number }
+  /** Null where it is over. */
+  | { readonly kind: 'fault'; readonly message: string | null };

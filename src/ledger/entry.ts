@@ -28,8 +28,13 @@ export function entryHead(
 ): string {
   let head = `{"v":1,"leaf":${leaf},`;
   if (principalSeq !== undefined) head += `"principalSeq":${principalSeq},`;
-  if (payloads) head += `"payloads":${JSON.stringify(payloads)},`;
-  return head;
+  if (!payloads) return head;
+  let list = '';
+  for (const kind in payloads) {
+    const { commitment, bytes } = payloads[kind as StoredKind] as Commitment;
+    list += `${list === '' ? '' : ','}"${kind}":{"commitment":"${commitment}","bytes":${bytes}}`;
+  }
+  return `${head}"payloads":{${list}},`;
 }
 
 /**

@@ -82,9 +82,18 @@ export function scanFrame(bytes: Buffer, offset: number): FrameScan {
   return { kind: 'frame', bodyEnd: offset + frameBytes, body };
 }
 
-/** Records of a frame's body; null where its inside does not add up. Payload data are views of `body`. */
-export function decodeBody(body: Buffer): { json: string; payloads: Payload[] }[] | null {
-  const records: { json: string; payloads: Payload[] }[] = [];
+/** A record in a frame. */
+export interface FramedRecord {
+  /** Its JSON. */
+  readonly bytes: Buffer;
+  readonly payloads: readonly Payload[];
+}
+
+const NO_PAYLOADS: readonly Payload[] = [];
+
+/** Records of a frame's body, as views of it; null where its inside does not add up. */
+export function decodeBody(body: Buffer): FramedRecord[] | null {
+  const records: FramedRecord[] = [];
   let offset = 0;
   const take = (bytes: number): number => {
     const start = offset;
@@ -94,18 +103,24 @@ export function decodeBody(body: Buffer): { json: string; payloads: Payload[] }[
   while (offset < body.length) {
     const at = take(4);
     const start = at < 0 ? -1 : take(body.readUInt32BE(at));
-    const json = start < 0 ? '' : body.toString('utf8', start, offset);
+    const end = offset;
     const countAt = start < 0 ? -1 : take(1);
     if (countAt < 0) return null;
+    const count = body[countAt] as number;
+    const bytes = body.subarray(start, end);
+    if (count === 0) {
+      records.push({ bytes, payloads: NO_PAYLOADS });
+      continue;
+    }
     const payloads: Payload[] = [];
-    for (let left = body[countAt] as number; left > 0; left--) {
+    for (let left = count; left > 0; left--) {
       const head = take(5);
       const data = head < 0 ? -1 : take(body.readUInt32BE(head + 1));
       const kind = head < 0 ? undefined : PAYLOAD_KINDS[body[head] as number];
       if (data < 0 || kind === undefined) return null;
       payloads.push({ kind, data: body.subarray(data, offset) });
     }
-    records.push({ json, payloads });
+    records.push({ bytes, payloads });
   }
   return records;
 }

@@ -1,15 +1,20 @@
+import { isUtf8 } from 'node:buffer';
 import * as fs from 'node:fs';
 import { basename } from 'node:path';
 import { PosternError } from '../core/errors.ts';
 import type { Payload } from '../core/record.ts';
 import { type JournalFile, type JournalRecord, listJournals, readJournal } from './journal-reader.ts';
+import { principalOf, type RecordScanner } from './record-scan.ts';
 import type { Position } from './sequencer-db.ts';
 
 /** A record on its way to becoming a leaf. */
 export interface Incoming {
-  readonly json: string;
+  /** Its JSON: an object, in UTF-8. */
+  readonly bytes: Buffer;
   readonly payloads: readonly Payload[];
-  readonly record: Record<string, unknown>;
+  /** Empty where it has none that is a text. */
+  readonly time: string;
+  readonly principalId: string | undefined;
   /** File it came from, and where to go on in it once the record is a leaf; null for the log's own records. */
   readonly from: { readonly file: string; readonly next: Position } | null;
 }
@@ -42,7 +47,6 @@ interface Part {
 }
 
 interface Head {
-  readonly time: string;
   /** Came between the first look and the second. */
   readonly late: boolean;
   readonly bytes: number;
@@ -52,6 +56,7 @@ interface Head {
 /** Walks the records of one writer that are not leaves yet, file after file, a chunk at a time. */
 class Cursor {
   readonly #parts: readonly Part[];
+  readonly #scanner: RecordScanner;
   #part = 0;
   #offset: number;
   #records: readonly JournalRecord[] = [];
@@ -60,8 +65,9 @@ class Cursor {
   #head: Head | null = null;
   readonly faults: PosternError[] = [];
 
-  constructor(parts: readonly Part[]) {
+  constructor(parts: readonly Part[], scanner: RecordScanner) {
     this.#parts = parts;
+    this.#scanner = scanner;
     this.#offset = parts[0]?.start.offset ?? 0;
     this.#skip = parts[0]?.start.skip ?? 0;
   }
@@ -107,32 +113,55 @@ class Cursor {
     this.#at = 0;
   }
 
-  #parse(part: Part, { json, payloads, offset, index, endOffset }: JournalRecord): void {
-    const record = parseObject(json);
-    if (!record) {
+  #parse(part: Part, journalled: JournalRecord): void {
+    const { payloads, offset, index, endOffset } = journalled;
+    const content = this.#scan(journalled);
+    if (!content) {
       this.faults.push(damaged(part.file, offset));
       this.#nextPart();
       return;
     }
     const whole = this.#records[this.#at + 1]?.offset !== offset;
     const next = whole ? { offset: endOffset, skip: 0 } : { offset, skip: index + 1 };
-    let bytes = json.length;
+    let bytes = content.bytes.length;
     for (const { data } of payloads) bytes += data.length;
-    this.#head = {
-      time: typeof record.time === 'string' ? record.time : '',
-      late: endOffset > part.firstSize,
-      bytes,
-      incoming: { json, payloads, record, from: { file: part.file, next } },
+    const { time, principalId } = content;
+    const incoming = {
+      bytes: content.bytes,
+      payloads,
+      time,
+      principalId,
+      from: { file: part.file, next },
     };
+    this.#head = { late: endOffset > part.firstSize, bytes, incoming };
+  }
+
+  #scan(journalled: JournalRecord): Content | null {
+    const { bytes } = journalled;
+    const scanned = bytes[0] === BRACE ? this.#scanner.scan(bytes, 1) : null;
+    if (scanned) return { bytes, time: scanned.time, principalId: scanned.common.principalId };
+    return parseContent(bytes);
   }
 }
 
-function parseObject(json: string): Record<string, unknown> | null {
+type Content = Pick<Incoming, 'bytes' | 'time' | 'principalId'>;
+
+const BRACE = 0x7b;
+
+/** Null where it is not a JSON object. */
+function parseContent(bytes: Buffer): Content | null {
+  if (bytes[0] !== BRACE) return null;
+  const json = bytes.toString('utf8');
   try {
-    const parsed: unknown = JSON.parse(json);
-    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)
-      ? (parsed as Record<string, unknown>)
-      : null;
+    const record: unknown = JSON.parse(json);
+    if (typeof record !== 'object' || record === null || Array.isArray(record)) return null;
+    const { time } = record as { readonly time?: unknown };
+    return {
+      // What is not UTF-8 became U+FFFD in the text that was parsed, and becomes that in the leaf.
+      bytes: isUtf8(bytes) ? bytes : Buffer.from(json),
+      time: typeof time === 'string' ? time : '',
+      principalId: principalOf(record as Record<string, unknown>),
+    };
   } catch {
     return null;
   }
@@ -163,7 +192,12 @@ function sizes(files: readonly JournalFile[]): Map<string, number> {
  * process comes before the command of a worker that stands under it. For that, all journals are looked at a second
  * time after the first; what only the second look saw is taken only as far as it is no younger than what the first saw.
  */
-export function takeRecords(dir: string, positions: ReadonlyMap<string, Position>, max: number): Intake {
+export function takeRecords(
+  dir: string,
+  positions: ReadonlyMap<string, Position>,
+  max: number,
+  scanner: RecordScanner,
+): Intake {
   const journals = listJournals(dir);
   const firstSizes = sizes(journals);
   const files = listJournals(dir);
@@ -178,7 +212,7 @@ export function takeRecords(dir: string, positions: ReadonlyMap<string, Position
     if (parts) parts.push(part);
     else writers.set(name, [part]);
   }
-  const cursors = [...writers.values()].map((parts) => new Cursor(parts));
+  const cursors = [...writers.values()].map((parts) => new Cursor(parts, scanner));
   const records: Incoming[] = [];
   let more = false;
   for (let bytes = 0; ; ) {
@@ -189,7 +223,7 @@ export function takeRecords(dir: string, positions: ReadonlyMap<string, Position
       const head = cursor.head();
       if (!head) continue;
       if (!head.late) early = true;
-      if (!earliest || head.time < earliest.time) {
+      if (!earliest || head.incoming.time < earliest.incoming.time) {
         first = cursor;
         earliest = head;
       }

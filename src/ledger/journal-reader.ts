@@ -1,7 +1,7 @@
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { Payload } from '../core/record.ts';
-import { decodeBody, JOURNAL_HEADER, scanFrame } from './journal-frame.ts';
+import { decodeBody, type FramedRecord, JOURNAL_HEADER, scanFrame } from './journal-frame.ts';
 
 /** One journal file of a writer. */
 export interface JournalFile {
@@ -11,14 +11,28 @@ export interface JournalFile {
 }
 
 /** A record as it stands in a journal. */
-export interface JournalRecord {
-  readonly json: string;
+export class JournalRecord {
+  /** Its JSON. */
+  readonly bytes: Buffer;
   readonly payloads: readonly Payload[];
   /** Where its frame begins, and its place in the frame. */
   readonly offset: number;
   readonly index: number;
   /** Where its frame ends. */
   readonly endOffset: number;
+
+  constructor({ bytes, payloads }: FramedRecord, offset: number, index: number, endOffset: number) {
+    this.bytes = bytes;
+    this.payloads = payloads;
+    this.offset = offset;
+    this.index = index;
+    this.endOffset = endOffset;
+  }
+
+  /** Its JSON as text. */
+  get json(): string {
+    return this.bytes.toString('utf8');
+  }
 }
 
 /** Whole frames of a journal, from an offset on. */
@@ -114,8 +128,8 @@ function readFrames(fd: number, start: number, size: number, maxBytes: number): 
       return slice(records, start + at, last ? 'torn' : 'corrupt');
     }
     const end = start + frame.bodyEnd;
-    for (const [index, { json, payloads }] of decoded.entries()) {
-      records.push({ json, payloads, offset: start + at, index, endOffset: end });
+    for (let index = 0; index < decoded.length; index++) {
+      records.push(new JournalRecord(decoded[index] as FramedRecord, start + at, index, end));
     }
     at = frame.bodyEnd;
   }

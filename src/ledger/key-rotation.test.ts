@@ -80,8 +80,8 @@ class Rotating {
     return null;
   }
 
-  changes(): Record<string, unknown>[] {
-    const leaves = this.collector.leaves.map(({ record }) => record as unknown as Record<string, unknown>);
+  changes(all = this.collector.leaves): Record<string, unknown>[] {
+    const leaves = all.map(({ record }) => record as unknown as Record<string, unknown>);
     return leaves.filter(({ type }) => type === 'ledger.key.rotated');
   }
 }
@@ -183,8 +183,8 @@ describe('rotation of the signing key', () => {
     r.write('log.key', `${fresh.exportPrivate()}\nuntil 2020-01-01T00:00:00Z ${r.read('log.key')}`);
     assert.equal(r.read('checkpoint'), released);
     r.log = openLog(r.dir, [r.collector]);
-    assert.equal(r.changes().length, 1);
     assert.ok(opens(r.sequencer.checkpointNow(), old));
+    assert.equal(r.changes(r.collector.released).length, 1);
     assert.ok(openCheckpoint(r.read('checkpoint'), fresh).size > 0);
     r.grow();
     assert.equal(r.read('log.vkey').trim().split('\n').length, 1);

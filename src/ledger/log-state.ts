@@ -1,7 +1,5 @@
-import type { Payload } from '../core/record.ts';
 import { entryHead, shortenedEntry } from './entry.ts';
 import type { Incoming } from './journal-merge.ts';
-import type { Leaf, LeafRecord } from './leaf.ts';
 import type { Commitment, PayloadStore, StoredKind } from './payloads.ts';
 import type { Position, SavedState, StepChange } from './sequencer-db.ts';
 import { encodeBundle, MAX_ENTRY_BYTES, type TileReader, type TileStore } from './tiles.ts';
@@ -14,8 +12,6 @@ const COMMA = 0x2c;
 
 /** Entries are written side by side into chunks of this size, each behind the 0x00 of its leaf hash. */
 const CHUNK_BYTES = 1024 * 1024;
-/** UTF-8 takes at most three bytes for a UTF-16 unit. */
-const MOST_BYTES = 1 + 3 * MAX_ENTRY_BYTES;
 
 /**
  * The log in memory: its right edge, and what changed since the last {@link takeChange}. Full tiles and bundles are
@@ -31,7 +27,6 @@ export class LogState {
   readonly #payloads: PayloadStore;
   #chunk: Buffer = Buffer.alloc(0);
   #used = 0;
-  #written = 0;
   #savedSize: number;
   readonly #moved = new Map<string, Position>();
   readonly #counted = new Map<string, number>();
@@ -67,19 +62,18 @@ export class LogState {
   };
 
   /** Makes a leaf of a record. */
-  add({ json, payloads, record, from }: Incoming): Leaf {
-    const index = this.tree.size;
-    const principalId = principalOf(record);
+  add(incoming: Incoming): void {
+    const { principalId, from } = incoming;
     const principalSeq = principalId === undefined ? undefined : this.#count(principalId);
-    const owner = principalId ?? NO_PRINCIPAL;
-    const commitments = payloads.length > 0 ? this.#commit(owner, record, payloads) : undefined;
-    const head = entryHead(index, principalSeq, commitments);
-    const leaf = this.#fits(head, json)
-      ? this.#whole(index, record, principalSeq, commitments)
-      : this.#shortened(index, record, json, principalSeq, owner, commitments);
-    this.tree.append(prefixedLeafHash(this.#chunk.subarray(this.#used, this.#used + 1 + leaf.entry.length)));
-    this.#used += 1 + leaf.entry.length;
-    this.tail.push(leaf.entry);
+    const commitments = incoming.payloads.length > 0 ? this.#commit(incoming) : undefined;
+    const head = entryHead(this.tree.size, principalSeq, commitments);
+    const bytes =
+      head.length + incoming.bytes.length - 1 <= MAX_ENTRY_BYTES
+        ? this.#writeWhole(head, incoming.bytes)
+        : this.#writeShortened(incoming, principalSeq, commitments);
+    this.tree.append(prefixedLeafHash(this.#chunk.subarray(this.#used, this.#used + 1 + bytes)));
+    this.tail.push(this.#chunk.subarray(this.#used + 1, this.#used + 1 + bytes));
+    this.#used += 1 + bytes;
     if (this.tail.length === TILE_WIDTH) {
       this.#store.writeEntries(this.tree.size / TILE_WIDTH - 1, TILE_WIDTH, encodeBundle(this.tail));
       this.tail = [];
@@ -88,7 +82,6 @@ export class LogState {
       this.positions.set(from.file, from.next);
       this.#moved.set(from.file, from.next);
     }
-    return leaf;
   }
 
   /** What changed since the last call. */
@@ -115,77 +108,50 @@ export class LogState {
     return seq;
   }
 
-  #commit(
-    owner: string,
-    record: Readonly<Record<string, unknown>>,
-    payloads: readonly Payload[],
-  ): Partial<Record<StoredKind, Commitment>> {
-    const day = dayOf(record);
+  #commit({ principalId, time, payloads }: Incoming): Partial<Record<StoredKind, Commitment>> {
+    const day = dayOf(time);
     const commitments: Partial<Record<StoredKind, Commitment>> = {};
-    for (const { kind, data } of payloads) commitments[kind] = this.#payloads.put(owner, day, kind, data);
+    for (const { kind, data } of payloads) {
+      commitments[kind] = this.#payloads.put(principalId ?? NO_PRINCIPAL, day, kind, data);
+    }
     return commitments;
   }
 
-  /** Writes the entry into the chunk, behind its 0x00; false where it is too large. */
-  #fits(head: string, json: string): boolean {
-    if (head.length + json.length > MAX_ENTRY_BYTES) return false;
+  /** Writes the entry into the chunk, behind its 0x00, and answers its length. */
+  #writeWhole(head: string, record: Buffer): number {
     this.#room();
     const at = this.#used + 1;
-    const start = at + this.#chunk.write(head, at, 'utf8') - 1;
-    const end = start + this.#chunk.write(json, start, 'utf8');
-    // The comma that ends the head lay where the record's opening brace now is.
-    this.#chunk[start] = COMMA;
-    this.#written = end - at;
-    return this.#written <= MAX_ENTRY_BYTES;
+    // The head ends in a comma, in the place of the record's opening brace.
+    this.#chunk.write(head, at, 'latin1');
+    this.#chunk.set(record, at + head.length - 1);
+    this.#chunk[at + head.length - 1] = COMMA;
+    return head.length + record.length - 1;
   }
 
   #room(): void {
-    if (this.#chunk.length - this.#used < MOST_BYTES) {
+    if (this.#chunk.length - this.#used < 1 + MAX_ENTRY_BYTES) {
       this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
       this.#used = 0;
     }
     this.#chunk[this.#used] = 0x00;
   }
 
-  #whole(
-    index: number,
-    record: Record<string, unknown>,
+  #writeShortened(
+    { principalId, time, bytes }: Incoming,
     principalSeq: number | undefined,
     payloads: Partial<Record<StoredKind, Commitment>> | undefined,
-  ): Leaf {
-    record.v = 1;
-    record.leaf = index;
-    if (principalSeq !== undefined) record.principalSeq = principalSeq;
-    if (payloads) record.payloads = payloads;
-    const entry = this.#chunk.subarray(this.#used + 1, this.#used + 1 + this.#written);
-    return { index, entry, record: record as unknown as LeafRecord };
-  }
-
-  #shortened(
-    index: number,
-    record: Readonly<Record<string, unknown>>,
-    json: string,
-    principalSeq: number | undefined,
-    owner: string,
-    payloads: Partial<Record<StoredKind, Commitment>> | undefined,
-  ): Leaf {
-    const whole = this.#payloads.put(owner, dayOf(record), 'record', Buffer.from(json));
-    const head = entryHead(index, principalSeq, { ...payloads, record: whole });
+  ): number {
+    const whole = this.#payloads.put(principalId ?? NO_PRINCIPAL, dayOf(time), 'record', bytes);
+    const head = entryHead(this.tree.size, principalSeq, { ...payloads, record: whole });
+    const record = JSON.parse(bytes.toString()) as Record<string, unknown>;
     const entry = Buffer.from(shortenedEntry(head, record));
     this.#room();
     this.#chunk.set(entry, this.#used + 1);
-    return { index, entry, record: JSON.parse(entry.toString()) as LeafRecord };
+    return entry.length;
   }
 }
 
-function principalOf(record: Readonly<Record<string, unknown>>): string | undefined {
-  const { principal } = record;
-  if (typeof principal !== 'object' || principal === null) return undefined;
-  const { id } = principal as { readonly id?: unknown };
-  return typeof id === 'string' && id !== '' ? id : undefined;
-}
-
-function dayOf(record: Readonly<Record<string, unknown>>): string {
-  const day = typeof record.time === 'string' ? record.time.slice(0, 10) : '';
+function dayOf(time: string): string {
+  const day = time.slice(0, 10);
   return /^\d{4}-\d\d-\d\d$/.test(day) ? day : NO_DAY;
 }

@@ -243,38 +243,6 @@ function tests(): void {
       writer.close();
     });
 
-    it('gives a new consumer the whole log, and one that failed what it lacks, without holding up the rest', () => {
-      const healthy = new Collector();
-      const sick = new Collector();
-      let failing = true;
-      const consume = sick.consume.bind(sick);
-      sick.consume = (leaves) => {
-        if (failing) throw new Error('index is broken');
-        consume(leaves);
-      };
-      assert.throws(() => openLog(dir, [sick, healthy]), /index is broken/);
-      const log = openLog(dir, [healthy]);
-      const writer = journal('w');
-      write(writer, 0, 700);
-      drain(log.sequencer);
-      log.close();
-      failing = false;
-      const again = openLog(dir, [sick, healthy]);
-      failing = true;
-      write(writer, 700, 100);
-      assert.throws(() => again.sequencer.step(), /index is broken/);
-      assert.equal(again.sequencer.size, healthy.leaves.length);
-      failing = false;
-      again.sequencer.step();
-      assert.deepEqual(
-        sick.leaves.map(({ index, entry }) => [index, entry.toString()]),
-        healthy.leaves.map(({ index, entry }) => [index, entry.toString()]),
-      );
-      assert.equal(sick.leaves.length, again.sequencer.size);
-      again.close();
-      writer.close();
-    });
-
     it('says after an unclean end that it recovered, and after a clean one nothing', () => {
       const seen = new Collector();
       openLog(dir, [seen]).close();

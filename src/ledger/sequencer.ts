@@ -8,16 +8,14 @@ import { type Checkpoint, formatCheckpoint, openCheckpoint } from './checkpoint.
 import { syncDirectory, writeDurably } from './files.ts';
 import { type Incoming, takeRecords } from './journal-merge.ts';
 import { type JournalFile, listJournals, readJournal } from './journal-reader.ts';
-import { ConsumerAhead, type Leaf, type LeafConsumer, type LeafRecord } from './leaf.ts';
 import { type KeyChange, LogKeys } from './log-key.ts';
 import { LogState } from './log-state.ts';
 import type { PayloadStore } from './payloads.ts';
 import { consistencyProof, verifyConsistency } from './proof.ts';
+import { RecordScanner } from './record-scan.ts';
 import { SequencerDb, type Signed } from './sequencer-db.ts';
-import { encodeBundle, entries, partialTiles, TileStore } from './tiles.ts';
+import { encodeBundle, partialTiles, TileStore } from './tiles.ts';
 import { EMPTY_ROOT, TILE_WIDTH } from './tree.ts';
-
-export type { Leaf, LeafConsumer, LeafRecord } from './leaf.ts';
 
 /**
  * The one writer of the log (DESIGN section 3, "Sequencer"): journals in, leaves and signed checkpoints out.
@@ -31,13 +29,11 @@ export interface SequencerOptions {
   /** The data directory. */
   readonly dir: string;
   readonly payloads: PayloadStore;
-  readonly consumers?: readonly LeafConsumer[];
   /** Text of the signing keys where they are not in `log/log.key`. */
   readonly logKey?: string | null;
 }
 
 const STEP_RECORDS = 5_000;
-const REPLAY_LEAVES = 4096;
 const SYSTEM: Actor = { kind: 'system', id: 'postern', name: 'postern' };
 
 export class Sequencer {
@@ -46,8 +42,8 @@ export class Sequencer {
   readonly #db: SequencerDb;
   readonly #store: TileStore;
   readonly #payloads: PayloadStore;
-  readonly #consumers: readonly LeafConsumer[];
   readonly #keys: LogKeys;
+  readonly #scanner = new RecordScanner();
   /** Who asked for the change of keys that is not recorded yet. */
   #rotatedBy: { readonly actor: Actor; readonly reason: string | undefined } = {
     actor: SYSTEM,
@@ -62,7 +58,6 @@ export class Sequencer {
     this.#journalDir = join(options.dir, 'journal');
     this.#logDir = join(options.dir, 'log');
     this.#payloads = options.payloads;
-    this.#consumers = options.consumers ?? [];
     this.#db = db;
     this.#keys = keys;
     this.#store = new TileStore(this.#logDir);
@@ -70,7 +65,6 @@ export class Sequencer {
 
   /**
    * Opens the log of a data directory, begins it where there is none, and records an unclean end of the last run.
-   * Consumers that are behind get the leaves they lack.
    *
    * @throws PosternError where another process has it open, or where what is on disk contradicts what was signed
    */
@@ -126,13 +120,17 @@ export class Sequencer {
    */
   step(maxRecords: number = STEP_RECORDS): number {
     const state = this.#load();
-    const { records, faults, journals, more } = takeRecords(this.#journalDir, state.positions, maxRecords);
+    const { records, faults, journals, more } = takeRecords(
+      this.#journalDir,
+      state.positions,
+      maxRecords,
+      this.#scanner,
+    );
     this.#behind = more;
-    const leaves = records.length > 0 ? this.#sequence(state, records) : [];
-    this.#feed(state, leaves);
+    if (records.length > 0) this.#sequence(state, records);
     if (!more) this.#retire(state, journals);
-    if (leaves.length === 0 && faults[0]) throw faults[0];
-    return leaves.length;
+    if (records.length === 0 && faults[0]) throw faults[0];
+    return records.length;
   }
 
   /**
@@ -188,12 +186,10 @@ export class Sequencer {
   #begin(size: number, clean: boolean): void {
     const state = this.#load();
     if (size === 0) {
-      this.#feed(state, this.#sequence(state, [this.#ownRecord('ledger.opened', { vkey: this.vkey })]));
+      this.#sequence(state, [this.#ownRecord('ledger.opened', { vkey: this.vkey })]);
     } else if (!clean) {
       const journals = listJournals(this.#journalDir).map(({ path }) => basename(path));
-      this.#feed(state, this.#sequence(state, [this.#ownRecord('ledger.recovered', { size, journals })]));
-    } else {
-      this.#feed(state, []);
+      this.#sequence(state, [this.#ownRecord('ledger.recovered', { size, journals })]);
     }
     this.#recordKeys();
   }
@@ -204,22 +200,21 @@ export class Sequencer {
     if (change === null) return;
     const state = this.#load();
     const { actor, reason } = this.#rotatedBy;
-    const record = this.#ownRecord('ledger.key.rotated', { ...change, reason }, actor);
-    this.#feed(state, this.#sequence(state, [record]));
+    this.#sequence(state, [this.#ownRecord('ledger.key.rotated', { ...change, reason }, actor)]);
     this.#keys.settle();
     this.#rotatedBy = { actor: SYSTEM, reason: undefined };
   }
 
   #ownRecord(type: RecordType, more: object, actor: Actor = SYSTEM): Incoming {
-    const record = {
-      id: uuidv7(),
-      time: rfc3339(nowMicros()),
-      type,
-      actor,
-      origin: this.origin,
-      ...more,
+    const time = rfc3339(nowMicros());
+    const record = { id: uuidv7(), time, type, actor, origin: this.origin, ...more };
+    return {
+      bytes: Buffer.from(JSON.stringify(record)),
+      payloads: [],
+      time,
+      principalId: undefined,
+      from: null,
     };
-    return { json: JSON.stringify(record), payloads: [], record, from: null };
   }
 
   #load(): LogState {
@@ -244,14 +239,13 @@ export class Sequencer {
     return state;
   }
 
-  #sequence(state: LogState, records: readonly Incoming[]): Leaf[] {
+  #sequence(state: LogState, records: readonly Incoming[]): void {
     try {
       this.#payloads.begin();
-      const leaves = records.map((incoming) => state.add(incoming));
+      for (const incoming of records) state.add(incoming);
       this.#payloads.commit();
       this.#store.commit();
       this.#db.saveStep(state.takeChange());
-      return leaves;
     } catch (error) {
       this.#state = null;
       this.#store.discard();
@@ -313,37 +307,6 @@ export class Sequencer {
   #sweep(oldSize: number, size: number): void {
     for (const { level, n } of partialTiles(oldSize)) {
       if ((n + 1) * TILE_WIDTH ** (level + 1) <= size) this.#store.dropPartials(level, n);
-    }
-  }
-
-  /** Gives each consumer what it lacks; one that fails does not hold up the others. */
-  #feed(state: LogState, fresh: readonly Leaf[]): void {
-    let failure: { readonly error: unknown } | null = null;
-    for (const consumer of this.#consumers) {
-      try {
-        const has = consumer.indexedSize();
-        if (has === state.size) continue;
-        if (has === fresh[0]?.index) consumer.consume(fresh);
-        else this.#replay(state, consumer, has);
-      } catch (error) {
-        failure ??= { error };
-      }
-    }
-    if (failure) throw failure.error;
-  }
-
-  #replay(state: LogState, consumer: LeafConsumer, from: number): void {
-    if (from > state.size) throw new ConsumerAhead(from, state.size);
-    let leaves: Leaf[] = [];
-    const give = (index: number, entry: Buffer): void => {
-      leaves.push({ index, entry, record: JSON.parse(entry.toString()) as LeafRecord });
-      if (leaves.length < REPLAY_LEAVES && index + 1 < state.size) return;
-      consumer.consume(leaves);
-      leaves = [];
-    };
-    for (const { index, entry } of entries(this.#store, from, state.tailFrom)) give(index, entry);
-    for (let index = Math.max(from, state.tailFrom); index < state.size; index++) {
-      give(index, state.tail[index - state.tailFrom] as Buffer);
     }
   }
 

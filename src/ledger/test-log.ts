@@ -2,8 +2,9 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Payload } from '../core/record.ts';
-import type { Leaf, LeafConsumer } from './leaf.ts';
+import type { LeafRecord } from './leaf.ts';
 import { PayloadStore } from './payloads.ts';
+import { PublishedLog } from './published-log.ts';
 import { Sequencer } from './sequencer.ts';
 import { type Finding, type VerifySummary, verifyLog } from './verify.ts';
 
@@ -21,14 +22,16 @@ export interface OpenLog {
   close(): void;
 }
 
-export function openLog(dir: string, consumers: readonly LeafConsumer[] = []): OpenLog {
+export function openLog(dir: string, readers: readonly Collector[] = []): OpenLog {
   const payloads = PayloadStore.open(join(dir, 'payloads.db'), MASTER_KEY);
   try {
-    const sequencer = Sequencer.open({ dir, payloads, consumers });
+    const sequencer = Sequencer.open({ dir, payloads });
+    for (const reader of readers) reader.attach(dir, sequencer);
     return {
       sequencer,
       payloads,
       close: () => {
+        for (const reader of readers) reader.attach(dir, null);
         sequencer.close();
         payloads.close();
       },
@@ -45,16 +48,33 @@ export function drain(sequencer: Sequencer): void {
   sequencer.checkpointNow();
 }
 
-/** A consumer that keeps everything. */
-export class Collector implements LeafConsumer {
-  readonly leaves: Leaf[] = [];
+interface CollectedLeaf {
+  readonly index: number;
+  readonly entry: Buffer;
+  readonly record: LeafRecord;
+}
 
-  consume(leaves: readonly Leaf[]): void {
-    this.leaves.push(...leaves);
+/** Reads the leaves of a log from its files; of one that is open, signs what there is first. */
+export class Collector {
+  #dir = '';
+  #sequencer: Sequencer | null = null;
+
+  attach(dir: string, sequencer: Sequencer | null): void {
+    this.#dir = dir;
+    this.#sequencer = sequencer;
   }
 
-  indexedSize(): number {
-    return this.leaves.length;
+  get leaves(): CollectedLeaf[] {
+    this.#sequencer?.checkpointNow();
+    return this.released;
+  }
+
+  /** What is signed already. */
+  get released(): CollectedLeaf[] {
+    const log = new PublishedLog(join(this.#dir, 'log'));
+    return [...log.leaves(0, log.size)].map(({ index, entry }) => {
+      return { index, entry, record: JSON.parse(entry.toString()) as LeafRecord };
+    });
   }
 }
 

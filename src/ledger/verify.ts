@@ -23,7 +23,7 @@ export interface VerifyOptions {
   /** Rebuilds from the leaf hashes, without the entries: shows that tiles and checkpoint agree, not what the leaves are. */
   readonly hashesOnly?: boolean;
   /** Called with each entry that parses. */
-  readonly onRecord?: (leaf: number, record: Readonly<Record<string, unknown>>) => void;
+  readonly onRecord?: (leaf: number, record: Readonly<Record<string, unknown>>, entry: Buffer) => void;
   /** Called after each bundle with the number of leaves looked at so far, and in all. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -212,7 +212,7 @@ class Run {
     const record = parse(entry);
     if (record) {
       this.#record(index, record, file);
-      this.#onRecord?.(index, record);
+      this.#onRecord?.(index, record, entry);
     } else this.#error(file, `the entry of leaf ${index} is not a JSON object in UTF-8`, index);
   }
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Sequencing } from '../../src/activity/sequencing.ts';
+import { indexAll } from '../../src/activity/story.fixture.ts';
 import { uuidv7 } from '../../src/core/ids.ts';
 import type { Payload } from '../../src/core/record.ts';
 import { nowMicros, rfc3339 } from '../../src/core/time.ts';
@@ -90,6 +91,7 @@ export function takeIn(dir: string): string {
   try {
     while (sequencing.step() > 0);
     sequencing.checkpoint();
+    indexAll(dir);
     return sequencing.status().vkey;
   } finally {
     sequencing.close();

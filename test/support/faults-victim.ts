@@ -6,6 +6,7 @@
  */
 import { readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { IndexFollower } from '../../src/activity/index-follower.ts';
 import { Sequencing } from '../../src/activity/sequencing.ts';
 import { JournalWriter } from '../../src/ledger/journal.ts';
 import { command, MASTER_KEY } from './faults-history.ts';
@@ -27,6 +28,7 @@ function write(writer: JournalWriter, name: string, records: number): void {
 
 function sign(sequencing: Sequencing): void {
   sequencing.checkpoint();
+  index.step(sequencing.size);
   const note = readFileSync(join(dir, 'log', 'checkpoint')).toString('base64');
   writeSync(1, `released ${note} .\n`);
 }
@@ -34,6 +36,7 @@ function sign(sequencing: Sequencing): void {
 let a = JournalWriter.create(journals, 'a');
 const b = JournalWriter.create(journals, 'b');
 const sequencing = Sequencing.open({ dataDir: dir, masterKey: MASTER_KEY });
+const index = IndexFollower.open(dir, sequencing.size);
 write(a, 'a', 7);
 write(b, 'b', 3);
 sequencing.step();
@@ -58,3 +61,4 @@ a.close();
 sequencing.step();
 sign(sequencing);
 sequencing.close();
+index.close();
