@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { uuidv7 } from '../src/core/ids.ts';
+import { JournalWriter } from '../src/ledger/journal.ts';
 import { CommandLine } from './support/command-line.ts';
 
 interface Item {
@@ -25,8 +27,37 @@ describe('texts of commands', () => {
     await run("select count(*) from ledger.customers where name = 'Erika Mustermann'");
     await run("select count(*) from ledger.customers where name = 'Erika Mustermann'");
     await run('select count(*) from ledger.accounts');
+    // What a worker of an earlier run, of which there were more, may have left: a whole file, and one that was cut off.
+    const { items } = await shell.json<{ items: readonly { principal: object }[] }>([
+      ...['activity', '--principal', 'batch'],
+    ]);
+    const ended = JournalWriter.create(join(shell.postern.dataDir, 'journal'), 'worker-7');
+    ended.append(
+      JSON.stringify({
+        id: uuidv7(),
+        time: new Date().toISOString().replace('Z', '000Z'),
+        type: 'config.changed',
+        actor: { kind: 'principal', ...items[0]?.principal },
+        principal: items[0]?.principal,
+      }),
+      [
+        {
+          kind: 'statement',
+          data: Buffer.from("select count(*) from ledger.customers where name = 'Erika Mustermann'"),
+        },
+      ],
+    );
+    ended.close();
+    writeFileSync(`${ended.path}.torn`, 'Erika Muster');
   });
   after(() => shell.stop());
+
+  /** Files of the data directory that have these bytes. */
+  const filesWith = (text: string): string[] =>
+    readdirSync(shell.postern.dataDir, { recursive: true, withFileTypes: true })
+      .filter((each) => each.isFile())
+      .map(({ parentPath, name }) => join(parentPath, name))
+      .filter((file) => readFileSync(file).includes(text));
 
   const items = async (...args: readonly string[]): Promise<readonly Item[]> =>
     (await shell.json<{ items: readonly Item[] }>(['activity', ...args])).items;
@@ -50,12 +81,13 @@ describe('texts of commands', () => {
   });
 
   it('are erased by record, unless on hold and not without being asked for; whoever looks sees who, when and why', async () => {
+    assert.ok(filesWith('Erika').length >= 2);
     const [first, second] = await ofText('Erika');
     assert.ok(first && second);
     const erase = ['payload', 'erase', first, '--reason', 'DP-77'];
     const unasked = await shell.call(erase);
     assert.equal(unasked.code, 2);
-    assert.match(unasked.stderr, /1 text \(statement\) of batch[\s\S]*it concerns 2 records/);
+    assert.match(unasked.stderr, /1 text \(statement\) of batch[\s\S]*it concerns 3 records/);
     const hold = await shell.json<{ id: string }>([
       'hold',
       'place',
@@ -70,7 +102,13 @@ describe('texts of commands', () => {
     await shell.ok(['hold', 'release', hold.id, '--reason', 'settled']);
     const done = await shell.call([...erase, '--yes']);
     assert.equal(done.code, 0, done.stderr);
-    assert.match(done.stderr, /journal files[\s\S]*worker-/);
+    assert.equal(done.stderr, '');
+    // No file has it: no journal, whole or torn, no database, no write-ahead file.
+    assert.deepEqual(filesWith('Erika'), []);
+    assert.equal(
+      readdirSync(join(shell.postern.dataDir, 'journal')).some((name) => name.endsWith('.torn')),
+      false,
+    );
     assert.match(
       await shell.ok(['activity', 'show', second]),
       /The statement was erased by Ada Boone on .*: DP-77/,

@@ -34,6 +34,8 @@ export interface ControlOptions {
   readonly sink: ChangeSink;
   /** Tells every worker; resolves when all of them have it. Called in order, one call at a time. */
   readonly publish: (delta: Delta) => Promise<void>;
+  /** Has all journals begun anew, and those so far taken into the log and deleted: after an erasure. */
+  readonly emptyJournals?: () => Promise<void>;
   /** Change records that may not have been applied yet (leftover journals), in order. */
   readonly leftover?: Iterable<ChangeRecord>;
   readonly masterKey?: Buffer;
@@ -93,7 +95,8 @@ export class Control {
     this.holds = new Holds(db, this.#changes);
     this.retention = new Retention(db, this.#changes);
     const write = (record: RecordBase): Promise<void> => this.#write(record);
-    this.erasures = new Erasures({ dataDir: options.dataDir, db, changes: this.#changes, write });
+    const { dataDir, emptyJournals = async () => undefined } = options;
+    this.erasures = new Erasures({ dataDir, db, changes: this.#changes, write, emptyJournals });
   }
 
   static async open(options: ControlOptions): Promise<Control> {

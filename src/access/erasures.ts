@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
@@ -42,10 +42,7 @@ export interface ErasurePreview {
   readonly payloads: number;
   /** Holds that forbid it. */
   readonly holds: readonly LegalHold[];
-  /**
-   * Journal files that may still have the texts in plain: a writer's file is deleted when all of it is in the log and the
-   * writer has begun another; one that ends in `.torn` is kept until somebody deletes it.
-   */
+  /** Journal files that may have the texts in plain: before an erasure, or those that it could not get deleted. */
   readonly journals: readonly string[];
 }
 
@@ -65,6 +62,8 @@ export interface ErasureOptions {
   readonly changes: ChangeLog;
   /** Writes a record, durably. Called while no change is under way. */
   readonly write: (record: PayloadErased) => Promise<void>;
+  /** Has all writers begin new journals, and those so far taken into the log and deleted. */
+  readonly emptyJournals: () => Promise<void>;
 }
 
 /**
@@ -95,14 +94,15 @@ export class Erasures {
     const why = checkReason(reason);
     const selection = selectionOf(target);
     const of = 'record' in target ? target.record : null;
-    return this.#options.changes.exclusive(async () => {
+    const done = await this.#options.changes.exclusive(async () => {
       const described = await this.#describe(this.#found(selection));
       if (described.holds[0] !== undefined) throw held(described.holds[0]);
       const plan = planOf(actor, selection, why, 'request', of);
       await this.#store.destroy(plan, (found) => this.#write(plan, found, described.principal));
-      await this.#store.clean();
       return { ...described, record: plan.record };
     });
+    const left = await this.#clean();
+    return { ...done, journals: left(done.day) };
   }
 
   /**
@@ -144,11 +144,12 @@ export class Erasures {
         }
       });
     }
-    if (!options.dryRun) await this.#options.changes.exclusive(() => this.#store.clean());
-    return { erased, held: kept };
+    if (options.dryRun) return { erased, held: kept };
+    const left = await this.#clean();
+    return { erased: erased.map((each) => ({ ...each, journals: left(each.day) })), held: kept };
   }
 
-  /** Carries out what was begun before the last process ended, and empties the files of what was destroyed. */
+  /** Carries out what was begun before the last process ended, and empties all files of what was destroyed. */
   async settle(): Promise<void> {
     await this.#options.changes.exclusive(async () => {
       for (const { n, plan } of this.#store.unfinished()) {
@@ -160,12 +161,35 @@ export class Erasures {
           this.#write(again, found, await this.#principal(found.principalId)),
         );
       }
-      await this.#store.clean();
     });
+    await this.#clean();
   }
 
   close(): void {
     this.#store.close();
+  }
+
+  /**
+   * Removes the copies that are left of what was destroyed. What cannot be removed now is tried again with the next run
+   * of retention.
+   *
+   * @returns tells which journals of a day are still there
+   */
+  async #clean(): Promise<(day: string) => string[]> {
+    if (!this.#store.unclean) return () => [];
+    const dir = join(this.#options.dataDir, 'journal');
+    const begun = Date.now();
+    const emptied = await this.#options.emptyJournals().then(
+      () => true,
+      // The caller hears which journals are left, and the state of the log says why.
+      () => false,
+    );
+    for (const name of existsSync(dir) ? readdirSync(dir) : []) {
+      if (name.endsWith('.torn')) rmSync(join(dir, name));
+    }
+    const left = (day: string): string[] => journalsOf(dir, day).filter((name) => begunAt(name) < begun);
+    await this.#options.changes.exclusive(() => this.#store.clean(emptied));
+    return left;
   }
 
   #found(selection: Selection): Found {
@@ -262,9 +286,14 @@ function journalsOf(dir: string, day: string): string[] {
   const from = Date.parse(`${day}T00:00:00Z`);
   if (!existsSync(dir)) return [];
   return readdirSync(dir).filter((name) => {
-    const begun = Number(/-(\d+)\.journal(\.torn)?$/.exec(name)?.[1] ?? Number.NaN);
+    const begun = begunAt(name);
     const last = statSync(join(dir, name), { throwIfNoEntry: false })?.mtimeMs ?? 0;
     // What was recorded just before midnight may be written just after it.
     return begun < from + DAY_MS + 60_000 && last >= from;
   });
+}
+
+/** When a journal file was begun, in milliseconds since the epoch; NaN where it is none. */
+function begunAt(name: string): number {
+  return Number(/-(\d+)\.journal(\.torn)?$/.exec(name)?.[1] ?? Number.NaN);
 }

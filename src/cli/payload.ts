@@ -48,7 +48,7 @@ export function register(program: Command): void {
     );
     if (done.journals.length > 0) {
       note(
-        'The texts may still stand in plain in these journal files, until what writes them begins new ones (docs/ledger.md):',
+        'These journal files could not be deleted yet and may still have the texts in plain; Postern tries again every hour and when it starts:',
       );
       for (const name of done.journals) note(`  ${safeLine(name)}`);
     }

@@ -136,7 +136,7 @@ describe('what a package shows of statements', () => {
     };
     await erase(batch, { commitments: [first?.payloads.statement?.commitment ?? ''] }, 'DP-77');
     await erase(other, { principalId: other.id, day, kinds: ['statement'] }, 'their day');
-    await erasure.clean();
+    await erasure.clean(true);
     erasure.close();
     await bank.log();
     const dir = await bank.export({});

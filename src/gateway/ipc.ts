@@ -22,6 +22,8 @@ export type ToWorker =
   | WorkerStart
   | { readonly type: 'delta'; readonly call: number; readonly delta: Delta }
   | { readonly type: 'sessions'; readonly call: number }
+  /** Begin a new journal file, so that the one so far can be deleted. */
+  | { readonly type: 'rotate-journal'; readonly call: number }
   | { readonly type: 'test'; readonly call: number; readonly resource: ResourceView }
   | { readonly type: 'cancel'; readonly key: Uint8Array }
   /** Stop listening, close what is idle, the rest when it is idle or `graceMs` are over; then exit. */
@@ -29,7 +31,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: 'listening'; readonly port: number }
-  | { readonly type: 'applied'; readonly call: number }
+  | { readonly type: 'applied' | 'journal-rotated'; readonly call: number }
   | { readonly type: 'sessions'; readonly call: number; readonly sessions: readonly SessionInfo[] }
   | { readonly type: 'tested'; readonly call: number; readonly steps: readonly TestStep[] }
   | { readonly type: 'cancel'; readonly worker: number; readonly key: Uint8Array }

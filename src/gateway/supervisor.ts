@@ -195,6 +195,15 @@ export class Supervisor {
     return answers.flatMap((answer) => (answer?.type === 'sessions' ? [...answer.sessions] : []));
   }
 
+  /** Has every worker begin a new journal file. One that cannot goes on with the old one. */
+  async rotateJournals(): Promise<void> {
+    await Promise.all(
+      this.#slots.map(({ child }) =>
+        child === null ? null : this.#ask(child, (call) => ({ type: 'rotate-journal', call }), APPLY_MS),
+      ),
+    );
+  }
+
   async testResource(resource: ResourceView): Promise<{ ok: boolean; steps: readonly TestStep[] }> {
     const child = this.#slots.find((slot) => slot.child !== null)?.child;
     const answer = child

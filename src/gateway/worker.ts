@@ -114,6 +114,14 @@ class Worker implements Gateway {
     );
   }
 
+  #rotateJournal(): void {
+    try {
+      this.#journal.rotate();
+    } catch (error) {
+      this.#fault(String(error));
+    }
+  }
+
   #fault(reason: string | null): void {
     if (reason === this.#journalFault) return;
     if (this.#journalFault === null) this.#journalFaultMicros = nowMicros();
@@ -161,6 +169,10 @@ class Worker implements Gateway {
           call: message.call,
           sessions: [...this.#sessions].map((each) => each.info()),
         });
+        return;
+      case 'rotate-journal':
+        this.#rotateJournal();
+        tell({ type: 'journal-rotated', call: message.call });
         return;
       case 'test':
         tell({ type: 'tested', call: message.call, steps: await this.#protocol.test(message.resource) });

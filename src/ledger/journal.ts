@@ -138,6 +138,21 @@ export class JournalWriter implements RecordSink {
     return this.#syncNext;
   }
 
+  /**
+   * Begins a new file, unless nothing was written to this one; what is queued goes there. The old one is deleted when
+   * all of it is in the log.
+   *
+   * @throws PosternError `POSTERN_AUDIT_UNAVAILABLE`; then the next flush writes to the old one
+   */
+  rotate(): void {
+    if (this.#closed || this.#end === JOURNAL_HEADER.length) return;
+    try {
+      this.#rotate();
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
   /** Flushes what is queued and closes the file. Resolves `sync` calls under way first. */
   close(): void {
     if (this.#closed) return;

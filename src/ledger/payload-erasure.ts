@@ -114,18 +114,25 @@ export class PayloadErasure {
     return this.#carryOut(n, plan, record);
   }
 
+  /** Whether something was destroyed of which copies may still be there: ciphertexts, or the journals it came from. */
+  get unclean(): boolean {
+    return this.#db.prepare("SELECT n FROM erasures WHERE state = 'destroyed'").get() !== undefined;
+  }
+
   /**
    * Overwrites the ciphertexts whose keys were destroyed, and empties the write-ahead file, in which the old pages still
    * are. False where somebody was reading: then it is to be called again.
+   *
+   * @param journals whether the journals that the texts came from are gone; else it is to be called again as well
    */
-  async clean(): Promise<boolean> {
+  async clean(journals: boolean): Promise<boolean> {
     const open = this.#db.prepare("SELECT n FROM erasures WHERE state = 'destroyed'").all();
     if (open.length === 0) return true;
     for (const { n } of open) {
       const keys = this.#db.prepare('SELECT n FROM data_keys WHERE erasure = ?').all(Number(n));
       for (const key of keys) await this.#overwrite(Number(key.n));
     }
-    if (this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy !== 0) return false;
+    if (this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get()?.busy !== 0 || !journals) return false;
     const done = this.#db.prepare("UPDATE erasures SET state = 'done' WHERE n = ?");
     for (const { n } of open) done.run(Number(n));
     return true;

@@ -18,6 +18,7 @@ import { DataLock } from '../../store/lock.ts';
 import { ensureTls } from '../../vault/ca.ts';
 import { loadMasterKey } from '../../vault/master-key.ts';
 import type { ServeConfig } from './config.ts';
+import { succeedEnded } from './journals.ts';
 import { fetchLogKey } from './log-key.ts';
 import { startRetention } from './retention.ts';
 
@@ -83,6 +84,12 @@ async function start(
     publish: async (delta: Delta) => {
       ledger?.wake();
       await supervisor?.apply(delta);
+    },
+    emptyJournals: async () => {
+      journal.rotate();
+      await supervisor?.rotateJournals();
+      succeedEnded(journalDir, config.workers);
+      await ledger?.flush();
     },
     onFault: (what, error) => log(error === null ? `${what}: works again` : `${what}: ${String(error)}`),
   });
