@@ -1,24 +1,29 @@
 import { microsOf } from '../activity/times.ts';
 import type { CommandDenied, CommandIntent, CommandOutcome, Ref } from '../core/record.ts';
 import type { LeafRecord } from '../ledger/leaf.ts';
-import { csvLine } from './csv.ts';
-import type { CommandRow, Parameters, ShownCommandRow } from './format.ts';
+import type { CommandRow, Parameters } from './format.ts';
 import type { Populations } from './populations.ts';
+import type { ReadRecord, Shared } from './record-reader.ts';
 
 /** A command that the log has closed, with the leaf that began it. */
 export interface Command {
   readonly row: CommandRow;
   readonly record: LeafRecord;
+  /** What the leaf has in common with others. */
+  readonly shared: Shared | null;
   /** Whether the package's parameters ask for it. */
   readonly selected: boolean;
 }
 
 interface Pending {
   readonly record: LeafRecord;
+  readonly shared: Shared | null;
   readonly leaf: number;
   readonly owner: Ref | null;
   readonly outcome: { readonly leaf: number; readonly record: CommandOutcome } | null;
 }
+
+const NOBODY: readonly Ref[] = [];
 
 /** What is told of a leaf that fits nowhere. */
 export type OnProblem = (leaf: number, message: string) => void;
@@ -48,10 +53,10 @@ export class Commands {
   }
 
   /** Takes one leaf, after the populations have taken it. */
-  take(leaf: number, record: LeafRecord): void {
+  take(leaf: number, { record, shared }: ReadRecord): void {
     if (record.type === 'command.intent' || record.type === 'command.denied') {
       const owner = record.principal === undefined ? null : this.#populations.ownerOf(record.principal.id);
-      const begun: Pending = { record, leaf, owner, outcome: null };
+      const begun: Pending = { record, shared, leaf, owner, outcome: null };
       if (record.type === 'command.denied') this.#close(begun);
       else if (this.#pending.has(record.id)) this.#problem(leaf, `A second intent has the id ${record.id}.`);
       else this.#pending.set(record.id, begun);
@@ -86,7 +91,8 @@ export class Commands {
 
   #close(pending: Pending): void {
     const row = this.#row(pending);
-    this.#emit({ row, record: pending.record, selected: this.#selected(row) });
+    const { record, shared } = pending;
+    this.#emit({ row, record, shared, selected: this.#selected(row) });
   }
 
   #row({ record, leaf, owner, outcome }: Pending): CommandRow {
@@ -108,7 +114,7 @@ export class Commands {
       session: String(record.session),
       resource: command.resource ?? null,
       grant,
-      approvers: (approvers ?? []) as Ref[],
+      approvers: (approvers ?? NOBODY) as readonly Ref[],
       ticket: (ticket ?? null) as string | null,
       justification: (justification ?? null) as string | null,
       verbs: command.verbs ?? [],
@@ -140,30 +146,4 @@ function selection({ principal, resource, since, until }: Parameters): (row: Com
     const time = microsOf(row.time);
     return time >= from && time < to;
   };
-}
-
-const COLUMNS = [
-  ...(['leaf', 'outcomeLeaf', 'id', 'time', 'decision', 'principal', 'owner', 'resource', 'grant'] as const),
-  ...(['approvers', 'ticket', 'justification', 'verbs', 'objects', 'why', 'status', 'code', 'rows'] as const),
-  ...(['bytes', 'durationUs', 'session', 'fingerprint'] as const),
-] as const;
-
-export const COMMANDS_HEADER: string = csvLine([...COLUMNS, 'statement', 'parameters']);
-
-/** A command as a line of CSV. */
-export function commandLine(row: ShownCommandRow): string {
-  return csvLine([
-    ...COLUMNS.map((column) => row[column]),
-    payloadText(row, 'statement'),
-    payloadText(row, 'parameters'),
-  ]);
-}
-
-/** The text of a payload, or in brackets why there is none; null where the command has no such payload. */
-export function payloadText(row: ShownCommandRow, kind: string): string | null {
-  const shown = row.payloads[kind];
-  if (shown === undefined) return null;
-  if ('text' in shown) return shown.text;
-  if ('masked' in shown) return `[masked] ${shown.masked}`;
-  return 'base64' in shown ? `[base64] ${shown.base64}` : `[${shown.absent}]`;
 }

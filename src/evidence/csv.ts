@@ -9,10 +9,11 @@ const FORMULA = /^[=+\-@\t\r\n|%]/;
  * @see https://www.rfc-editor.org/rfc/rfc4180#section-2
  */
 export function csvLine(cells: readonly unknown[]): string {
-  return `${cells.map(cell).join(',')}\r\n`;
+  return `${cells.map(csvCell).join(',')}\r\n`;
 }
 
-function cell(value: unknown): string {
+/** One cell, quoted where it has to be. */
+export function csvCell(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   const text = typeof value === 'string' ? value : flat(value);

@@ -15,7 +15,8 @@ import { type NoteVerifier, parseVerifierKeys, signNote, splitNote } from '../le
 import { PayloadStore } from '../ledger/payloads.ts';
 import { cachingReader, consistencyProof, formatTlogProof, inclusionProof } from '../ledger/proof.ts';
 import { TileStore } from '../ledger/tiles.ts';
-import { COMMANDS_HEADER, Commands, commandLine } from './commands.ts';
+import { COMMANDS_HEADER, CommandTexts } from './command-texts.ts';
+import { Commands } from './commands.ts';
 import {
   FILES,
   FORMAT,
@@ -186,6 +187,7 @@ async function tell(
   const populations = new Populations();
   const tally = new ReportTally();
   const opener = new PayloadOpener(payloads, parameters.statements);
+  const texts = new CommandTexts();
   const ndjson = writer.open(FILES.commands);
   const csv = writer.open(FILES.commandsCsv);
   const only = parameters.principal;
@@ -195,12 +197,12 @@ async function tell(
     populations,
     parameters,
     problem: () => undefined, // what does not fit is in the leaves all the same, and verification names it
-    emit: ({ row, record, selected }) => {
+    emit: ({ row, record, shared, selected }) => {
       if (!selected) return;
-      const shown = { ...row, payloads: opener.show(record) };
-      tally.add(shown);
-      ndjson.file.write(`${JSON.stringify(shown)}\n`);
-      csv.file.write(commandLine(shown));
+      const payloads = opener.show(record);
+      tally.add({ ...row, payloads }, shared);
+      ndjson.file.write(...texts.beginning(row, shared), JSON.stringify(payloads), '}\n');
+      csv.file.write(...texts.line(row, payloads, shared));
     },
   });
   const counted = new Map<string, { id: string; name: string; records: number }>();
@@ -210,11 +212,11 @@ async function tell(
   let last = -1;
   const leaves: Iterable<ReadLeaf> =
     only === null ? allLeaves(store, size) : leavesOfPrincipal(store, size, only.id);
-  for (const { index, entry, record } of leaves) {
+  for (const { index, entry, record, shared } of leaves) {
     if (first < 0) first = index;
     last = index;
     populations.take(index, record);
-    commands.take(index, record);
+    commands.take(index, { record, shared });
     entriesFile?.file.write(`${entry.toString('utf8')}\n`);
     if (record.principal !== undefined) {
       const { id, name } = record.principal;

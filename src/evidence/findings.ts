@@ -44,6 +44,15 @@ export interface Report {
 /** Findings of one check that are reported one by one; the others are only counted. */
 const SHOWN = 50;
 
+/** A check as it goes from one thread to another. */
+export interface CheckState {
+  readonly findings: readonly Finding[];
+  readonly problems: number;
+  readonly count: number;
+  readonly detail: string;
+  readonly begun: boolean;
+}
+
 /** One thing that verification looks at. */
 export class Check {
   readonly name: string;
@@ -82,6 +91,22 @@ export class Check {
   ): void {
     this.#problems += 1;
     if (this.#findings.length < SHOWN) this.#findings.push({ check: this.name, file, ...where, message });
+  }
+
+  state(): CheckState {
+    const [findings, problems, count] = [this.#findings, this.#problems, this.#count];
+    return { findings, problems, count, detail: this.#detail, begun: this.#begun };
+  }
+
+  /** Goes on from where the same check got to elsewhere. */
+  takeOver({ findings, problems, count, detail, begun }: CheckState): void {
+    for (const finding of findings.slice(0, SHOWN - this.#findings.length)) {
+      this.#findings.push({ ...finding, check: this.name });
+    }
+    this.#problems += problems;
+    this.#count += count;
+    this.#detail = detail;
+    this.#begun ||= begun;
   }
 
   result(): CheckResult {

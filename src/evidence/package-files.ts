@@ -3,6 +3,8 @@
  * what was dropped on it (`verify-page/blob-files.ts`); everything else is the same code.
  */
 
+import type { BytesChecked, BytesJob } from './verify-bytes.ts';
+
 /** The files of a package, by paths with `/` between the parts. */
 export interface PackageFiles {
   /** Paths of plain files, sorted, and paths of anything else but folders. */
@@ -25,6 +27,8 @@ export interface ByteSource {
 
 export interface VerifyHost {
   readonly files: PackageFiles;
+  /** Checks the bytes of the package: beside everything else, where this place has more than one thread for it. */
+  bytes(job: BytesJob, onProgress: (more: number) => void): Promise<BytesChecked>;
   /** Lets run what else is waiting. */
   pause(): Promise<void>;
   /**

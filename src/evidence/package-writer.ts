@@ -18,9 +18,11 @@ export class PackageFile {
     this.#fd = openSync(path, 'wx', 0o600);
   }
 
-  write(text: string): void {
-    this.#held.push(text);
-    this.#heldLength += text.length;
+  write(...pieces: readonly string[]): void {
+    for (const text of pieces) {
+      this.#held.push(text);
+      this.#heldLength += text.length;
+    }
     if (this.#heldLength >= CHUNK) this.#flush();
   }
 

@@ -1,18 +1,19 @@
+import { hash } from 'node:crypto';
 import type { LeafRecord } from '../ledger/leaf.ts';
 import { commitmentOf } from '../ledger/payloads.ts';
 import type { TextCounts, TextMode } from './format.ts';
 
 /** How many texts that were found to fit are remembered, since equal texts come back often. */
 const HELD = 4096;
+/** Texts of a third of it, or less, are hashed where they are encoded. */
+const SCRATCH = 16_384;
+const SALT_BYTES = 16;
+const SALT = /^[0-9a-f]{32}$/;
+const UTF8 = new TextEncoder();
 
 type Given = Partial<Record<string, unknown>>;
 
-/** What each form of a shown payload has, besides `commitment` and `bytes`. */
-const FORMS: Readonly<Record<string, keyof TextCounts>> = {
-  'salt text': 'full',
-  'base64 salt': 'full',
-  masked: 'masked',
-};
+/** Why a text is not there. */
 const ABSENT: Readonly<Record<string, keyof TextCounts>> = {
   erased: 'erased',
   missing: 'missing',
@@ -22,7 +23,8 @@ const ABSENT: Readonly<Record<string, keyof TextCounts>> = {
 /** Checks the payloads shown for leaves, and counts what is shown of them. */
 export class ShownPayloads {
   readonly #mode: TextMode;
-  readonly #fitting = new Map<string, unknown>();
+  readonly #fitting = new Map<string, Given>();
+  readonly #scratch: Uint8Array = new Uint8Array(SCRATCH);
   readonly #counts = { full: 0, masked: 0, withheld: 0, erased: 0, missing: 0 };
   readonly #erased: (record: LeafRecord, kind: string, commitment: string) => boolean;
 
@@ -42,9 +44,9 @@ export class ShownPayloads {
     if (typeof shown !== 'object' || shown === null) return ['It has no `payloads`.'];
     const given = shown as Readonly<Record<string, Given>>;
     const problems: string[] = [];
-    for (const kind of new Set([...Object.keys(committed), ...Object.keys(given)])) {
+    for (const kind of Object.keys(given)) {
       const leaf = Object.hasOwn(committed, kind) ? committed[kind as keyof typeof committed] : undefined;
-      const payload = Object.hasOwn(given, kind) ? given[kind] : undefined;
+      const payload = given[kind];
       if (leaf === undefined) problems.push(`It shows a ${kind} that the leaf does not have.`);
       else if (payload === undefined || payload === null) problems.push(`Its ${kind} is left out.`);
       else if (payload.commitment !== leaf.commitment || payload.bytes !== leaf.bytes) {
@@ -53,6 +55,9 @@ export class ShownPayloads {
         const problem = this.#checkOne(record, kind, payload, leaf);
         if (problem !== null) problems.push(problem);
       }
+    }
+    for (const kind of Object.keys(committed)) {
+      if (!Object.hasOwn(given, kind)) problems.push(`Its ${kind} is left out.`);
     }
     return problems;
   }
@@ -80,27 +85,43 @@ export class ShownPayloads {
       : null;
   }
 
-  #fits(payload: Given, commitment: string, bytes: number): boolean {
-    const { salt, text, base64 } = payload;
+  #fits({ salt, text, base64 }: Given, commitment: string, bytes: number): boolean {
     const known = this.#fitting.get(commitment);
-    if (known !== undefined && known === `${salt} ${text} ${base64}`) return true;
-    if (typeof salt !== 'string' || !/^[0-9a-f]{32}$/.test(salt)) return false;
+    if (known !== undefined && known.salt === salt && known.text === text && known.base64 === base64)
+      return true;
+    if (typeof salt !== 'string' || !SALT.test(salt)) return false;
     if (typeof text !== 'string' && typeof base64 !== 'string') return false;
-    const data = typeof text === 'string' ? Buffer.from(text, 'utf8') : Buffer.from(String(base64), 'base64');
-    if (data.length !== bytes || commitmentOf(Buffer.from(salt, 'hex'), data) !== commitment) return false;
+    const data = typeof text === 'string' ? text : Buffer.from(String(base64), 'base64');
+    if (this.#commitment(salt, data, bytes) !== commitment) return false;
     if (this.#fitting.size >= HELD) this.#fitting.clear();
-    this.#fitting.set(commitment, `${salt} ${text} ${base64}`);
+    this.#fitting.set(commitment, { salt, text, base64 });
     return true;
+  }
+
+  /** The commitment of a text with its salt, hex; null where it has not so many bytes. */
+  #commitment(salt: string, data: string | Uint8Array, bytes: number): string | null {
+    const inScratch = typeof data === 'string' && 3 * data.length <= this.#scratch.length - SALT_BYTES;
+    if (!inScratch) {
+      const all = typeof data === 'string' ? Buffer.from(data, 'utf8') : data;
+      return all.length === bytes ? commitmentOf(Buffer.from(salt, 'hex'), all) : null;
+    }
+    for (let i = 0; i < SALT_BYTES; i++) {
+      this.#scratch[i] = Number.parseInt(salt.slice(2 * i, 2 * i + 2), 16);
+    }
+    const { written } = UTF8.encodeInto(data, this.#scratch.subarray(SALT_BYTES));
+    return written === bytes ? hash('sha256', this.#scratch.subarray(0, SALT_BYTES + bytes), 'hex') : null;
   }
 }
 
+/** In which form a payload is shown; null where it has not exactly the members of one. */
 function formOf(payload: Given): keyof TextCounts | null {
-  const { commitment: _c, bytes: _b, ...rest } = payload;
-  const keys = Object.keys(rest).sort().join(' ');
-  if (keys === 'absent')
-    return Object.hasOwn(ABSENT, String(rest.absent)) ? (ABSENT[String(rest.absent)] ?? null) : null;
-  if (keys === 'masked' && typeof rest.masked !== 'string') return null;
-  return FORMS[keys] ?? null;
+  const { salt, text, base64, masked, absent } = payload;
+  // Besides `commitment` and `bytes`, which were compared.
+  const members = Object.keys(payload).length - 2;
+  if (members === 2 && salt !== undefined && (text === undefined) !== (base64 === undefined)) return 'full';
+  if (members !== 1) return null;
+  if (typeof masked === 'string') return 'masked';
+  return typeof absent === 'string' && Object.hasOwn(ABSENT, absent) ? (ABSENT[absent] ?? null) : null;
 }
 
 function mayBe(form: keyof TextCounts, mode: TextMode, kind: string): boolean {

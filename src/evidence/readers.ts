@@ -5,6 +5,8 @@ const CHUNK = 1 << 18;
 /** Longer than any line that Postern writes: a statement and its parameters, twice over. */
 const LONGEST_LINE = 256 * 1024 * 1024;
 
+const STRICT = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** Reads a file line by line. A last line without its newline is a line too, and `cut` then says so. */
 export class LineReader {
   readonly #source: ByteSource;
@@ -57,36 +59,112 @@ export class LineReader {
   }
 }
 
-/** Compares a file, from its beginning on, with text that is produced piece by piece. */
-export class TextComparer {
+/**
+ * Reads a file of UTF-8 as text, from its beginning on, beside what must be in it. Large pieces are decoded at once, and
+ * what is compared is not copied.
+ */
+export class TextCursor {
   readonly #source: ByteSource;
+  /** What is decoded: whole lines, but for the end of the file. */
+  #text = '';
+  #at = 0;
+  /** What is read and not decoded, since its line is not complete. */
   #held: Buffer = Buffer.alloc(0);
-  #equal = true;
+  #ended = false;
+  #valid = true;
+  #cut = false;
 
   /** Closes the source at the end. */
   constructor(source: ByteSource) {
     this.#source = source;
   }
 
-  /** False from the first piece on that is not what the file has there. */
-  expect(text: string): boolean {
-    if (!this.#equal) return false;
-    const wanted = Buffer.from(text, 'utf8');
-    while (this.#held.length < wanted.length) {
-      const chunk = Buffer.allocUnsafe(Math.max(CHUNK, wanted.length));
-      const read = this.#source.read(chunk);
-      if (read === 0) break;
-      this.#held = Buffer.concat([this.#held, chunk.subarray(0, read)]);
-    }
-    this.#equal = this.#held.subarray(0, wanted.length).equals(wanted);
-    this.#held = this.#held.subarray(wanted.length);
-    return this.#equal;
+  /** Whether all that was read so far is UTF-8. */
+  get valid(): boolean {
+    return this.#valid;
   }
 
-  /** Whether everything was as expected and nothing is left over. Closes the file. */
+  /** Whether the last line was one without its newline. */
+  get cut(): boolean {
+    return this.#cut;
+  }
+
+  /** Moves behind the pieces where they come next, one after the other; otherwise stays. */
+  takes(pieces: readonly string[]): boolean {
+    const from = this.#at;
+    for (const piece of pieces) {
+      const end = this.#at + piece.length;
+      if (end > this.#text.length) {
+        const taken = this.#at - from;
+        this.#at = from;
+        this.#fillTo(taken + piece.length);
+        return this.#takesAll(pieces);
+      }
+      // Equality of two texts is found word by word, `startsWith` character by character.
+      if (this.#text.slice(this.#at, end) !== piece) {
+        this.#at = from;
+        return false;
+      }
+      this.#at = end;
+    }
+    return true;
+  }
+
+  /** The line, or the rest of it, without its newline; null at the end. */
+  line(): string | null {
+    if (this.#at === this.#text.length) this.#fillTo(1);
+    if (this.#at === this.#text.length) return null;
+    const end = this.#text.indexOf('\n', this.#at);
+    const line = this.#text.slice(this.#at, end < 0 ? undefined : end);
+    this.#cut = end < 0;
+    this.#at = end < 0 ? this.#text.length : end + 1;
+    return line;
+  }
+
+  /** Whether nothing is left. Closes the file. */
   end(): boolean {
-    const more = this.#held.length > 0 || this.#source.read(Buffer.alloc(1)) > 0;
+    this.#fillTo(1);
     this.#source.close();
-    return this.#equal && !more;
+    return this.#at === this.#text.length;
+  }
+
+  /** {@link takes} of text that may go on beyond what is decoded. */
+  #takesAll(pieces: readonly string[]): boolean {
+    const wanted = pieces.join('');
+    this.#fillTo(wanted.length);
+    if (!this.#text.startsWith(wanted, this.#at)) return false;
+    this.#at += wanted.length;
+    return true;
+  }
+
+  /** Decodes until so much text is there, or there is no more. */
+  #fillTo(length: number): void {
+    while (this.#text.length - this.#at < length && !(this.#ended && this.#held.length === 0)) this.#fill();
+  }
+
+  #fill(): void {
+    if (this.#held.length > LONGEST_LINE) {
+      throw new PosternError('POSTERN_INVALID', 'A line is too long to be read.');
+    }
+    const chunk = Buffer.allocUnsafe(Math.max(CHUNK, 2 * this.#held.length));
+    this.#held.copy(chunk);
+    const read = this.#source.read(chunk.subarray(this.#held.length));
+    this.#ended = read === 0;
+    const bytes = chunk.subarray(0, this.#held.length + read);
+    const whole = this.#ended ? bytes.length : bytes.lastIndexOf(0x0a) + 1;
+    this.#held = bytes.subarray(whole);
+    const left = this.#text.slice(this.#at);
+    const more = this.#decode(bytes.subarray(0, whole));
+    this.#text = left === '' ? more : left + more;
+    this.#at = 0;
+  }
+
+  #decode(bytes: Buffer): string {
+    try {
+      return STRICT.decode(bytes);
+    } catch {
+      this.#valid = false;
+      return bytes.toString('utf8');
+    }
   }
 }

@@ -1,5 +1,5 @@
 import type { Ref } from '../core/record.ts';
-import { payloadText } from './commands.ts';
+import { payloadText } from './command-texts.ts';
 import type { LogPosition, Manifest } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Member, Populations } from './populations.ts';
@@ -163,7 +163,7 @@ function refusals(tally: ReportTally): Html {
 <p>Nothing.</p>`;
   const rows = tally.refused.map(
     (row) =>
-      html`<tr><td class="t">${when(row.time)}</td><td>${row.principal?.name}</td><td><pre>${payloadText(row, 'statement') ?? ''}</pre></td><td>${row.why}</td><td class="n">${row.leaf}</td></tr>
+      html`<tr><td class="t">${when(row.time)}</td><td>${row.principal?.name}</td><td><pre>${payloadText(row.payloads.statement) ?? ''}</pre></td><td>${row.why}</td><td class="n">${row.leaf}</td></tr>
 `,
   );
   const more = tally.denied - tally.refused.length;

@@ -1,6 +1,6 @@
 import type { Check } from './findings.ts';
 import type { ByteSource } from './package-files.ts';
-import { LineReader } from './readers.ts';
+import { TextCursor } from './readers.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 
@@ -17,18 +17,16 @@ export interface Expected {
  * row is missing, does not belong there, or is another.
  */
 export class RowMatcher {
-  readonly #lines: LineReader;
+  readonly #lines: TextCursor;
   readonly #file: string;
   readonly #check: Check;
   readonly #keyOf: (row: Row) => number;
   #held: { readonly row: Row; readonly text: string } | null = null;
-  /** A line that was read and not parsed. */
-  #line: string | null = null;
   #number = 0;
 
   /** @param file path inside the package, for the findings */
   constructor(source: ByteSource, file: string, check: Check, keyOf: (row: Row) => number) {
-    this.#lines = new LineReader(source);
+    this.#lines = new TextCursor(source);
     this.#file = file;
     this.#check = check;
     this.#keyOf = keyOf;
@@ -38,15 +36,11 @@ export class RowMatcher {
    * Takes the next row where it begins as it must, and answers the rest of its text; null where it does not: `match` then
    * finds out why. It saves parsing what is equal.
    */
-  begins(beginning: string): string | null {
-    if (this.#held !== null) return null;
-    this.#line ??= this.#lines.next()?.toString('utf8') ?? null;
-    if (this.#line === null || !this.#line.startsWith(beginning)) return null;
-    const rest = this.#line.slice(beginning.length);
-    this.#line = null;
+  begins(beginning: readonly string[]): string | null {
+    if (this.#held !== null || !this.#lines.takes(beginning)) return null;
     this.#number += 1;
     this.#check.looked();
-    return rest;
+    return this.#lines.line() ?? '';
   }
 
   /** The row of the file that stands for the expected one, or null where it is missing (which is then reported). */
@@ -84,14 +78,14 @@ export class RowMatcher {
       this.#notHere(held.row);
     }
     if (this.#lines.cut) this.#check.problem(this.#file, 'The last line is cut off.');
-    this.#lines.close();
+    this.#lines.end();
+    if (!this.#lines.valid) this.#check.problem(this.#file, 'The file is not UTF-8 throughout.');
   }
 
   #next(): { readonly row: Row; readonly text: string } | null {
     while (this.#held === null) {
-      const text = this.#line ?? this.#lines.next()?.toString('utf8');
-      if (text === undefined) return null;
-      this.#line = null;
+      const text = this.#lines.line();
+      if (text === null) return null;
       this.#number += 1;
       const row = parseObject(text);
       if (row === null) this.#check.problem(this.#file, `Line ${this.#number} is not a JSON object.`);

@@ -2,19 +2,18 @@ import { PosternError } from '../core/errors.ts';
 import type { Ref } from '../core/record.ts';
 import type { LeafRecord } from '../ledger/leaf.ts';
 import { entries, type TileStore } from '../ledger/tiles.ts';
+import { type ReadRecord, RecordReader } from './record-reader.ts';
 
 /** A leaf as the evidence reads it. */
-export interface ReadLeaf {
+export interface ReadLeaf extends ReadRecord {
   readonly index: number;
   readonly entry: Buffer;
-  readonly record: LeafRecord;
 }
 
 /** Every leaf of the log, in order. */
 export function* allLeaves(store: TileStore, size: number): Generator<ReadLeaf> {
-  for (const { index, entry } of entries(store, 0, size)) {
-    yield { index, entry, record: JSON.parse(entry.toString('utf8')) as LeafRecord };
-  }
+  const reader = new RecordReader();
+  for (const { index, entry } of entries(store, 0, size)) yield { index, entry, ...reader.read(entry) };
 }
 
 /**
@@ -24,10 +23,11 @@ export function* allLeaves(store: TileStore, size: number): Generator<ReadLeaf> 
 export function* leavesOfPrincipal(store: TileStore, size: number, principalId: string): Generator<ReadLeaf> {
   const own = Buffer.from(JSON.stringify(principalId));
   const context = contextOf(store, size, principalId);
+  const reader = new RecordReader();
   for (const { index, entry } of entries(store, 0, size)) {
     if (!context.has(index) && !entry.includes(own)) continue;
-    const record = JSON.parse(entry.toString('utf8')) as LeafRecord;
-    if (context.has(index) || record.principal?.id === principalId) yield { index, entry, record };
+    const read = reader.read(entry);
+    if (context.has(index) || read.record.principal?.id === principalId) yield { index, entry, ...read };
   }
 }
 

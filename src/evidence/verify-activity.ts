@@ -5,7 +5,8 @@ import { RecordIds } from '../ledger/record-ids.ts';
 import { entries, type TileFiles, type TileReader } from '../ledger/tiles.ts';
 import { HASH_BYTES, leafHash, TILE_WIDTH } from '../ledger/tree.ts';
 import { authorityProblems, endedBefore } from './authority.ts';
-import { COMMANDS_HEADER, type Command, Commands, commandLine } from './commands.ts';
+import { COMMANDS_HEADER, CommandTexts } from './command-texts.ts';
+import { type Command, Commands } from './commands.ts';
 import { ErasureClaims } from './erasures.ts';
 import type { Check } from './findings.ts';
 import {
@@ -19,7 +20,8 @@ import {
 import type { PackageFiles, VerifyHost } from './package-files.ts';
 import { ShownPayloads, textsSay } from './payloads-shown.ts';
 import { Populations, populationHeader, populationLine } from './populations.ts';
-import { LineReader, TextComparer } from './readers.ts';
+import { LineReader, TextCursor } from './readers.ts';
+import { RecordReader, type Shared } from './record-reader.ts';
 import { ReportTally } from './report-tally.ts';
 import { parseObject, type Row, RowMatcher } from './row-matcher.ts';
 import { isContext } from './selection.ts';
@@ -46,11 +48,13 @@ export class ActivityVerifier {
   readonly #checks: ActivityChecks;
   readonly #commands: Commands;
   readonly #rows: RowMatcher | null;
-  readonly #csv: TextComparer | null;
+  readonly #csv: TextCursor | null;
   readonly #payloads: ShownPayloads;
   readonly #sequences = new Map<string, { name: string; next: number }>();
   readonly #lastUse = new Map<string, { at: number; leaf: number; id: string }>();
   readonly #ids = new RecordIds();
+  readonly #records = new RecordReader();
+  readonly #written = new CommandTexts();
   #csvOk = true;
   #leaves = 0;
 
@@ -63,8 +67,8 @@ export class ActivityVerifier {
     this.#rows = this.#has(ndjson)
       ? new RowMatcher(files.open(ndjson), ndjson, checks.activity, closingLeaf)
       : null;
-    this.#csv = this.#has(csv) ? new TextComparer(files.open(csv)) : null;
-    if (this.#csv !== null) this.#expectCsv(COMMANDS_HEADER, 'The heading');
+    this.#csv = this.#has(csv) ? new TextCursor(files.open(csv)) : null;
+    if (this.#csv !== null) this.#expectCsv([COMMANDS_HEADER]);
     const claims = this.#claims();
     this.#payloads = new ShownPayloads(manifest.parameters.statements, (record, kind, commitment) =>
       claims.covers(record, kind, commitment),
@@ -96,9 +100,7 @@ export class ActivityVerifier {
     }
     this.#commands.end();
     this.#rows?.end();
-    if (this.#csv !== null && !this.#csv.end() && this.#csvOk) {
-      this.#checks.activity.problem(FILES.commandsCsv, 'The file has more in it than the activity.');
-    }
+    this.#endCsv();
     this.#checks.texts.says(textsSay(this.texts));
     this.#endedLate();
     this.#checkCounts();
@@ -159,7 +161,8 @@ export class ActivityVerifier {
     leaves.looked();
     this.#leaves += 1;
     try {
-      const record = JSON.parse(entry.toString('utf8')) as LeafRecord;
+      const read = this.#records.read(entry);
+      const { record } = read;
       if (record.v !== 1 || record.leaf !== index || index === null || index >= size) {
         leaves.problem(this.#leafFile(), 'The entry names another leaf than its own.', { leaf: index ?? -1 });
         return;
@@ -167,7 +170,7 @@ export class ActivityVerifier {
       this.#countId(index, record);
       this.#countSequence(index, record);
       this.populations.take(index, record);
-      this.#commands.take(index, record);
+      this.#commands.take(index, read);
     } catch (error) {
       leaves.problem(this.#leafFile(), `The entry cannot be read as a record: ${(error as Error).message}`, {
         leaf: index ?? -1,
@@ -216,7 +219,7 @@ export class ActivityVerifier {
     this.#sequences.set(principal.id, { name: principal.name, next: (principalSeq ?? held.next) + 1 });
   }
 
-  #takeCommand({ row, record, selected }: Command): void {
+  #takeCommand({ row, record, shared, selected }: Command): void {
     const { texts, authority } = this.#checks;
     const where = { leaf: row.leaf, record: row.id };
     authority.looked();
@@ -228,19 +231,18 @@ export class ActivityVerifier {
       if (last === undefined || at > last.at) this.#lastUse.set(row.grant, { at, ...where, id: row.id });
     }
     if (!selected || this.#rows === null) return;
-    const shown = this.#equalRow(row) ?? this.#comparedRow(row);
+    const shown = this.#equalRow(row, shared) ?? this.#comparedRow(row);
     if (shown === null) return;
     for (const problem of this.#payloads.check(record, shown.payloads))
       texts.problem(FILES.commands, problem, where);
     texts.looked(Object.keys(record.payloads ?? {}).length);
-    this.tally.add(shown);
-    this.#expectCsv(commandLine(shown), `The line of leaf ${row.leaf}`, row.leaf);
+    this.tally.add(shown, shared);
+    this.#expectCsv(this.#written.line(row, shown.payloads, shared), row.leaf);
   }
 
   /** The row with the payloads that the package shows, where its text is what it must be; null where that is not certain. */
-  #equalRow(row: CommandRow): ShownCommandRow | null {
-    const beginning = `${JSON.stringify(row).slice(0, -1)},"payloads":`;
-    const rest = this.#rows?.begins(beginning) ?? null;
+  #equalRow(row: CommandRow, shared: Shared | null): ShownCommandRow | null {
+    const rest = this.#rows?.begins(this.#written.beginning(row, shared)) ?? null;
     if (rest === null) return null;
     const payloads = parseObject(rest.slice(0, -1));
     if (payloads !== null && rest === `${JSON.stringify(payloads)}}`)
@@ -257,7 +259,10 @@ export class ActivityVerifier {
     const expected = { key: closingLeaf(row as unknown as Row), ...where };
     const given = this.#rows?.match(expected) ?? null;
     if (given === null) return null;
-    const shown = { ...row, payloads: given.row.payloads } as ShownCommandRow;
+    const { payloads } = given.row;
+    // Without any, or where they are something else, the check of the texts says so.
+    const there = typeof payloads === 'object' && payloads !== null ? payloads : {};
+    const shown = { ...row, payloads: there } as ShownCommandRow;
     if (JSON.stringify(shown) !== given.text) {
       const before = activity.ok;
       this.#rows?.compare(given.row, shown as unknown as Row, expected);
@@ -267,14 +272,20 @@ export class ActivityVerifier {
     return shown;
   }
 
-  #expectCsv(text: string, what: string, leaf?: number): void {
-    if (this.#csv === null || !this.#csvOk || this.#csv.expect(text)) return;
+  #expectCsv(pieces: readonly string[], leaf?: number): void {
+    if (this.#csv === null || !this.#csvOk || this.#csv.takes(pieces)) return;
     this.#csvOk = false;
-    this.#checks.activity.problem(
-      FILES.commandsCsv,
-      `${what} is not what the log says.`,
-      leaf === undefined ? {} : { leaf },
-    );
+    const what = leaf === undefined ? 'The heading' : `The line of leaf ${leaf}`;
+    const where = leaf === undefined ? {} : { leaf };
+    this.#checks.activity.problem(FILES.commandsCsv, `${what} is not what the log says.`, where);
+  }
+
+  #endCsv(): void {
+    if (this.#csv === null) return;
+    const { activity } = this.#checks;
+    if (!this.#csv.end() && this.#csvOk)
+      activity.problem(FILES.commandsCsv, 'The file has more in it than the activity.');
+    if (!this.#csv.valid) activity.problem(FILES.commandsCsv, 'The file is not UTF-8 throughout.');
   }
 
   /** A grant may have been ended, in the log, only after a command that ran too late was read. */
@@ -330,16 +341,17 @@ export class ActivityVerifier {
       const [ndjson, csv] = [`populations/${population}.ndjson`, `populations/${population}.csv`] as const;
       if (!this.#has(ndjson) || !this.#has(csv)) continue;
       const rows = new RowMatcher(this.#files.open(ndjson), ndjson, check, (row) => Number(row.leaf));
-      const text = new TextComparer(this.#files.open(csv));
-      text.expect(populationHeader(population));
+      const text = new TextCursor(this.#files.open(csv));
+      let same = text.takes([populationHeader(population)]);
       for (const row of this.populations.rows(population)) {
         const where = { key: Number(row.leaf), leaf: Number(row.leaf), record: String(row.id) };
         const given = rows.match(where);
         if (given !== null && given.text !== JSON.stringify(row)) rows.compare(given.row, row, where);
-        text.expect(populationLine(population, row));
+        same &&= text.takes([populationLine(population, row)]);
       }
       rows.end();
-      if (!text.end()) check.problem(csv, 'The file is not what follows from the log.');
+      if (!text.end() || !text.valid || !same)
+        check.problem(csv, 'The file is not what follows from the log.');
     }
     for (const { leaf, erasure, hold } of this.populations.breaches) {
       const message = `Texts were erased although the legal hold ${hold} was on them.`;

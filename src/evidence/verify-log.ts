@@ -50,7 +50,7 @@ export async function checkCheckpoint(
  */
 export async function checkTree(
   store: TileFiles,
-  { size, root }: Checkpoint,
+  { size, root }: Pick<Checkpoint, 'size' | 'root'>,
   withEntries: boolean,
   check: Check,
   onBundle: (leaves: number) => void,

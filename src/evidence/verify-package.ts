@@ -1,3 +1,4 @@
+import type { Checkpoint } from '../ledger/checkpoint.ts';
 import { type NoteVerifier, parseVerifierKeys } from '../ledger/note.ts';
 import { TileFiles } from '../ledger/tiles.ts';
 import { Check, type Report } from './findings.ts';
@@ -5,8 +6,9 @@ import { FILES, type Manifest, RENDERER } from './format.ts';
 import { type PackageFiles, readText, type VerifyHost } from './package-files.ts';
 import { renderReport } from './report.ts';
 import { ActivityVerifier } from './verify-activity.ts';
-import { checkFiles, checkSignature, readManifest } from './verify-files.ts';
-import { checkCheckpoint, checkConsistency, checkProofs, checkTree } from './verify-log.ts';
+import { tileReader } from './verify-bytes.ts';
+import { checkSignature, readManifest } from './verify-files.ts';
+import { checkCheckpoint, checkConsistency, checkProofs } from './verify-log.ts';
 import { checkWitnesses, type WitnessReport } from './verify-witnesses.ts';
 
 export interface VerifyOptions {
@@ -88,13 +90,18 @@ type Checks = Readonly<
   >
 >;
 
+interface Verified {
+  readonly witnesses: WitnessReport | null;
+  readonly activity: ActivityVerifier;
+}
+
 async function verifyAll(
   host: VerifyHost,
   manifest: Manifest,
   keys: readonly NoteVerifier[],
   checks: Checks,
   options: VerifyOptions,
-): Promise<{ readonly witnesses: WitnessReport | null; readonly activity: ActivityVerifier } | null> {
+): Promise<Verified | null> {
   const { files } = host;
   const total = manifest.files.length + 2 * manifest.log.size;
   let done = 0;
@@ -106,22 +113,39 @@ async function verifyAll(
   if (manifest.log.vkey !== readText(files, FILES.vkey, 4096)?.trim()) {
     checks.manifest.problem(FILES.vkey, 'The key in the package is not the one that the manifest states.');
   }
-  checks.files.begin();
-  await checkFiles(files, manifest, checks.files, () => progress(1));
   checks.checkpoint.begin();
   const checkpoint = await checkCheckpoint(host, manifest, keys, checks.checkpoint);
-  if (checkpoint === null) return null;
-  for (const check of Object.values(checks)) check.begin();
+  const tree = checkpoint === null ? null : { size: checkpoint.size, root: checkpoint.root };
+  const [bytes, rest] = await Promise.all([
+    host.bytes({ manifest, tree }, progress),
+    checkpoint === null ? null : verifyRecords(host, manifest, checkpoint, keys, checks, options, progress),
+  ]);
+  checks.files.takeOver(bytes.files);
+  checks.tree.takeOver(bytes.tree);
+  progress(total);
+  return rest;
+}
+
+/** What the records say, and what is signed: everything but the bytes. */
+async function verifyRecords(
+  host: VerifyHost,
+  manifest: Manifest,
+  checkpoint: Checkpoint,
+  keys: readonly NoteVerifier[],
+  checks: Checks,
+  options: VerifyOptions,
+  progress: (more: number) => void,
+): Promise<Verified> {
+  const { files } = host;
+  const { files: _files, tree: _tree, ...here } = checks;
+  for (const check of Object.values(here)) check.begin();
   const store = new TileFiles(tileReader(files));
-  const whole = manifest.coverage === 'log';
-  await checkTree(store, checkpoint, whole, checks.tree, progress, host.pause);
   checkProofs(files, store, checkpoint, checks.proofs);
   await checkConsistency(host, store, checkpoint, keys, options.checkpoint, checks.consistency);
   const witnesses = await checkWitnesses(host, checkpoint, options.policy, checks.witnesses);
   const activity = new ActivityVerifier(host, manifest, checks);
   await activity.run(store, checkpoint.size, progress);
   checkReport(files, manifest, activity, checks.report);
-  progress(total);
   return { witnesses, activity };
 }
 
@@ -156,13 +180,4 @@ function checkReport(
   if (readText(files, FILES.report) !== renderReport({ manifest, populations, tally })) {
     check.problem(FILES.report, 'The report is not what follows from the log.');
   }
-}
-
-function tileReader(files: PackageFiles): (path: string, maxBytes: number) => Buffer | null {
-  return (path, maxBytes) => {
-    const size = files.size(`tlog/${path}`);
-    if (size === null) return null;
-    if (size > maxBytes) throw new Error(`${path}: has ${size} bytes, more than any file of its kind`);
-    return files.read(`tlog/${path}`);
-  };
 }

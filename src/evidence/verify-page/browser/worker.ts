@@ -1,4 +1,6 @@
 import { formatReport } from '../../format-report.ts';
+import type { VerifyHost } from '../../package-files.ts';
+import { verifyBytes } from '../../verify-bytes.ts';
 import { verifyOn } from '../../verify-package.ts';
 import { settled, whatIsMissing } from '../crypto.ts';
 import { unzip } from '../unzip.ts';
@@ -24,7 +26,14 @@ async function verify({ given, vkey, checkpoint, policy }: Job): Promise<Answer>
     );
   }
   const files = given instanceof Blob ? await unzip(given, throttled('unpacking')) : given;
-  const host = { files: new BlobFiles(files), pause: async () => undefined, settled };
+  const blobs = new BlobFiles(files);
+  const pause = async (): Promise<void> => undefined;
+  const host: VerifyHost = {
+    files: blobs,
+    bytes: (job, onProgress) => verifyBytes(blobs, job, onProgress, pause),
+    pause,
+    settled,
+  };
   const report = await verifyOn(host, { vkey, checkpoint, policy, onProgress: throttled('verifying') });
   const seconds = (performance.now() - started) / 1000;
   return { kind: 'report', report, text: formatReport(report), seconds };

@@ -1,0 +1,108 @@
+import type { LeafRecord } from '../ledger/leaf.ts';
+
+/**
+ * What many records have in common, word for word: all members of a leaf behind its time (of an outcome: up to its intent).
+ * Who derives something from these alone may keep it by this object.
+ */
+export interface Shared {
+  readonly members: Readonly<Record<string, unknown>>;
+}
+
+export interface ReadRecord {
+  readonly record: LeafRecord;
+  /** Null where the record was read as a whole. */
+  readonly shared: Shared | null;
+}
+
+/** Entries longer than this are read as a whole, so that what is kept stays small. */
+const LONGEST = 4096;
+const KEPT = 4096;
+
+const NUMBER = '0|[1-9]\\d{0,14}';
+const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
+const PAYLOAD = `\\{"commitment":"([0-9a-f]{64})","bytes":(${NUMBER})\\}`;
+const HEAD = new RegExp(
+  `\\{"v":1,"leaf":(${NUMBER})(?:,"principalSeq":(${NUMBER}))?` +
+    `(?:,"payloads":\\{"statement":${PAYLOAD}(?:,"parameters":${PAYLOAD})?\\})?` +
+    `,"id":"(${UUID})","time":"([0-9TZ:.-]{20,30})",`,
+  'y',
+);
+const OUTCOME = '"type":"command.outcome",';
+const INTENT = ',"intent":"';
+const END = new RegExp(
+  `,"intent":"(${UUID})","status":"([a-z]{1,16})","code":"([A-Za-z0-9 ]{0,64})",` +
+    `"rows":(${NUMBER}),"bytes":(${NUMBER}),"durationUs":(${NUMBER})\\}$`,
+  'y',
+);
+
+/**
+ * Reads entries, each as `JSON.parse` does. Most records of a log repeat others but for a few members at both ends, in the
+ * form in which Postern writes them. Where the ends have exactly that form, the middle is parsed once, as an object of its
+ * own: members that are valid by themselves stay so between others, and are the same.
+ */
+export class RecordReader {
+  readonly #known = new Map<string, Shared>();
+
+  /** @throws SyntaxError where the entry is no JSON */
+  read(entry: Buffer): ReadRecord {
+    const text = entry.toString('utf8');
+    const inParts = text.length <= LONGEST && text.endsWith('}');
+    return (
+      (inParts ? this.#readParts(text) : null) ?? { record: JSON.parse(text) as LeafRecord, shared: null }
+    );
+  }
+
+  #readParts(text: string): ReadRecord | null {
+    HEAD.lastIndex = 0;
+    const head = HEAD.exec(text);
+    if (head === null) return null;
+    const from = HEAD.lastIndex;
+    if (text.slice(from, from + OUTCOME.length) !== OUTCOME) {
+      const shared = this.#shared(text.slice(from, -1));
+      return shared === null ? null : { record: { ...begun(head), ...shared.members } as never, shared };
+    }
+    const to = text.lastIndexOf(INTENT);
+    END.lastIndex = to;
+    const end = to < from ? null : END.exec(text);
+    const shared = end === null ? null : this.#shared(text.slice(from, to));
+    if (end === null || shared === null) return null;
+    const [, intent, status, code, rows, bytes, durationUs] = end;
+    const rest = {
+      intent,
+      status,
+      code,
+      rows: Number(rows),
+      bytes: Number(bytes),
+      durationUs: Number(durationUs),
+    };
+    return { record: { ...begun(head), ...shared.members, ...rest } as never, shared };
+  }
+
+  /** What a list of members says; null where it is none. */
+  #shared(list: string): Shared | null {
+    const known = this.#known.get(list);
+    if (known !== undefined) return known;
+    try {
+      const shared = { members: JSON.parse(`{${list}}`) as Shared['members'] };
+      // Without any member, there is a comma too many.
+      if (Object.keys(shared.members).length === 0) return null;
+      if (this.#known.size >= KEPT) this.#known.clear();
+      this.#known.set(list, shared);
+      return shared;
+    } catch {
+      return null; // Read as a whole, it is told what is wrong with it.
+    }
+  }
+}
+
+/** The members at the beginning. */
+function begun(head: RegExpExecArray): object {
+  const [, leaf, seq, statement, bytes, parameters, more, id, time] = head;
+  const own = { v: 1, leaf: Number(leaf), id, time };
+  const numbered = seq === undefined ? own : { ...own, principalSeq: Number(seq) };
+  if (statement === undefined) return numbered;
+  const first = { commitment: statement, bytes: Number(bytes) };
+  if (parameters === undefined) return { ...numbered, payloads: { statement: first } };
+  const second = { commitment: parameters, bytes: Number(more) };
+  return { ...numbered, payloads: { statement: first, parameters: second } };
+}
