@@ -57,7 +57,8 @@ export interface SessionEnd {
     | 'POSTERN_GRANT_EXPIRED'
     | 'POSTERN_GRANT_REVOKED'
     | 'POSTERN_PRINCIPAL_INACTIVE'
-    | 'POSTERN_SHUTTING_DOWN';
+    | 'POSTERN_SHUTTING_DOWN'
+    | 'POSTERN_TIMEOUT';
   readonly message: string;
   readonly hint?: string;
 }

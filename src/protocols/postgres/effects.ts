@@ -8,6 +8,8 @@ import type { Known } from './statements.ts';
 export interface StatementEffects {
   /** The statements that EXECUTE and FETCH run. */
   readonly inner: readonly Known[];
+  /** The cursor that is fetched from, the last where there are several. */
+  readonly fetched: Portal | null;
   /** Notes the changes of names as pending on the answer to `expected`. */
   readonly apply: (expected: Expected) => void;
 }
@@ -25,6 +27,7 @@ export function effectsOf(
   batch: number,
 ): StatementEffects | 'wait' | { readonly unknown: NativeError } {
   const inner: Known[] = [];
+  let fetched: Portal | null = null;
   const statements: { name: string | null; value: Prepared | null }[] = [];
   const portals: { name: string | null; value: Portal | null }[] = [];
   const source = Buffer.from(text);
@@ -71,6 +74,7 @@ export function effectsOf(
         if (!isPlain(found.known)) return notPlain('FETCH');
         if (!alone && movesNames(found.known)) return notAlone('FETCH');
         inner.push(found.known);
+        fetched = found;
         break;
       }
       case 'deallocate':
@@ -104,7 +108,7 @@ export function effectsOf(
       );
     }
   };
-  return { inner, apply };
+  return { inner, fetched, apply };
 }
 
 /** The statement in the text's `index`th PREPARE or DECLARE. */

@@ -1,5 +1,6 @@
 import type { NativeError } from './errors.ts';
 import type { Change, Named } from './named.ts';
+import type { ResultLimits } from './result-limits.ts';
 import type { Known } from './statements.ts';
 
 /** What the client named with Parse or PREPARE. */
@@ -44,6 +45,8 @@ export class Running {
   rowsBefore = 0;
   bytes = 0;
   tag = '';
+  /** What its grant says of its result; null where nothing. */
+  limits: ResultLimits | null = null;
 
   constructor(id: string, startedMicros: number) {
     this.id = id;

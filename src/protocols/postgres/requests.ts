@@ -15,13 +15,14 @@ import {
   UNSUPPORTED_CALL,
 } from './refusals.ts';
 import { IN_COPY, readTypes, requestRules } from './request-messages.ts';
+import { limitsOf } from './result-limits.ts';
 import type { PgSession } from './session.ts';
 import { protocolName } from './statement-name.ts';
 import type { Known } from './statements.ts';
 import { cstringEnd, FLUSH, FrameReader, Front, WireError } from './wire.ts';
 
 const MAX_NAMES = 10_000;
-const NOTHING: StatementEffects = { inner: [], apply: () => undefined };
+const NOTHING: StatementEffects = { inner: [], fetched: null, apply: () => undefined };
 
 /**
  * From the client to the resource: each message is examined, decided, recorded and then forwarded as it came. A statement that
@@ -324,6 +325,7 @@ export class Requests {
     }
     const bound = portal === null ? null : this.#takeOver(portal, decision);
     const running = bound ?? this.#record(decision, text, parameters);
+    running.limits = limitsOf(decision, [known, ...effects.inner], portal ?? effects.fetched);
     session.ran(decision.grant);
     const expected = new Expected(kind);
     expected.running = running;

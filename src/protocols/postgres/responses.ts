@@ -1,6 +1,7 @@
 import { nowMicros } from '../../core/time.ts';
-import { errorResponse } from './errors.ts';
+import { errorResponse, type NativeError } from './errors.ts';
 import type { Expected, Running } from './flow.ts';
+import { nothingFollows, type ResultLimits } from './result-limits.ts';
 import type { PgSession } from './session.ts';
 import { readDataRow } from './simple-query.ts';
 import { Back, errorFields, type FrameReader, query, WireError } from './wire.ts';
@@ -22,6 +23,8 @@ export class Responses {
   /** Text of the one row of Postern's own question, and the pieces of that row so far. */
   #answer: string | null = null;
   #row: Buffer[] = [];
+  /** The client has read an error that the server knows nothing of: it waits for ReadyForQuery. */
+  #muted = false;
   /** The last ErrorResponse of the server ended the connection. */
   fatal = false;
 
@@ -60,21 +63,26 @@ export class Responses {
     switch (type) {
       case Back.dataRow:
         if (head !== undefined && head.running !== null) {
+          if (head.running.limits !== null && !this.#mayPass(head.running.limits)) return;
           if (first) head.running.rows += 1;
           head.running.bytes += end - start;
         }
         break;
       case Back.copyData:
-        if (head !== undefined && head.running !== null) head.running.bytes += end - start;
+        if (head !== undefined && head.running !== null) {
+          if (head.running.limits !== null && !this.#mayPass(head.running.limits)) return;
+          head.running.bytes += end - start;
+        }
         break;
       case Back.commandComplete:
-        this.#completed(head, buffer.toString('latin1', start + 5, Math.min(end - 1, start + 69)));
+        if (this.#completed(head, buffer.toString('latin1', start + 5, Math.min(end - 1, start + 69))))
+          return;
         break;
       case Back.emptyQueryResponse:
-        this.#completed(head, '');
+        if (this.#completed(head, '')) return;
         break;
       case Back.portalSuspended:
-        this.#completed(head, 'SUSPENDED');
+        if (this.#completed(head, 'SUSPENDED')) return;
         break;
       case Back.parseComplete:
         this.#answered(head, 'parse');
@@ -104,6 +112,8 @@ export class Responses {
         this.#session.reported(...parameter(buffer, start, end));
         break;
       case Back.copyDone:
+        if (head?.running?.limits?.cut === true) return;
+        break;
       case Back.copyOutResponse:
       case Back.noticeResponse:
       case Back.notificationResponse:
@@ -112,7 +122,15 @@ export class Responses {
       default:
         throw new WireError('a message that has no place in a session');
     }
+    if (this.#muted && !UNASKED.has(type)) return;
     this.#pass(buffer, start, end);
+  }
+
+  /** Whether a row, or a piece of one, may go to the client. */
+  #mayPass(limits: ResultLimits): boolean {
+    if (limits.cut) return false;
+    const { buffer, start, first } = this.#reader;
+    return !first || limits.row(buffer.readUInt32BE(start + 1));
   }
 
   /** Postern's own question. Returns whether the message was part of its answer. */
@@ -158,17 +176,49 @@ export class Responses {
     flow.settle();
   }
 
-  #completed(head: Expected | undefined, tag: string): void {
+  /** Returns whether the message was replaced. */
+  #completed(head: Expected | undefined, tag: string): boolean {
     const { flow } = this.#session;
     if (head?.kind !== 'query' && head?.kind !== 'execute')
       throw new WireError('the end of a command that was not sent');
     flow.copyIn = false;
-    if (head.running !== null) note(head.running, tag);
-    if (head.kind === 'query') return;
+    const limits = head.running?.limits ?? null;
+    if (limits?.cut === true) {
+      // It was done before the cancel request came.
+      this.#breakOff(head, limits);
+      if (this.#session.ended) return true;
+    } else if (head.running !== null) note(head.running, tag);
+    if (head.kind === 'query') return limits?.cut === true;
     this.#finish(head, 'ok', head.running?.tag ?? '');
     flow.confirm(head);
     flow.expected.shift();
     flow.settle();
+    return limits?.cut === true;
+  }
+
+  /**
+   * Tells the client that its command failed although the server has carried it out: true to the client only where it changed
+   * nothing and nothing behind it runs. Otherwise the session ends, and what became of the command stays open.
+   */
+  #breakOff(head: Expected, limits: ResultLimits): void {
+    const session = this.#session;
+    const { flow } = session;
+    const { stopped } = limits;
+    if (stopped === null) return;
+    limits.told = true;
+    if (!limits.readsOnly || (head.kind === 'execute' && !nothingFollows(flow))) {
+      this.#send();
+      this.#finish(head, 'error', stopped.code);
+      const { code, message, hint } = stopped;
+      session.fail({ severity: 'FATAL', code, message, hint }, 'limit exceeded');
+      return;
+    }
+    this.#send();
+    session.toClient(errorResponse(stopped));
+    if (head.kind === 'query') return;
+    // The client skips to its Sync now, as after any error.
+    this.#muted = true;
+    flow.skipping = !flow.expected.some(({ kind }) => kind === 'sync');
   }
 
   /** Returns whether the message was replaced. */
@@ -180,8 +230,10 @@ export class Responses {
     flow.copyIn = false;
     if (fields.get('V') === 'FATAL' || fields.get('V') === 'PANIC') this.fatal = true;
     if (head === undefined || head.kind === 'sync') return false;
-    const denied = this.fatal ? null : head.denied;
-    if (denied !== null) {
+    const denied = this.fatal ? null : (head.denied ?? stoppedBy(head, fields.get('C')));
+    if (this.#muted && !this.fatal) {
+      // The client has read its error.
+    } else if (denied !== null) {
       this.#send();
       session.toClient(errorResponse(denied));
     }
@@ -194,7 +246,7 @@ export class Responses {
       this.#skip();
     }
     flow.settle();
-    return denied !== null;
+    return denied !== null || (this.#muted && !this.fatal);
   }
 
   /** The server discards what was sent up to the next Sync. */
@@ -212,6 +264,7 @@ export class Responses {
   #ready(letter: string): void {
     const { flow, pathWatch } = this.#session;
     const head = flow.expected[0];
+    this.#muted = false;
     flow.skipping = false;
     flow.copyIn = false;
     flow.status = status(letter.charCodeAt(0));
@@ -235,7 +288,8 @@ export class Responses {
     head.running = null;
     head.bound = null;
     if (head.changesCatalog) this.#session.catalog.invalidate();
-    this.#session.outcome(running, how, code, nowMicros());
+    const stopped = running.limits?.told === true ? running.limits.stopped : null;
+    this.#session.outcome(running, stopped === null ? how : 'error', stopped?.code ?? code, nowMicros());
   }
 
   #pass(buffer: Buffer, start: number, end: number): void {
@@ -256,6 +310,25 @@ export class Responses {
     this.#from = null;
   }
 }
+
+/** What a server says of its own accord, and the end of a batch. */
+const UNASKED: ReadonlySet<number> = new Set([
+  Back.noticeResponse,
+  Back.notificationResponse,
+  Back.parameterStatus,
+  Back.readyForQuery,
+]);
+
+/** The error with which Postern broke the command off, where that is what ended it. */
+function stoppedBy({ running }: Expected, sqlstate: string | undefined): NativeError | null {
+  const limits = running?.limits ?? null;
+  if (limits === null || limits.stopped === null || limits.told) return null;
+  if (!limits.cut && sqlstate !== QUERY_CANCELED) return null;
+  limits.told = true;
+  return limits.stopped;
+}
+
+const QUERY_CANCELED = '57014';
 
 export const SHOW_SEARCH_PATH = query('SHOW search_path');
 

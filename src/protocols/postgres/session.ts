@@ -6,6 +6,7 @@ import type { Gateway, LiveSession, SessionEnd, SessionInfo } from '../contract.
 import { Decider, isActive } from './decide.ts';
 import { errorResponse, type NativeError } from './errors.ts';
 import { Expected, Flow, type Portal, type Prepared, type Running } from './flow.ts';
+import { IdleFor } from './idle-for.ts';
 import { Named } from './named.ts';
 import { Outbox } from './outbox.ts';
 import { PathWatch } from './path-watch.ts';
@@ -65,6 +66,9 @@ export class PgSession implements LiveSession {
   /** A question of Postern's own waits for the end of a message of the client. */
   #askLater = false;
   #undelivered = 0;
+  /** When the last command ended. */
+  #outcomeMicros = 0;
+  readonly #idleFor = new IdleFor(this);
 
   constructor(parts: SessionParts) {
     const { gateway, who, client, upstream } = parts;
@@ -151,6 +155,7 @@ export class PgSession implements LiveSession {
   ): void {
     if (!running.open) return;
     running.open = false;
+    this.#outcomeMicros = micros;
     const { id, startedMicros, rows, bytes } = running;
     const record = this.records.outcome(id, micros, status, code, rows, bytes, micros - startedMicros);
     this.gateway.recorder.append(record);
@@ -184,12 +189,12 @@ export class PgSession implements LiveSession {
 
   clientFault(error: unknown): void {
     if (error instanceof WireError) {
-      this.#fail(
+      this.fail(
         { severity: 'FATAL', code: 'POSTERN_PROTOCOL_VIOLATION', message: error.message },
         'protocol violation',
       );
     } else if (error instanceof PosternError) {
-      this.#fail({ severity: 'FATAL', code: error.code, message: error.message, hint: error.hint }, 'error');
+      this.fail({ severity: 'FATAL', code: error.code, message: error.message, hint: error.hint }, 'error');
     } else {
       this.#unexpected(error);
     }
@@ -201,12 +206,12 @@ export class PgSession implements LiveSession {
       return;
     }
     const message = `the resource sent ${error.message}`;
-    this.#fail({ severity: 'FATAL', code: 'POSTERN_UPSTREAM_UNAVAILABLE', message }, 'upstream fault');
+    this.fail({ severity: 'FATAL', code: 'POSTERN_UPSTREAM_UNAVAILABLE', message }, 'upstream fault');
   }
 
   #unexpected(error: unknown): void {
     console.error(`postern: session ${this.id}:`, error);
-    this.#fail({ severity: 'FATAL', code: 'POSTERN_INTERNAL', message: 'a fault of the gateway' }, 'error');
+    this.fail({ severity: 'FATAL', code: 'POSTERN_INTERNAL', message: 'a fault of the gateway' }, 'error');
   }
 
   /** The client said goodbye or vanished: what it sent before still runs, as it would without a gateway. */
@@ -259,8 +264,10 @@ export class PgSession implements LiveSession {
   recheck(changed: boolean): void {
     if (this.ended) return;
     if (changed) this.decider.grantsChanged();
-    const why = this.#mustEnd(Date.now());
+    const now = Date.now();
+    const why = this.#mustEnd(now) ?? this.#idleFor.tooLong(now);
     if (why !== null) this.end(why);
+    else if (this.flow.expected[0]?.running?.limits?.overdue(this.#runsSince(), now) === true) this.cancel();
   }
 
   #mustEnd(nowMs: number): SessionEnd | null {
@@ -293,12 +300,29 @@ export class PgSession implements LiveSession {
     };
   }
 
+  /** When the command that is being answered began to run, in milliseconds: those behind it wait. */
+  #runsSince(): number {
+    const started = this.flow.expected[0]?.running?.startedMicros ?? 0;
+    return Math.max(started, this.#outcomeMicros) / 1000;
+  }
+
+  /** Grows with whatever the client does. */
+  get statementsSeen(): number {
+    return this.#commands + this.#denied;
+  }
+
+  /** The grants that it stands under: those that it has used, or all while it has used none. */
+  standsUnder(nowMs: number): readonly GrantView[] {
+    const active = this.decider.active(nowMs);
+    return this.#used.size === 0 ? active : active.filter((grant) => this.#used.has(grant.id));
+  }
+
   idle(): boolean {
     return this.flow.status === 'I' && this.flow.expected.length === 0;
   }
 
   end(why: SessionEnd): void {
-    this.#fail({ severity: 'FATAL', code: why.code, message: why.message, hint: why.hint }, why.kind);
+    this.fail({ severity: 'FATAL', code: why.code, message: why.message, hint: why.hint }, why.kind);
   }
 
   info(): SessionInfo {
@@ -327,7 +351,8 @@ export class PgSession implements LiveSession {
     );
   }
 
-  #fail(error: NativeError, reason: string): void {
+  /** Ends the session at once: what runs is cancelled. */
+  fail(error: NativeError, reason: string): void {
     if (this.ended) return;
     // In the middle of a message of the resource there is no place for one of Postern's: the connection is cut.
     if (this.#responses.atBoundary) this.toClient(errorResponse(error));
