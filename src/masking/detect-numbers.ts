@@ -1,5 +1,5 @@
 /** Detectors of numbers that are somebody's: telephones, payment cards, tax and insurance numbers. */
-import { boundary, type DigitRun, digitRuns, type Span, spanOf } from './digits.ts';
+import { boundary, type DigitRun, type Span, spanOf } from './digits.ts';
 
 /** Lengths of card numbers by their first digits. @see ISO/IEC 7812-1 */
 const ISSUERS: readonly (readonly [digits: RegExp, lengths: readonly number[]])[] = [
@@ -13,8 +13,8 @@ const ISSUERS: readonly (readonly [digits: RegExp, lengths: readonly number[]])[
 ];
 
 /** Card numbers of known issuers with a right check digit: every one that can be read, also where two overlap. */
-export function* cards(text: string): Generator<Span> {
-  for (const run of digitRuns(text)) {
+export function* cards(_text: string, runs: readonly DigitRun[]): Generator<Span> {
+  for (const run of runs) {
     for (let from = 0; from + 12 <= run.digits.length; from++) {
       if (!boundary(run, from)) continue;
       const most = Math.min(19, run.digits.length - from);
@@ -47,9 +47,10 @@ function luhn(digits: string, from: number, to: number): boolean {
 /** Numbers of the shape 123-45-6789, with the same dash or space twice, that pass a test of their three parts. */
 function* threeTwoFour(
   text: string,
+  runs: readonly DigitRun[],
   fits: (area: number, group: number, serial: number) => boolean,
 ): Generator<Span> {
-  for (const run of digitRuns(text)) {
+  for (const run of runs) {
     const { digits, at } = run;
     for (let from = 0; from + 9 <= digits.length; from++) {
       const start = at[from] as number;
@@ -71,9 +72,10 @@ function* threeTwoFour(
  *
  * @see https://www.ssa.gov/employer/stateweb.htm
  */
-export const ssns = (text: string): Generator<Span> =>
+export const ssns = (text: string, runs: readonly DigitRun[]): Generator<Span> =>
   threeTwoFour(
     text,
+    runs,
     (area, group, serial) => area > 0 && area !== 666 && area < 900 && group > 0 && serial > 0,
   );
 
@@ -82,17 +84,18 @@ export const ssns = (text: string): Generator<Span> =>
  *
  * @see https://www.irs.gov/irm/part3/irm_03-021-263r
  */
-export const itins = (text: string): Generator<Span> =>
+export const itins = (text: string, runs: readonly DigitRun[]): Generator<Span> =>
   threeTwoFour(
     text,
+    runs,
     (area, group) =>
       area >= 900 &&
       ((group >= 50 && group <= 65) || (group >= 70 && group <= 88) || (group >= 90 && group !== 93)),
   );
 
 /** German tax identification numbers: eleven digits with the check digit of ISO/IEC 7064 MOD 11,10. */
-export function* steuerIds(text: string): Generator<Span> {
-  for (const run of digitRuns(text)) {
+export function* steuerIds(_text: string, runs: readonly DigitRun[]): Generator<Span> {
+  for (const run of runs) {
     for (let from = 0; from + 11 <= run.digits.length; from++) {
       if (!boundary(run, from) || !boundary(run, from + 11)) continue;
       if (isSteuerId(run.digits.slice(from, from + 11))) yield spanOf(run, from, from + 11);
@@ -132,8 +135,8 @@ const DATE = /\d{1,2}[./-]\d{1,2}[./-]\d{4}/y;
 const INTERNATIONAL_MAX = 15;
 
 /** Telephone numbers: international (+ or 00), national with a leading zero, and of North America. */
-export function* phones(text: string): Generator<Span> {
-  for (const run of digitRuns(text)) {
+export function* phones(text: string, runs: readonly DigitRun[]): Generator<Span> {
+  for (const run of runs) {
     for (let from = 0; from + 7 <= run.digits.length; from++) {
       if (!boundary(run, from)) continue;
       const to = phoneEnd(text, run, from);

@@ -8,61 +8,60 @@ import type { DetectorName } from '../core/masks.ts';
 import { ibans } from './detect-iban.ts';
 import { cards, itins, ninos, phones, ssns, steuerIds } from './detect-numbers.ts';
 import { apiKeys, awsKeys, githubTokens, highEntropy, jwts, privateKeys } from './detect-secrets.ts';
-import type { Span } from './digits.ts';
+import { type DigitRun, digitRuns, type Span } from './digits.ts';
 
-/** Six digits with at most three other characters between each two. */
-const DIGITS = /\d\D{0,3}\d\D{0,3}\d\D{0,3}\d\D{0,3}\d\D{0,3}\d/;
-const TOKEN = /[A-Za-z0-9+/_=.-]{14}|:\/\//;
-const COUNTRY = /[A-Za-z]{2}[ .-]?\d{2}/;
+/** What must be in a text for a detector to find anything; a cheap look that spares the dear one. */
+const NEEDS = {
+  at: (text: string): boolean => text.includes('@'),
+  /** Six digits with at most three other characters between each two. */
+  digits: (text: string): boolean => /\d\D{0,3}\d\D{0,3}\d\D{0,3}\d\D{0,3}\d\D{0,3}\d/.test(text),
+  country: (text: string): boolean => /[A-Za-z]{2}[ .-]?\d{2}/.test(text),
+  token: (text: string): boolean => /[A-Za-z0-9+/_=.-]{14}/.test(text) || text.includes('://'),
+  pem: (text: string): boolean => text.includes('-----BEGIN '),
+} as const;
+type Need = keyof typeof NEEDS;
 
-const hasAt = (text: string): boolean => text.includes('@');
-const hasDigits = (text: string): boolean => DIGITS.test(text);
-const hasCountry = (text: string): boolean => COUNTRY.test(text);
-const hasToken = (text: string): boolean => TOKEN.test(text);
-const hasPem = (text: string): boolean => text.includes('-----BEGIN ');
+type Find = (text: string, runs: readonly DigitRun[]) => Iterable<Span>;
 
-interface Detector {
-  /** False where the text cannot hold one. */
-  readonly maybe: (text: string) => boolean;
-  readonly find: (text: string) => Iterable<Span>;
-}
-
-const DETECTORS: Readonly<Record<DetectorName, Detector>> = {
-  email: { maybe: hasAt, find: emails },
-  phone: { maybe: hasDigits, find: phones },
-  card: { maybe: hasDigits, find: cards },
-  iban: { maybe: hasCountry, find: ibans },
-  ssn: { maybe: hasDigits, find: ssns },
-  itin: { maybe: hasDigits, find: itins },
-  nino: { maybe: hasDigits, find: ninos },
-  steuer_id: { maybe: hasDigits, find: steuerIds },
-  aws_key: { maybe: hasToken, find: awsKeys },
-  github_token: { maybe: hasToken, find: githubTokens },
-  api_key: { maybe: hasToken, find: apiKeys },
-  jwt: { maybe: hasToken, find: jwts },
-  private_key: { maybe: hasPem, find: privateKeys },
-  high_entropy: { maybe: hasToken, find: highEntropy },
+const DETECTORS: Readonly<Record<DetectorName, readonly [Need, Find]>> = {
+  email: ['at', emails],
+  phone: ['digits', phones],
+  card: ['digits', cards],
+  iban: ['country', ibans],
+  ssn: ['digits', ssns],
+  itin: ['digits', itins],
+  nino: ['digits', ninos],
+  steuer_id: ['digits', steuerIds],
+  aws_key: ['token', awsKeys],
+  github_token: ['token', githubTokens],
+  api_key: ['token', apiKeys],
+  jwt: ['token', jwts],
+  private_key: ['pem', privateKeys],
+  high_entropy: ['token', highEntropy],
 };
 
 export interface Finding extends Span {
   readonly detector: DetectorName;
 }
 
+const NOTHING: readonly Finding[] = [];
+
 /** What the detectors find, in the order of the detectors. Findings may overlap, those of one detector too. */
-export function findSecrets(text: string, detectors: readonly DetectorName[]): Finding[] {
-  const answers = new Map<(text: string) => boolean, boolean>();
-  const found: Finding[] = [];
+export function findSecrets(text: string, detectors: readonly DetectorName[]): readonly Finding[] {
+  const known: Partial<Record<Need, boolean>> = {};
+  let runs: readonly DigitRun[] | null = null;
+  let found: Finding[] | null = null;
   for (const detector of detectors) {
-    const { maybe, find } = DETECTORS[detector];
-    let worth = answers.get(maybe);
-    if (worth === undefined) {
-      worth = maybe(text);
-      answers.set(maybe, worth);
+    const [need, find] = DETECTORS[detector];
+    known[need] ??= NEEDS[need](text);
+    if (!known[need]) continue;
+    if (need === 'digits') runs ??= digitRuns(text);
+    for (const { start, end } of find(text, runs ?? [])) {
+      found ??= [];
+      found.push({ detector, start, end });
     }
-    if (!worth) continue;
-    for (const { start, end } of find(text)) found.push({ detector, start, end });
   }
-  return found;
+  return found ?? NOTHING;
 }
 
 /** Braces and bars may stand in one too; there they are rather an array's, a record's or a table's. */

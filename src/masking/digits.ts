@@ -17,8 +17,14 @@ export interface Span {
 /** Digits and what stands between them do not overlap, so this never goes back. */
 const RUN = /\+?\(?\d(?:[ .\-/()\u00a0\u2009\u202f\u2010-\u2015]{0,3}\d)+/g;
 
-export function* digitRuns(text: string): Generator<DigitRun> {
+/** Fewer digits are nobody's number. */
+const LEAST = 7;
+
+/** The runs of a text that have seven digits or more. */
+export function digitRuns(text: string): readonly DigitRun[] {
+  const runs: DigitRun[] = [];
   for (const match of text.matchAll(RUN)) {
+    if (match[0].length < LEAST) continue;
     const at: number[] = [];
     let digits = '';
     for (let i = 0; i < match[0].length; i++) {
@@ -27,8 +33,9 @@ export function* digitRuns(text: string): Generator<DigitRun> {
       digits += char;
       at.push(match.index + i);
     }
-    yield { digits, at, plus: match[0].startsWith('+') };
+    if (digits.length >= LEAST) runs.push({ digits, at, plus: match[0].startsWith('+') });
   }
+  return runs;
 }
 
 /** Whether a group of digits begins at digit `i`, or the run ends there. */

@@ -72,7 +72,7 @@ export function tokenOf(
         used = 0;
       }
       token += replace({ char, byte: block[used++] as number, first });
-      first &&= !/\p{N}/u.test(char);
+      first &&= char < '0' || char > '9';
     }
     if (token !== text) return token;
   }
@@ -80,11 +80,21 @@ export function tokenOf(
 }
 
 function standIn(char: string, byte: number): string {
-  if (/\p{N}/u.test(char)) return String(byte % 10);
-  if (/\p{Lu}/u.test(char)) return String.fromCharCode(65 + (byte % 26));
-  if (/\p{L}/u.test(char)) return String.fromCharCode(97 + (byte % 26));
-  return /[\x20-\x7e]/.test(char) ? char : '*';
+  const code = char.charCodeAt(0);
+  if (code < 0x80) {
+    if (code >= 48 && code <= 57) return DIGITS[byte % 10] as string;
+    if (code >= 65 && code <= 90) return UPPER[byte % 26] as string;
+    if (code >= 97 && code <= 122) return LOWER[byte % 26] as string;
+    return code >= 0x20 && code < 0x7f ? char : '*';
+  }
+  if (/\p{N}/u.test(char)) return DIGITS[byte % 10] as string;
+  if (/\p{Lu}/u.test(char)) return UPPER[byte % 26] as string;
+  return /\p{L}/u.test(char) ? (LOWER[byte % 26] as string) : '*';
 }
+
+const DIGITS = '0123456789';
+const UPPER = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ';
+const LOWER = UPPER.toLowerCase();
 
 type Generalise = Extract<Transform, { readonly kind: 'generalise' }>;
 
