@@ -34,7 +34,13 @@ export interface NewResource {
   readonly classification: string;
   readonly durability?: Resource['durability'] | undefined;
   readonly catalogAccess?: Resource['catalogAccess'] | undefined;
-  readonly upstream: { readonly user: string; readonly password: string };
+  readonly upstream: Login;
+  readonly admin?: Login | undefined;
+}
+
+export interface Login {
+  readonly user: string;
+  readonly password: string;
 }
 
 /** The upstream systems. The password is sealed when it arrives and opened only for the gateway. */
@@ -72,6 +78,7 @@ export class Resources {
         durability: input.durability ?? 'process',
         catalogAccess: input.catalogAccess ?? 'tools',
         upstream: { user: checkText(input.upstream.user, 'upstream user', IDENTIFIER_MAX) },
+        admin: input.admin === undefined ? null : adminOf(input.admin),
         status: 'active',
         statusReason: null,
         createdAt: rfc3339(nowMicros()),
@@ -81,6 +88,8 @@ export class Resources {
         changes: [{ type: 'resource.created', entity: 'resource', before: null, after }],
         secrets: async (tx) => {
           await tx.insertInto('vault_secrets').values({ resource_id: after.id, sealed }).execute();
+          if (after.admin !== null && input.admin !== undefined)
+            await this.#keepAdmin(tx, after.admin.secret, input.admin);
         },
         result: after,
       };
@@ -96,6 +105,37 @@ export class Resources {
     return listResources(this.#db, {}, page);
   }
 
+  /**
+   * Sets or, with null, takes away the administering credential. Sessions that there are keep what they are.
+   *
+   * @throws PosternError POSTERN_INVALID, POSTERN_NOT_FOUND, or POSTERN_CONFLICT for a resource that is retired
+   */
+  setAdmin(actor: Actor, ref: string, login: Login | null, reason: string): Promise<Resource> {
+    const why = checkReason(reason);
+    return this.#changes.run(actor, async (db) => {
+      const before = found(await findResource(db, ref), 'resource', ref);
+      if (before.status === 'retired')
+        throw new PosternError('POSTERN_CONFLICT', `${before.name} is retired.`);
+      const after: Resource = { ...before, admin: login === null ? null : adminOf(login) };
+      return {
+        changes: [{ type: 'resource.updated', entity: 'resource', before, after, reason: why }],
+        secrets: async (tx) => {
+          if (after.admin !== null && login !== null) await this.#keepAdmin(tx, after.admin.secret, login);
+        },
+        beside: async (tx) => {
+          if (before.admin === null) return;
+          await tx.deleteFrom('vault_admin_secrets').where('id', '=', before.admin.secret).execute();
+        },
+        result: after,
+      };
+    });
+  }
+
+  async #keepAdmin(db: StateDb, id: string, login: Login): Promise<void> {
+    const sealed = this.#box.seal(checkPassword(login.password), adminContext(id));
+    await db.insertInto('vault_admin_secrets').values({ id, sealed }).execute();
+  }
+
   /** Ends the resource for good, with every grant on it, and forgets its upstream password. */
   retire(actor: Actor, ref: string, reason: string): Promise<Resource> {
     const why = checkReason(reason);
@@ -105,7 +145,7 @@ export class Resources {
         throw new PosternError('POSTERN_CONFLICT', `${before.name} is retired already.`);
       }
       const at = rfc3339(nowMicros());
-      const after: Resource = { ...before, status: 'retired', statusReason: why };
+      const after: Resource = { ...before, admin: null, status: 'retired', statusReason: why };
       const change: Change = { type: 'resource.retired', entity: 'resource', before, after, reason: why };
       const grants = await listGrants(db, { resource: before.id, status: 'active' });
       const endings = grants.map((grant) => endedGrant(grant, 'revoked', at, 'resource retired'));
@@ -113,6 +153,8 @@ export class Resources {
         changes: [change, ...endings],
         beside: async (tx) => {
           await tx.deleteFrom('vault_secrets').where('resource_id', '=', before.id).execute();
+          if (before.admin === null) return;
+          await tx.deleteFrom('vault_admin_secrets').where('id', '=', before.admin.secret).execute();
         },
         result: after,
       };
@@ -128,7 +170,36 @@ export class Resources {
     const { id, name, protocol, host, port, database, tls, durability, catalogAccess, status } = resource;
     const password = status === 'retired' ? '' : await this.#password(resource);
     const upstream = { user: resource.upstream.user, password };
-    return { id, name, protocol, host, port, database, tls, durability, catalogAccess, status, upstream };
+    const admin = status === 'retired' ? null : await this.#admin(resource);
+    return {
+      id,
+      name,
+      protocol,
+      host,
+      port,
+      database,
+      tls,
+      durability,
+      catalogAccess,
+      status,
+      upstream,
+      admin,
+    };
+  }
+
+  async #admin({ name, admin }: Resource): Promise<Login | null> {
+    if (admin === null) return null;
+    const row = await this.#db
+      .selectFrom('vault_admin_secrets')
+      .select('sealed')
+      .where('id', '=', admin.secret)
+      .executeTakeFirst();
+    if (!row)
+      throw new PosternError('POSTERN_INTERNAL', `The vault holds no administering secret for ${name}.`);
+    return {
+      user: admin.user,
+      password: this.#box.open(row.sealed, adminContext(admin.secret)).toString('utf8'),
+    };
   }
 
   async #password(resource: Resource): Promise<string> {
@@ -145,6 +216,11 @@ export class Resources {
 }
 
 const context = (id: string): string => `resource:${id}`;
+const adminContext = (id: string): string => `resource-admin:${id}`;
+
+function adminOf(login: Login): { user: string; secret: string } {
+  return { user: checkText(login.user, 'administering user', IDENTIFIER_MAX), secret: uuidv7() };
+}
 
 /** A DNS name or an IP address, as it is dialled: no port, no path, no socket directory. */
 function checkHost(host: string, what: string): string {

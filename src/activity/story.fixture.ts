@@ -173,6 +173,7 @@ export class Story {
       tls: { client: 'TLSv1.3', upstream: 'TLSv1.3' },
       database: 'bank',
       upstreamUser: 'ledger_app',
+      upstreamIdentity: 'fixed',
       client: 'psql',
     });
     return session;

@@ -35,6 +35,7 @@ export const RIGHTS = {
   'resource.list': { roles: [...INVENTORY, 'owner'] },
   'resource.read': { roles: [...INVENTORY, 'owner'] },
   'resource.test': { roles: ['admin'] },
+  'resource.admin': { roles: ['admin'] },
   'resource.retire': { roles: ['admin'] },
   'grant.create': { roles: ['admin', 'approver'] },
   'grant.list': { roles: INVENTORY, own: true },

@@ -76,6 +76,7 @@ export const Resource = Type.Object({
   durability: Type.String(),
   catalogAccess: Type.String(),
   upstream: Type.Object({ user: Type.String() }),
+  admin: orNull(Type.Object({ user: Type.String() })),
   status: Type.String(),
   statusReason: orNull(Type.String()),
   createdAt: Type.String(),
@@ -196,7 +197,13 @@ export const ResourceBody = Type.Object(
     durability: Type.Optional(oneOf(['process', 'power'] as const)),
     catalogAccess: Type.Optional(oneOf(['tools', 'none'] as const)),
     upstream: Type.Object({ user: text(200), password: text(2000) }, closed),
+    admin: Type.Optional(Type.Object({ user: text(200), password: text(2000) }, closed)),
   },
+  closed,
+);
+
+export const ResourceAdminBody = Type.Object(
+  { admin: orNull(Type.Object({ user: text(200), password: text(2000) }, closed)), reason: text(2000) },
   closed,
 );
 

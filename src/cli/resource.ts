@@ -21,6 +21,7 @@ export function register(program: Command): void {
   list(resource);
   show(resource);
   test(resource);
+  admin(resource);
   retire(resource);
 }
 
@@ -39,6 +40,8 @@ interface AddOptions {
   readonly durability?: string;
   readonly catalogAccess?: string;
   readonly passwordFile?: string;
+  readonly adminUser?: string;
+  readonly adminPasswordFile?: string;
 }
 
 function add(parent: Command): void {
@@ -76,7 +79,12 @@ function add(parent: Command): void {
         'system catalogues open to every session: those that tools read (tools), or none',
       ).choices(['tools', 'none']),
     )
-    .option('--password-file <file>', 'file with the upstream password, "-" for standard input');
+    .option('--password-file <file>', 'file with the upstream password, "-" for standard input')
+    .option(
+      '--admin-user <name>',
+      'administering user there: each session then is a role of its own with what its grants give',
+    )
+    .option('--admin-password-file <file>', 'file with the password of the administering user');
   examples(
     command,
     'postern resource add ledger-db --url "postgres://ledger_app@db.bank.example/bank?sslmode=verify-full" \\\n' +
@@ -107,6 +115,9 @@ function add(parent: Command): void {
       ...(options.durability !== undefined && { durability: options.durability }),
       ...(options.catalogAccess !== undefined && { catalogAccess: options.catalogAccess }),
       upstream: { user: address.user, password },
+      ...(options.adminUser !== undefined && {
+        admin: { user: options.adminUser, password: await adminPassword(options.adminPasswordFile) },
+      }),
     });
     if (options.json) return printJson(made);
     await print(describe(made));
@@ -134,6 +145,13 @@ async function upstreamPassword(file: string | undefined): Promise<string> {
   const given = process.env.POSTERN_UPSTREAM_PASSWORD;
   if (given) return given;
   return askSecret('Upstream password', 'Use --password-file FILE or POSTERN_UPSTREAM_PASSWORD.');
+}
+
+async function adminPassword(file: string | undefined): Promise<string> {
+  if (file !== undefined) return readSecret(file, 'the administering password');
+  const given = process.env.POSTERN_ADMIN_PASSWORD;
+  if (given) return given;
+  return askSecret('Administering password', 'Use a password file or POSTERN_ADMIN_PASSWORD.');
 }
 
 function readCa(file: string): string {
@@ -193,6 +211,47 @@ function test(parent: Command): void {
   });
 }
 
+interface AdminOptions {
+  readonly user?: string;
+  readonly passwordFile?: string;
+  readonly remove?: true;
+  readonly reason: string;
+}
+
+function admin(parent: Command): void {
+  const command = parent
+    .command('admin <resource>')
+    .description(
+      'give Postern an administering credential, with which each session gets a database role of its own, or take it away',
+    )
+    .option('--user <name>', 'user that may create roles and grant what it owns')
+    .option('--password-file <file>', 'file with its password, "-" for standard input')
+    .option('--remove', 'take the credential away: sessions are the fixed upstream user again')
+    .requiredOption('--reason <text>', 'why; it is kept in the log');
+  examples(
+    command,
+    'postern resource admin ledger-db --user postern_admin --password-file pw --reason "least privilege in the database"',
+  );
+  command.addHelpText(
+    'after',
+    '\nThe password comes from --password-file, else POSTERN_ADMIN_PASSWORD, else it is asked for.',
+  );
+  connected<AdminOptions>(command, async ({ api, options, args }) => {
+    if ((options.user === undefined) === (options.remove === undefined))
+      throw usageError('give either --user or --remove');
+    const login =
+      options.user === undefined
+        ? null
+        : { user: options.user, password: await adminPassword(options.passwordFile) };
+    const name = args[0] as string;
+    const body = { admin: login, reason: options.reason };
+    const done = await api.post<Resource>(path`/v1/resources/${name}/admin`, body);
+    if (options.json) return printJson(done);
+    await print(describe(done));
+    if (login !== null) note(`See whether it can do its work: postern resource test ${safeLine(name)}`);
+  });
+}
+
 function retire(parent: Command): void {
   const command = parent
     .command('retire <resource>')
@@ -213,6 +272,10 @@ function describe(resource: Resource): string {
     ['address', `${resource.host}:${resource.port}/${resource.database}`],
     ['tls', resource.tls.mode],
     ['upstream user', resource.upstream.user],
+    [
+      'sessions are',
+      resource.admin === null ? 'the upstream user' : `roles of their own, made by ${resource.admin.user}`,
+    ],
     ['environment', resource.environment],
     ['classification', resource.classification],
     ['durability', resource.durability],

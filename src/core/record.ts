@@ -116,6 +116,8 @@ export interface SessionOpened extends SessionRecord {
   readonly tls: { readonly client: string | null; readonly upstream: string | null };
   readonly database: string;
   readonly upstreamUser: string;
+  /** `ephemeral`: a role made for this session, with what its grants give and no more; `fixed`: the resource's user. */
+  readonly upstreamIdentity: 'ephemeral' | 'fixed';
   /** What the client calls itself (PostgreSQL `application_name`), at most 128 characters. */
   readonly client: string | null;
 }

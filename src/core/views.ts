@@ -40,6 +40,8 @@ export interface ResourceView {
   readonly status: 'active' | 'retired';
   /** The injected credential, decrypted: it is sent to workers only, and never leaves them but towards the resource. */
   readonly upstream: { readonly user: string; readonly password: string };
+  /** With it, each session is a role of its own there; null: every session is the upstream user. */
+  readonly admin: { readonly user: string; readonly password: string } | null;
 }
 
 export interface GrantView {

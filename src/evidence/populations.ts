@@ -33,6 +33,8 @@ export interface SessionMember {
   readonly grants: readonly string[];
   readonly database: string | null;
   readonly upstreamUser: string | null;
+  /** Null for one that was refused, and for those of before there was a choice. */
+  readonly upstreamIdentity: 'ephemeral' | 'fixed' | null;
   readonly client: string | null;
   readonly tls: object | null;
   readonly reason: string | null;
@@ -97,7 +99,8 @@ const COLUMNS: Record<Population, readonly string[]> = {
   ],
   sessions: [
     ...['leaf', 'closedLeaf', 'id', 'status', 'principal', 'resource', 'source', 'openedAt', 'closedAt'],
-    ...['credential', 'grants', 'database', 'upstreamUser', 'client', 'reason', 'commands', 'denied'],
+    ...['credential', 'grants', 'database', 'upstreamUser', 'upstreamIdentity', 'client', 'reason'],
+    ...['commands', 'denied'],
   ],
   erasures: [
     ...['leaf', 'id', 'time', 'by', 'principal', 'day', 'kinds', 'payloads', 'record', 'cause', 'reason'],
@@ -240,6 +243,7 @@ export class Populations {
       grants: opened?.grants ?? [],
       database: opened?.database ?? null,
       upstreamUser: opened?.upstreamUser ?? null,
+      upstreamIdentity: opened?.upstreamIdentity ?? null,
       client: opened?.client ?? null,
       tls: opened?.tls ?? null,
       reason: session.type === 'session.refused' ? `${session.code}: ${session.reason}` : null,

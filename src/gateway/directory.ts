@@ -96,6 +96,10 @@ export class SnapshotDirectory implements Directory {
     return this.#resources.get(id);
   }
 
+  resources(): Iterable<ResourceView> {
+    return this.#resources.values();
+  }
+
   credential(id: string): CredentialView | undefined {
     return this.#credentials.get(id);
   }

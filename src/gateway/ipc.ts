@@ -7,6 +7,7 @@ import type { Limits, SessionInfo, TestStep } from '../protocols/contract.ts';
 export interface WorkerStart {
   readonly type: 'start';
   readonly worker: number;
+  readonly workers: number;
   readonly journalDir: string;
   readonly listen: { readonly host: string; readonly port: number };
   readonly limits: Limits;

@@ -13,6 +13,8 @@ test('intents and outcomes as PostgreSQL sessions write them are scanned, which 
     credential: {} as CredentialView,
     resource: { id: uuidv7(), name: 'ledger-db' } as ResourceView,
     source: '127.0.0.1:1',
+    upstreamUser: 'ledger_app',
+    joined: null,
   });
   const grant = { id: uuidv7() } as GrantView;
   const what = { verbs: ['select'], objects: ['a.b'], fingerprint: 'f' };

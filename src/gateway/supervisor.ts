@@ -103,6 +103,7 @@ export class Supervisor {
     const start: WorkerStart = {
       type: 'start',
       worker: slot.index,
+      workers: this.#options.workers,
       journalDir,
       listen: { host: listen.host, port: this.#port },
       limits,

@@ -3,7 +3,7 @@
  * snapshot it is given and the deltas that follow, and ends when the control process does: without it, no revocation would
  * arrive.
  */
-import { constants, X509Certificate } from 'node:crypto';
+import { constants, createHmac, X509Certificate } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { uuidv7 } from '../core/ids.ts';
@@ -23,6 +23,8 @@ const RETRY_MS = 1000;
 
 class Worker implements Gateway {
   readonly worker: number;
+  readonly workers: number;
+  readonly installation: string;
   readonly directory: SnapshotDirectory;
   readonly recorder: TurnRecorder;
   readonly limits: WorkerStart['limits'];
@@ -41,6 +43,7 @@ class Worker implements Gateway {
 
   private constructor(start: WorkerStart, protocolOf: (gateway: Gateway) => Protocol) {
     this.worker = start.worker;
+    this.workers = start.workers;
     this.directory = new SnapshotDirectory(start.snapshot);
     this.#journal = JournalWriter.create(start.journalDir, `worker-${start.worker}`);
     this.recorder = new TurnRecorder(this.#watch(this.#journal), (error) => this.#fault(String(error)));
@@ -48,6 +51,10 @@ class Worker implements Gateway {
     this.tlsRequired = start.tlsRequired;
     this.clientCa = new X509Certificate(start.tls.caPem);
     this.scramSecret = Buffer.from(start.scramSecret);
+    this.installation = createHmac('sha256', this.scramSecret)
+      .update('installation')
+      .digest('hex')
+      .slice(0, 16);
     this.maskKey = Buffer.from(start.maskKey);
     this.#secureContext = createSecureContext({
       cert: start.tls.certPem,

@@ -25,6 +25,7 @@ export interface Directory {
   principal(id: string): PrincipalView | undefined;
   resourceByName(name: string): ResourceView | undefined;
   resource(id: string): ResourceView | undefined;
+  resources(): Iterable<ResourceView>;
   credential(id: string): CredentialView | undefined;
   /** All credentials of a principal that are still known, whatever their status. */
   credentialsOf(principalId: string): readonly CredentialView[];
@@ -87,6 +88,10 @@ export interface SessionInfo {
 
 export interface Gateway {
   readonly worker: number;
+  /** How many there are. */
+  readonly workers: number;
+  /** Tells this Postern's own traces in a resource from those of another. No secret. */
+  readonly installation: string;
   readonly directory: Directory;
   readonly recorder: Recorder;
   readonly limits: Limits;

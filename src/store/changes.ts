@@ -296,6 +296,12 @@ export async function dropOrphans(db: StateDb): Promise<void> {
     .where('resource_id', 'not in', (e) => e.selectFrom('resources').select('id'))
     .execute();
   await db
+    .deleteFrom('vault_admin_secrets')
+    .where('id', 'not in', (e) =>
+      e.selectFrom('resources').select('admin_secret').where('admin_secret', 'is not', null),
+    )
+    .execute();
+  await db
     .deleteFrom('credential_verifiers')
     .where('credential_id', 'not in', (e) => e.selectFrom('credentials').select('id'))
     .execute();

@@ -45,6 +45,8 @@ export interface Resource extends Ref, Pick<ResourceView, 'protocol' | 'host' | 
   readonly durability: 'process' | 'power';
   readonly catalogAccess: 'tools' | 'none';
   readonly upstream: { readonly user: string };
+  /** The administering credential, with which each session gets a role of its own. `secret` is where the vault has its password. */
+  readonly admin: { readonly user: string; readonly secret: string } | null;
   readonly status: 'active' | 'retired';
   readonly statusReason: string | null;
   readonly createdAt: string;

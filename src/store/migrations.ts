@@ -211,4 +211,15 @@ ALTER TABLE grants ADD COLUMN conditions TEXT NOT NULL DEFAULT '{}'
 ALTER TABLE resources ADD COLUMN catalog_access TEXT NOT NULL DEFAULT 'tools'
   CONSTRAINT catalog_access_known CHECK (catalog_access IN ('tools', 'none'));
 `,
+  `
+ALTER TABLE resources ADD COLUMN admin_user TEXT
+  CONSTRAINT admin_user_given CHECK (length(admin_user) BETWEEN 1 AND 63);
+ALTER TABLE resources ADD COLUMN admin_secret TEXT
+  CONSTRAINT admin_user_has_a_secret CHECK ((admin_user IS NULL) = (admin_secret IS NULL));
+-- Of the administering credential, where a resource has one. A new one has a new row, so that the old one serves until the record is written.
+CREATE TABLE vault_admin_secrets (
+  id TEXT PRIMARY KEY NOT NULL,
+  sealed BLOB NOT NULL CONSTRAINT admin_secret_is_sealed CHECK (length(sealed) > 28)
+) STRICT;
+`,
 ];

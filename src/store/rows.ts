@@ -98,6 +98,9 @@ export const resourceRow = (e: Resource): ResourceTable => ({
   // Records of before this could be said do not have it.
   catalog_access: e.catalogAccess ?? 'tools',
   upstream_user: e.upstream.user,
+  // Records of before there were any do not have it.
+  admin_user: e.admin?.user ?? null,
+  admin_secret: e.admin?.secret ?? null,
   status: e.status,
   status_reason: e.statusReason,
   created_at: e.createdAt,
@@ -116,6 +119,8 @@ export const resourceOf = (r: ResourceTable): Resource => ({
   durability: r.durability,
   catalogAccess: r.catalog_access,
   upstream: { user: r.upstream_user },
+  admin:
+    r.admin_user === null || r.admin_secret === null ? null : { user: r.admin_user, secret: r.admin_secret },
   status: r.status,
   statusReason: r.status_reason,
   createdAt: r.created_at,

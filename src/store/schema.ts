@@ -52,6 +52,8 @@ export interface ResourceTable {
   durability: 'process' | 'power';
   catalog_access: 'tools' | 'none';
   upstream_user: string;
+  admin_user: string | null;
+  admin_secret: string | null;
   status: 'active' | 'retired';
   status_reason: string | null;
   created_at: string;
@@ -59,6 +61,11 @@ export interface ResourceTable {
 
 export interface VaultSecretTable {
   resource_id: string;
+  sealed: Uint8Array;
+}
+
+export interface VaultAdminSecretTable {
+  id: string;
   sealed: Uint8Array;
 }
 
@@ -146,6 +153,7 @@ export interface StateTables {
   principals: PrincipalTable;
   resources: ResourceTable;
   vault_secrets: VaultSecretTable;
+  vault_admin_secrets: VaultAdminSecretTable;
   grants: GrantTable;
   credentials: CredentialTable;
   credential_verifiers: CredentialVerifierTable;

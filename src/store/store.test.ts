@@ -47,6 +47,7 @@ const RESOURCE: Resource = {
   classification: 'internal',
   durability: 'process',
   catalogAccess: 'none',
+  admin: null,
   upstream: { user: 'app' },
   status: 'active',
   statusReason: null,

@@ -33,7 +33,9 @@ export function statementsOf(server: TestPostgres): Logged[] {
     }
     if (open !== null) logged.push(open);
     open = null;
-    const [, at = '', pid = '', application = '', level, words = ''] = entry;
+    const [, at = '', pid = '', called = '', level, words = ''] = entry;
+    // Through Postern the name says who it is, and then what the client calls itself.
+    const application = called.replace(/^postern\/[^/]*\/[0-9a-f]{12}\//, '');
     const ran = /^(?:statement|execute (?:fetch from )?[^:]*): (.*)$/s.exec(words);
     if (level === 'LOG' && ran !== null) {
       open = { at: Number(at) * 1000, pid: Number(pid), application, text: ran[1] ?? '' };

@@ -1,6 +1,14 @@
 import type { ApiDeps } from '../deps.ts';
 import { type Api, actorOf, answers, listed, pageOf } from '../route.ts';
-import { listOf, PageQuery, ReasonBody, RefParams, Resource, ResourceBody } from '../schemas.ts';
+import {
+  listOf,
+  PageQuery,
+  ReasonBody,
+  RefParams,
+  Resource,
+  ResourceAdminBody,
+  ResourceBody,
+} from '../schemas.ts';
 
 export function resourceRoutes(app: Api, deps: ApiDeps): void {
   const { control, gateway } = deps;
@@ -40,6 +48,18 @@ export function resourceRoutes(app: Api, deps: ApiDeps): void {
     '/v1/resources/:ref/test',
     { config: { operation: 'resource.test' }, schema: { params: RefParams } },
     async (request) => gateway.testResource(await control.resourceView(request.params.ref)),
+  );
+
+  app.post(
+    '/v1/resources/:ref/admin',
+    {
+      config: { operation: 'resource.admin' },
+      schema: { params: RefParams, body: ResourceAdminBody, response: answers(200, Resource) },
+    },
+    async (request) => {
+      const { admin, reason } = request.body;
+      return resources.setAdmin(actorOf(request), request.params.ref, admin, reason);
+    },
   );
 
   app.post(

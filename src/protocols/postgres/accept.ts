@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { type ErrorCode, PosternError } from '../../core/errors.ts';
 import { uuidv7 } from '../../core/ids.ts';
-import type { GrantView, PrincipalView, ResourceView } from '../../core/views.ts';
+import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../../core/views.ts';
 import type { Gateway } from '../contract.ts';
 import { AUTHENTICATION_OK, type Authenticated, authenticate } from './authenticate.ts';
 import type { CancelKeys } from './cancel-keys.ts';
@@ -10,8 +10,10 @@ import { Entrance, Gone } from './entrance.ts';
 import { errorResponse } from './errors.ts';
 import { cancelSecretBytes, negotiate } from './negotiation.ts';
 import { refusedRecord, SessionRecords } from './records.ts';
-import type { RelationCatalogs } from './relations.ts';
+import type { DatabaseCatalog, RelationCatalogs } from './relations.ts';
+import { upstreamApplication } from './role-names.ts';
 import { PgSession } from './session.ts';
+import type { SessionRole, SessionRoles } from './session-roles.ts';
 import { parseStartupOptions, startupOptionDenied } from './settings.ts';
 import { simpleQuery } from './simple-query.ts';
 import type { StatementCatalogue } from './statements.ts';
@@ -23,6 +25,7 @@ export interface Shared {
   readonly gateway: Gateway;
   readonly statements: StatementCatalogue;
   readonly catalogs: RelationCatalogs;
+  readonly roles: SessionRoles;
   readonly keys: CancelKeys;
 }
 
@@ -55,6 +58,7 @@ export class Handshake {
     raw.on('error', () => raw.destroy());
     const timer = setTimeout(() => raw.destroy(), this.#gateway.limits.handshakeMs);
     let upstream: Upstream | undefined;
+    let forget = (): void => undefined;
     try {
       const packet = await this.#entrance.startup();
       if (packet.code === CANCEL_REQUEST) {
@@ -68,10 +72,14 @@ export class Handshake {
       const proven = await authenticate(this.#gateway, this.#entrance, packet.parameters.get('user') ?? '');
       const { principal, credential } = proven;
       const open = openTo(this.#gateway.directory, packet.parameters, principal, credential, this.#source);
-      upstream = await this.#connect(principal, open.resource, open.database, settings);
-      await this.#begin(packet, { ...proven, ...open, version }, upstream);
+      const target = { ...open, session: uuidv7(), principal, credential };
+      const { catalog, role } = await this.#prepare(target);
+      if (role !== null) forget = () => this.#shared.roles.close(role, target);
+      upstream = await this.#connect(target, role, settings);
+      await this.#begin(packet, { ...proven, ...target, catalog, role, version }, upstream, forget);
     } catch (error) {
       upstream?.socket.destroy();
+      forget();
       this.#refuse(error);
     } finally {
       clearTimeout(timer);
@@ -111,34 +119,57 @@ export class Handshake {
     return settings;
   }
 
-  async #connect(
-    principal: PrincipalView,
-    resource: ResourceView,
-    database: string,
-    settings: ReadonlyMap<string, string>,
-  ) {
+  /** The names of the database, and the role that the session gets there, where it gets one. */
+  async #prepare(target: Target): Promise<{ catalog: DatabaseCatalog; role: SessionRole | null }> {
+    const { resource, database, principal } = target;
+    const { catalogs, roles } = this.#shared;
+    const catalog = catalogs.of(resource, database);
     try {
-      return await connectUpstream(resource, database, settings, this.#gateway.limits.upstreamMs);
+      if (catalog.current() === null) await catalog.read();
+      const names = catalog.current();
+      if (resource.admin === null || names === null) return { catalog, role: null };
+      return { catalog, role: await roles.open({ ...target, principal: principal.name, catalog: names }) };
     } catch (error) {
-      if (error instanceof PosternError) throw new Refused(error.code, error.message, principal, resource);
-      throw error;
+      throw refusedFor(error, target);
+    }
+  }
+
+  async #connect(
+    target: Target,
+    role: SessionRole | null,
+    settings: ReadonlyMap<string, string>,
+  ): Promise<Upstream> {
+    const { resource, database, principal, session } = target;
+    const said = new Map(settings).set(
+      'application_name',
+      upstreamApplication(principal.name, session, settings.get('application_name') ?? ''),
+    );
+    const as = role === null ? resource : { ...resource, upstream: role };
+    try {
+      const upstream = await connectUpstream(as, database, said, this.#gateway.limits.upstreamMs);
+      // The client is told its own name for itself.
+      upstream.parameters.set('application_name', settings.get('application_name') ?? '');
+      return upstream;
+    } catch (error) {
+      throw refusedFor(error, target);
     }
   }
 
   async #begin(
     packet: StartupPacket,
-    to: Authenticated & {
-      readonly resource: ResourceView;
-      readonly database: string;
-      readonly grants: readonly GrantView[];
-      readonly version: number;
-    },
+    to: Authenticated &
+      Target & {
+        readonly catalog: DatabaseCatalog;
+        readonly role: SessionRole | null;
+        readonly version: number;
+      },
     upstream: Upstream,
+    forget: () => void,
   ): Promise<void> {
     const client = this.#entrance.socket;
-    const { gateway, catalogs, statements, keys } = this.#shared;
+    const { gateway, statements, keys, roles } = this.#shared;
     const { limits, recorder } = gateway;
-    const { principal, credential, resource, database, grants } = to;
+    const { principal, credential, resource, database, grants, role, catalog } = to;
     if (!gateway.admit())
       throw new Refused(
         'POSTERN_TOO_MANY_SESSIONS',
@@ -160,9 +191,10 @@ export class Handshake {
         );
       }
     }
-    const who = { session: uuidv7(), principal, credential, resource, source: this.#source };
-    const catalog = catalogs.of(resource, database);
-    if (catalog.current() === null) await catalog.read();
+    const upstreamUser = role?.user ?? resource.upstream.user;
+    const joined = role?.grants ?? null;
+    const { session: id } = to;
+    const who = { session: id, principal, credential, resource, source: this.#source, upstreamUser, joined };
     const searchPath =
       upstream.parameters.get('search_path') ??
       (await simpleQuery(upstream, 'SHOW search_path', limits.upstreamMs))[0]?.[0] ??
@@ -175,7 +207,8 @@ export class Handshake {
         grants: grants.map((grant) => grant.id),
         tls: { client: this.#entrance.tls, upstream: upstream.tls },
         database,
-        upstreamUser: resource.upstream.user,
+        upstreamUser,
+        upstreamIdentity: role === null ? 'fixed' : 'ephemeral',
         client: packet.parameters.get('application_name')?.slice(0, 128) ?? null,
       }),
     );
@@ -198,7 +231,11 @@ export class Handshake {
       catalog,
       statements,
       searchPath,
-      onEnd: () => keys.remove(session),
+      roles: role === null ? null : { role, roles, database },
+      onEnd: () => {
+        keys.remove(session);
+        forget();
+      },
     });
     const key = keys.add(session, cancelSecretBytes(to.version));
     const parts = [to.final, AUTHENTICATION_OK];
@@ -257,6 +294,23 @@ export class Handshake {
     socket.resume();
     setTimeout(() => this.#raw.destroy(), 1000).unref();
   }
+}
+
+/** Where a connection goes. */
+interface Target {
+  readonly session: string;
+  readonly principal: PrincipalView;
+  readonly credential: CredentialView;
+  readonly resource: ResourceView;
+  readonly database: string;
+  readonly grants: readonly GrantView[];
+}
+
+/** What the client and the record are told when the resource cannot be reached as this principal. */
+function refusedFor(error: unknown, { principal, resource }: Target): unknown {
+  return error instanceof PosternError
+    ? new Refused(error.code, error.message, principal, resource, error.hint)
+    : error;
 }
 
 const READY = message(Back.readyForQuery, Buffer.from('I'));

@@ -46,6 +46,7 @@ function directory(
     principal: (id) => principals.find((each) => each.id === id),
     resourceByName: () => undefined,
     resource: () => undefined,
+    resources: () => [],
     credential: (id) => credentials.find((each) => each.id === id),
     credentialsOf: (id) => credentials.filter((each) => each.principalId === id),
     grantsOf: () => [],

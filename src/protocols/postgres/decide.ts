@@ -67,6 +67,8 @@ export class Decider {
   #path: SearchPath = [];
   #madeWith: RelationCatalog | null = null;
   #grants: readonly GrantView[] = [];
+  /** Those that the session's role does not have. */
+  #others: readonly GrantView[] = [];
   #decided = new Map<Known, Allowed>();
 
   /** @param maskKey the installation's mask key */
@@ -96,11 +98,19 @@ export class Decider {
     return this.#grants;
   }
 
+  /** Active grants that the session's role in the database does not have yet. */
+  notJoined(nowMs: number): readonly GrantView[] {
+    return this.#others.filter((grant) => isActive(grant, nowMs));
+  }
+
   /** To be called after every change of the snapshot. */
   grantsChanged(): void {
     const { principal, resource, credential } = this.#who;
     const all = this.#directory.grantsOf(principal.id, resource.id);
-    this.#grants = credential.grantId === null ? all : all.filter((grant) => grant.id === credential.grantId);
+    const own = credential.grantId === null ? all : all.filter((grant) => grant.id === credential.grantId);
+    const { joined } = this.#who;
+    this.#grants = joined === null ? own : own.filter((grant) => joined.has(grant.id));
+    this.#others = joined === null ? [] : own.filter((grant) => !joined.has(grant.id));
     this.#decided.clear();
   }
 
@@ -119,7 +129,7 @@ export class Decider {
     if (catalog === null) return 'names';
     if (catalog !== this.#madeWith) {
       this.#madeWith = catalog;
-      this.#path = effectivePath(this.#pathSetting, this.#who.resource.upstream.user, catalog);
+      this.#path = effectivePath(this.#pathSetting, this.#who.upstreamUser, catalog);
       this.#decided.clear();
     }
     if (!this.pathKnown && [known, ...inner].some(dependsOnPath)) return 'path';

@@ -25,6 +25,9 @@ export interface RelationCatalog {
   relation(schema: string, name: string): Relation | undefined;
   /** @param oid as RowDescription names the table of a column */
   relationByOid(oid: number): Relation | undefined;
+  relations(): Iterable<Relation>;
+  /** Those that {@link hasSchema} knows. */
+  schemas(): Iterable<string>;
   /** Its columns, system columns left out; undefined where there is no such relation. */
   columnsOf(schema: string, name: string): readonly Column[] | undefined;
 }
@@ -107,6 +110,8 @@ export function catalogFrom(rows: Iterable<CatalogRow>): RelationCatalog {
     attributeSchemas: (name) => attributes.get(name) ?? [],
     relation: (schema, name) => relations.get(schema)?.get(name),
     relationByOid: (oid) => byOid.get(oid),
+    relations: () => byOid.values(),
+    schemas: () => schemas,
     columnsOf: (schema, name) => relations.get(schema)?.get(name)?.columns,
   };
 }

@@ -5,6 +5,7 @@ import type { Gateway, Protocol, TestStep } from '../contract.ts';
 import { Handshake, type Shared } from './accept.ts';
 import { CancelKeys } from './cancel-keys.ts';
 import { RelationCatalogs } from './relations.ts';
+import { SessionRoles } from './session-roles.ts';
 import { simpleQuery } from './simple-query.ts';
 import { StatementCatalogue } from './statements.ts';
 import { connectUpstream } from './upstream.ts';
@@ -24,6 +25,7 @@ class Postgres implements Protocol {
       gateway,
       statements,
       catalogs: new RelationCatalogs(gateway.limits.upstreamMs),
+      roles: new SessionRoles(gateway),
       keys: new CancelKeys(gateway.worker, (worker, key) => gateway.routeCancel(worker, key)),
     };
   }
@@ -61,6 +63,7 @@ class Postgres implements Protocol {
       } finally {
         upstream.socket.destroy();
       }
+      if (resource.admin !== null) report('administer', await this.#shared.roles.test(resource));
     } catch (error) {
       report('failed', error instanceof PosternError ? error.message : String(error), false);
     }

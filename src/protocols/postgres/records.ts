@@ -11,6 +11,10 @@ export interface SessionIdentity {
   readonly credential: CredentialView;
   readonly resource: ResourceView;
   readonly source: string;
+  /** Who the session is in the database. */
+  readonly upstreamUser: string;
+  /** Ids of the grants that count, where the database must have them too; null: all. */
+  readonly joined: ReadonlySet<string> | null;
 }
 
 /**

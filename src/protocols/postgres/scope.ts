@@ -17,6 +17,8 @@ export interface CompiledScope {
   (verb: Verb, schema: string | null, name: string): boolean;
   /** On which columns, where it does not on all of it; null where on none. */
   columns(verb: Verb, schema: string | null, name: string): ColumnMatch | null;
+  /** Whether there is anything in the schema, under whatever name, that `verb` may be done to. */
+  anyIn(verb: Verb, schema: string): boolean;
 }
 
 /** Why a statement is not covered. It names one thing that is missing, not all that a scope lacks. */
@@ -134,7 +136,9 @@ export function compileScope(scope: Scope): CompiledScope {
     const found = (parts.get(verb) ?? []).filter((part) => isAmong(part.objects, schema, name));
     return found.length === 0 ? null : anyOf(found.map((part) => part.matches));
   };
-  return Object.assign(covered, { columns });
+  const anyIn = (verb: Verb, schema: string): boolean =>
+    (whole.get(verb) ?? []).some((object) => object.schema?.(schema) ?? false);
+  return Object.assign(covered, { columns, anyIn });
 }
 
 /** The object of an access as it is written in a scope and in the record. */

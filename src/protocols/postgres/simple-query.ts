@@ -7,10 +7,20 @@ export type TextRows = readonly (readonly (string | null)[])[];
 /** Largest answer that is taken, in bytes of rows: the names of about a million relations. */
 const MAX_ANSWER = 64 * 1024 * 1024;
 
+/** The server refused it, and said why. */
+export class ServerError extends WireError {
+  readonly sqlstate: string;
+
+  constructor(message: string, sqlstate: string) {
+    super(message);
+    this.sqlstate = sqlstate;
+  }
+}
+
 /**
  * Runs one of Postern's own questions on an idle upstream connection that no client is using yet.
  *
- * @throws WireError on a server error, a closed connection, or when `timeoutMs` is over
+ * @throws ServerError, or WireError on a closed connection, or when `timeoutMs` is over
  */
 export function simpleQuery(upstream: Upstream, text: string, timeoutMs: number): Promise<TextRows> {
   const { socket, reader } = upstream;
@@ -44,7 +54,8 @@ export function simpleQuery(upstream: Upstream, text: string, timeoutMs: number)
             rows.push(readDataRow(partial.length === 1 ? (partial[0] as Buffer) : Buffer.concat(partial)));
             partial = [];
           } else if (type === Back.errorResponse) {
-            failure = new WireError(errorFields(buffer, start, end).get('M') ?? 'the query failed');
+            const fields = errorFields(buffer, start, end);
+            failure = new ServerError(fields.get('M') ?? 'the query failed', fields.get('C') ?? '');
           } else if (type === Back.parameterStatus) {
             const [name = '', value = ''] = buffer.toString('utf8', start + 5, end).split('\0');
             upstream.parameters.set(name, value);
