@@ -9,7 +9,7 @@ import {
   type Verb,
 } from './classified.ts';
 import { ColumnUses, type Frame } from './column-uses.ts';
-import { isHarmlessFunction } from './functions.ts';
+import { isHarmlessCall } from './functions.ts';
 import { NODE_SPECS, type NodeSpec } from './nodes.ts';
 import { settingRule } from './settings.ts';
 import {
@@ -220,7 +220,7 @@ export class Collector {
     if (name === 'set_config' && (schema === null || schema === 'pg_catalog')) {
       this.#setConfig(list(body.args));
       if (schema === null) this.calls.add(name);
-    } else if (!isHarmlessFunction(name) || (schema !== null && schema !== 'pg_catalog')) {
+    } else if (!isHarmlessCall(schema, name)) {
       this.add('execute', 'function', schema, name);
     } else if (schema === null) {
       this.calls.add(name);
