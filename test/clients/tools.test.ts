@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { ensureDebianPackages, PGBENCH, PSQL } from '../../scripts/need.ts';
 import { run } from '../support/processes.ts';
 import { psqlSession } from './clients.ts';
-import { ensureNewest, type Newest } from './newest.ts';
+import { ensureNewest, NEWEST_PROGRAMS, NEWEST_PROGRAMS_ENV } from './newest.ts';
 import { assertSameLines, DUMP_SCOPE, FULL_SCOPE, type Side, Stage } from './stage.ts';
 
 const SCRIPTS = fileURLToPath(new URL('./scripts/', import.meta.url));
@@ -23,13 +23,19 @@ interface Edition {
   readonly env: Readonly<Record<string, string>>;
 }
 
+const DEBIANS: Edition = { version: '15', path: (program) => program, env: {} };
+const NEWEST: Edition = {
+  version: '18',
+  path: (program) => join(NEWEST_PROGRAMS, program),
+  env: NEWEST_PROGRAMS_ENV,
+};
+
 describe("PostgreSQL's own programs", () => {
   let stage: Stage;
-  let newest: Newest;
   let directory: string;
   before(async () => {
     ensureDebianPackages([PSQL, PGBENCH]);
-    newest = ensureNewest();
+    ensureNewest();
     directory = mkdtempSync(join(tmpdir(), 'postern-tools-'));
     stage = await Stage.start();
   });
@@ -37,11 +43,6 @@ describe("PostgreSQL's own programs", () => {
     await stage?.stop();
     if (directory !== undefined) rmSync(directory, { recursive: true, force: true });
   });
-
-  const editions = (): readonly Edition[] => [
-    { version: '15', path: (program) => program, env: {} },
-    { version: '18', path: (program) => join(newest.programs, program), env: newest.programsEnv },
-  ];
 
   /** Runs a program to its end, which must be good, with standard error behind standard output. */
   async function play(
@@ -57,9 +58,8 @@ describe("PostgreSQL's own programs", () => {
     return said;
   }
 
-  for (const index of [0, 1]) {
-    it(`psql, ${index === 0 ? "Debian's" : 'the newest'}: a session with all its meta-commands`, async (t) => {
-      const edition = editions()[index] as Edition;
+  for (const edition of [DEBIANS, NEWEST]) {
+    it(`psql, of PostgreSQL ${edition.version}: a session with all its meta-commands`, async (t) => {
       await tellVersion(t, edition, 'psql');
       const [direct, through] = await stage.sides(`psql ${edition.version}`);
       const session = (side: Side): Promise<string> => psqlSession(side, edition.path('psql'), edition.env);
@@ -67,8 +67,7 @@ describe("PostgreSQL's own programs", () => {
       await stage.refusedOnlySecrets(through.principal);
     });
 
-    it(`pgbench, ${index === 0 ? "Debian's" : 'the newest'}: set-up, its three modes, pipelines`, async (t) => {
-      const edition = editions()[index] as Edition;
+    it(`pgbench, of PostgreSQL ${edition.version}: set-up, its three modes, pipelines`, async (t) => {
       await tellVersion(t, edition, 'pgbench');
       const [direct, through] = await stage.sides(`pgbench ${edition.version}`);
       for (const side of [direct, through])
@@ -103,8 +102,8 @@ describe("PostgreSQL's own programs", () => {
     });
   }
 
-  it('pg_dump and pg_restore, the newest: plain, custom and directory format, with several jobs', async (t) => {
-    const edition = editions()[1] as Edition;
+  it('pg_dump and pg_restore of PostgreSQL 18: plain, custom and directory format, with several jobs', async (t) => {
+    const edition = NEWEST;
     await tellVersion(t, edition, 'pg_dump');
     const [direct, through] = await stage.sides('pg_dump', DUMP_SCOPE);
     const schemas = ['--schema=conf', '--schema=plain', '--restrict-key=conformance'];

@@ -24,6 +24,10 @@ conn = psycopg.connect("", autocommit=True)
 cur = conn.cursor()
 emit("connect", [conn.info.parameter_status(name) for name in ("server_version", "client_encoding", "standard_conforming_strings")])
 
+if psycopg.pq.version() >= 180000:
+    # 30000 or 30002: as asked for with PGMAXPROTOCOLVERSION.
+    emit("connect", conn.info.full_protocol_version)
+
 for binary in (False, True):
     typed = conn.cursor(binary=binary)
     typed.execute("select * from conf.types order by id")
