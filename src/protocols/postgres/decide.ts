@@ -114,6 +114,12 @@ export class Decider {
     this.#decided.clear();
   }
 
+  /** Whether any mask rule may hold in this session. */
+  get masks(): boolean {
+    const { principal, resource } = this.#who;
+    return this.#directory.masksOf(principal.id, resource.id).length > 0;
+  }
+
   pathChanged(setting: string): void {
     if (setting === this.#pathSetting) return;
     this.#pathSetting = setting;

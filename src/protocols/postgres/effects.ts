@@ -51,6 +51,7 @@ export function effectsOf(
             parameters: null,
             decided: null,
             bound: null,
+            shape: null,
             cursor: true,
           },
         });

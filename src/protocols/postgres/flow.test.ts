@@ -69,6 +69,7 @@ describe('the flow of a session', () => {
         parameters: null,
         decided: null,
         bound: null,
+        shape: null,
         cursor: false,
       };
       it.statements.confirm(it.statements.change('', A, 0));

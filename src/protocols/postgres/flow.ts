@@ -1,4 +1,8 @@
 import type { NativeError } from './errors.ts';
+import type { StatementMask } from './mask.ts';
+import type { CellMask } from './mask-cells.ts';
+import type { MaskedResult } from './mask-results.ts';
+import type { Shape } from './mask-rows.ts';
 import type { Change, Named } from './named.ts';
 import type { ResultLimits } from './result-limits.ts';
 import type { Known } from './statements.ts';
@@ -21,6 +25,8 @@ export interface Portal {
   decided: string | null;
   /** What was recorded when it was bound, until its first Execute takes it over. */
   bound: Bound | null;
+  /** Its columns, once the server has described them; `asked` while that is on its way. */
+  shape: Shape | 'asked' | null;
   /** An SQL cursor: may outlive its transaction. */
   readonly cursor: boolean;
 }
@@ -45,6 +51,8 @@ export class Running {
   rowsBefore = 0;
   bytes = 0;
   tag = '';
+  /** What masks values in its results; null where nothing does. */
+  cells: CellMask[] | null = null;
   /** What its grant says of its result; null where nothing. */
   limits: ResultLimits | null = null;
 
@@ -72,6 +80,13 @@ export class Expected {
   bound: Running | null = null;
   /** Set when what was forwarded is a statement that cannot but fail: the client reads this error instead. */
   denied: NativeError | null = null;
+  /** What has to be masked in its results, and how far that is. */
+  mask: StatementMask | null = null;
+  masked: MaskedResult | null = null;
+  /** Of a Describe or an Execute: the portal. */
+  shaped: Portal | null = null;
+  /** Postern asked it for itself: the client does not hear the answer. */
+  hidden = false;
   statement: Change<Prepared> | null = null;
   portal: Change<Portal> | null = null;
   /** Name changes of PREPARE, DEALLOCATE, DECLARE ... inside a statement. */

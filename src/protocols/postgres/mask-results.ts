@@ -51,7 +51,7 @@ export class ResultMasker {
     if (masked === null) throw undescribed();
     if (masked.rows === null && !masked.untouched) {
       const shape = head.shaped?.shape ?? null;
-      if (shape === null) throw undescribed();
+      if (shape === null || shape === 'asked') throw undescribed();
       this.described(head, shape);
     }
     if (masked.rows === null) return { buffer: reader.buffer, start: reader.start, end: reader.end };
@@ -86,15 +86,20 @@ export class ResultMasker {
 }
 
 function keep(running: Running | null, cells: readonly (CellMask | null)[]): void {
-  for (const cell of cells) if (cell !== null) running?.cells.push(cell);
+  if (running === null) return;
+  running.cells ??= [];
+  for (const cell of cells) if (cell !== null) running.cells.push(cell);
 }
 
 function undescribed(): WireError {
   return new WireError('rows other than those that were described');
 }
 
+const NOTHING: readonly MaskCount[] = [];
+
 /** What was masked in the results of a command, as its record says it. */
-export function maskCounts(cells: readonly CellMask[]): MaskCount[] {
+export function maskCounts(cells: readonly CellMask[] | null): readonly MaskCount[] {
+  if (cells === null) return NOTHING;
   const all = new Map<string, MaskCount>();
   for (const { counts } of cells) {
     for (const [key, { column, rule, rows }] of counts) {

@@ -4,6 +4,7 @@ import { readBind } from './bind.ts';
 import { type Allowed, dependsOnPath } from './decide.ts';
 import { effectsOf, type StatementEffects } from './effects.ts';
 import { Expected, type ExpectedKind, type Portal, type Prepared, Running } from './flow.ts';
+import { maskResults } from './mask-describe.ts';
 import {
   failing,
   missingName,
@@ -118,8 +119,7 @@ export class Requests {
       case Front.execute:
         return this.#execute();
       case Front.describe:
-        this.#target();
-        this.#forward('describe');
+        this.#describe();
         return undefined;
       case Front.close:
         this.#close();
@@ -248,7 +248,15 @@ export class Requests {
     }
     const { known, text } = prepared;
     const { parameters } = bind;
-    const portal: Portal = { known, text, parameters, decided: null, bound: null, cursor: false };
+    const portal: Portal = {
+      known,
+      text,
+      parameters,
+      decided: null,
+      bound: null,
+      shape: null,
+      cursor: false,
+    };
     const expected = new Expected('bind');
     // Nothing of an empty statement runs; what EXECUTE or FETCH would run is settled, and planned, when it runs.
     const runs = known.classified.statements > 0 && known.classified.effects.length === 0;
@@ -264,6 +272,7 @@ export class Requests {
       // The server resolves the names now and keeps to that, whatever the search path is when it runs.
       if (dependsOnPath(known)) portal.decided = fragment;
       // It also plans now, which may evaluate functions of the statement: so the record comes before, and not at Execute.
+      expected.mask = decision.mask;
       const running = this.#record(decision, text, parameters);
       portal.bound = { running, fragment };
       expected.bound = running;
@@ -329,6 +338,7 @@ export class Requests {
     session.ran(decision.grant);
     const expected = new Expected(kind);
     expected.running = running;
+    if (decision.mask !== null) maskResults(expected, decision.mask, portal, session, this.#reader);
     expected.changesCatalog = classified.changesCatalog;
     expected.copies = classified.copy === 'in' || (classified.copy !== null && classified.statements > 1);
     effects.apply(expected);
@@ -416,6 +426,17 @@ export class Requests {
     const last = flow.expected.at(-1);
     if (last !== undefined && last.kind !== 'sync' && last.kind !== 'query') outbox.add(FLUSH);
     return flow.drained();
+  }
+
+  #describe(): void {
+    const { flow } = this.#session;
+    const { isStatement, name } = this.#target();
+    const expected = this.#forward('describe');
+    if (isStatement || !this.#session.decider.masks) return;
+    const portal = flow.portals.resolve(name, flow.batch);
+    if (typeof portal !== 'object') return;
+    expected.shaped = portal;
+    portal.shape ??= 'asked';
   }
 
   #close(): void {

@@ -1,6 +1,10 @@
 import { nowMicros } from '../../core/time.ts';
+import type { ContentMask } from '../../masking/rules.ts';
 import { errorResponse, type NativeError } from './errors.ts';
 import type { Expected, Running } from './flow.ts';
+import { maskMessage } from './mask-errors.ts';
+import { MaskedResult, ResultMasker } from './mask-results.ts';
+import { readShape } from './mask-rows.ts';
 import { nothingFollows, type ResultLimits } from './result-limits.ts';
 import type { PgSession } from './session.ts';
 import { readDataRow } from './simple-query.ts';
@@ -25,12 +29,18 @@ export class Responses {
   #row: Buffer[] = [];
   /** The client has read an error that the server knows nothing of: it waits for ReadyForQuery. */
   #muted = false;
+  readonly #masker: ResultMasker;
+  /** Something in this transaction may quote masked values in an error. */
+  #sensitive = false;
+  /** What is looked for in messages of the server. */
+  #content: readonly ContentMask[] = [];
   /** The last ErrorResponse of the server ended the connection. */
   fatal = false;
 
   constructor(session: PgSession, reader: FrameReader) {
     this.#session = session;
     this.#reader = reader;
+    this.#masker = new ResultMasker(session.gateway.limits.messageBytes);
   }
 
   /** Whether a message of Postern's own can go to the client now without breaking one of the server's. */
@@ -60,6 +70,10 @@ export class Responses {
     if (head?.kind === 'internal') {
       if (this.#internal(head)) return;
     }
+    if (head !== undefined && head.mask !== null) {
+      if (head.mask.sensitive) this.#sensitive = true;
+      this.#content = head.mask.masks.plan.content;
+    }
     switch (type) {
       case Back.dataRow:
         if (head !== undefined && head.running !== null) {
@@ -67,11 +81,21 @@ export class Responses {
           if (first) head.running.rows += 1;
           head.running.bytes += end - start;
         }
+        if (head !== undefined && head.masked !== null) {
+          const piece = this.#masker.row(head, this.#reader);
+          if (piece !== null && !this.#muted) this.#pass(piece.buffer, piece.start, piece.end);
+          return;
+        }
         break;
       case Back.copyData:
         if (head !== undefined && head.running !== null) {
           if (head.running.limits !== null && !this.#mayPass(head.running.limits)) return;
           head.running.bytes += end - start;
+        }
+        if (head !== undefined && head.masked !== null && head.masked.copy !== null) {
+          const pieces = this.#masker.copyData(head.masked.copy, this.#reader);
+          for (const piece of pieces) if (!this.#muted) this.#pass(piece, 0, piece.length);
+          return;
         }
         break;
       case Back.commandComplete:
@@ -95,7 +119,15 @@ export class Responses {
         break;
       case Back.rowDescription:
       case Back.noData:
-        if (head?.kind === 'describe') this.#answered(head, 'describe');
+        if (type === Back.rowDescription && head !== undefined) {
+          if (head.shaped !== null && head.kind === 'describe')
+            head.shaped.shape = readShape(buffer, start, end);
+          else if (head.masked !== null) this.#masker.described(head, readShape(buffer, start, end));
+        }
+        if (head?.kind === 'describe') {
+          this.#answered(head, 'describe');
+          if (head.hidden) return;
+        }
         break;
       case Back.copyInResponse:
         if (head?.kind !== 'query' && head?.kind !== 'execute')
@@ -103,7 +135,7 @@ export class Responses {
         flow.copyBegins(head);
         break;
       case Back.errorResponse:
-        if (this.#failed(head)) return;
+        if (this.#failed(head) || this.#withheld()) return;
         break;
       case Back.readyForQuery:
         this.#ready(String.fromCharCode(buffer[start + 5] ?? 0));
@@ -113,9 +145,14 @@ export class Responses {
         break;
       case Back.copyDone:
         if (head?.running?.limits?.cut === true) return;
+        head?.masked?.copy?.end();
         break;
       case Back.copyOutResponse:
+        if (head !== undefined && head.masked !== null) this.#masker.copyBegins(head, buffer, start, end);
+        break;
       case Back.noticeResponse:
+        if (this.#withheld()) return;
+        break;
       case Back.notificationResponse:
       case Back.parameterDescription:
         break;
@@ -124,6 +161,16 @@ export class Responses {
     }
     if (this.#muted && !UNASKED.has(type)) return;
     this.#pass(buffer, start, end);
+  }
+
+  /** The current error or notice may not be shown as it is: then it has been replaced. */
+  #withheld(): boolean {
+    const { buffer, start, end } = this.#reader;
+    if (!this.#sensitive && this.#content.length === 0) return false;
+    const masked = maskMessage(buffer, start, end, this.#sensitive, this.#content);
+    if (masked === null) return false;
+    if (!this.#muted || buffer[start] === Back.noticeResponse) this.#pass(masked, 0, masked.length);
+    return true;
   }
 
   /** Whether a row, or a piece of one, may go to the client. */
@@ -188,6 +235,7 @@ export class Responses {
       this.#breakOff(head, limits);
       if (this.#session.ended) return true;
     } else if (head.running !== null) note(head.running, tag);
+    if (head.masked !== null) head.masked = nextStatement(head.masked);
     if (head.kind === 'query') return limits?.cut === true;
     this.#finish(head, 'ok', head.running?.tag ?? '');
     flow.confirm(head);
@@ -243,6 +291,9 @@ export class Responses {
     if (head.kind !== 'query') {
       flow.drop(head);
       flow.expected.shift();
+      const next = flow.expected[0];
+      // It was asked on behalf of the Execute behind it, which would have failed alike.
+      if (head.hidden && next !== undefined) this.#finish(next, 'error', fields.get('C') ?? '');
       this.#skip();
     }
     flow.settle();
@@ -268,6 +319,7 @@ export class Responses {
     flow.skipping = false;
     flow.copyIn = false;
     flow.status = status(letter.charCodeAt(0));
+    if (flow.status === 'I') this.#sensitive = false;
     if (head !== undefined) {
       if (head.kind !== 'query' && head.kind !== 'sync') throw new WireError('ready before all was answered');
       this.#finish(head, 'ok', head.running?.tag ?? '');
@@ -331,6 +383,12 @@ function stoppedBy({ running }: Expected, sqlstate: string | undefined): NativeE
 const QUERY_CANCELED = '57014';
 
 export const SHOW_SEARCH_PATH = query('SHOW search_path');
+
+function nextStatement({ statement }: MaskedResult): MaskedResult {
+  const next = new MaskedResult();
+  next.statement = statement + 1;
+  return next;
+}
 
 function note(running: Running, tag: string): void {
   running.tag = running.tag === '' ? tag : `${running.tag}; ${tag}`.slice(0, 200);

@@ -7,6 +7,7 @@ import { Decider, isActive } from './decide.ts';
 import { errorResponse, type NativeError } from './errors.ts';
 import { Expected, Flow, type Portal, type Prepared, type Running } from './flow.ts';
 import { IdleFor } from './idle-for.ts';
+import { maskCounts } from './mask-results.ts';
 import { Named } from './named.ts';
 import { Outbox } from './outbox.ts';
 import { PathWatch } from './path-watch.ts';
@@ -93,7 +94,7 @@ export class PgSession implements LiveSession {
     this.records = new SessionRecords(who);
     // DEALLOCATE ALL and DISCARD ALL leave the unnamed statement.
     this.flow = new Flow(new Named<Prepared>(''), new Named<Portal>());
-    this.decider = new Decider(who, gateway.directory, parts.catalog, parts.searchPath);
+    this.decider = new Decider(who, gateway.directory, parts.catalog, parts.searchPath, gateway.maskKey);
     this.outbox = new Outbox(upstream.socket, gateway.recorder, who.resource.durability, () =>
       this.updateFlowControl(),
     );
@@ -172,7 +173,16 @@ export class PgSession implements LiveSession {
     running.open = false;
     this.#outcomeMicros = micros;
     const { id, startedMicros, rows, bytes } = running;
-    const record = this.records.outcome(id, micros, status, code, rows, bytes, micros - startedMicros);
+    const record = this.records.outcome(
+      id,
+      micros,
+      status,
+      code,
+      rows,
+      bytes,
+      micros - startedMicros,
+      maskCounts(running.cells),
+    );
     this.gateway.recorder.append(record);
   }
 
