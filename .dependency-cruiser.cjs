@@ -23,7 +23,7 @@ const rooms = {
     'gateway',
   ],
   protocols: ['core', 'masking'],
-  gateway: ['core', 'ledger', 'masking', 'protocols'],
+  gateway: ['core', 'ledger', 'protocols'],
   // The command line is the top: `serve` starts every room, the other commands speak to the API.
   cli: [
     'core',
