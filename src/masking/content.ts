@@ -2,9 +2,9 @@
 import { findSecrets } from './detectors.ts';
 import type { Span } from './digits.ts';
 import { maskJsonTokens } from './json-tokens.ts';
+import { redacted } from './redacted.ts';
 import type { ContentMask } from './rules.ts';
 import { maskText } from './text.ts';
-import { maskTyped } from './transforms.ts';
 
 /** Longest text that is searched, in characters. A longer one is masked whole: what is in it is not known. */
 export const CONTENT_MAX = 65_536;
@@ -48,8 +48,7 @@ export function maskContent(masks: readonly ContentMask[], type: string, text: s
   const [strictest] = masks;
   if (strictest === undefined || !isSearched(type)) return null;
   if (text.length > CONTENT_MAX) {
-    const whole = { ...strictest, transform: { kind: 'redact' } } as const;
-    return { text: maskTyped(whole, type, text), masks: [strictest] };
+    return { text: redacted(type), masks: [strictest] };
   }
   const applied = new Set<ContentMask>();
   const inText = (value: string): string | null => maskSpans(masks, value, applied);

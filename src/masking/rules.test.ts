@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { TRANSFORMS } from '../core/masks.ts';
+import { TRANSFORMS, type Transform } from '../core/masks.ts';
 import { CLASS_NAMES, CLASSES, withClasses } from './classes.ts';
 import { parseColumnPattern, parseNamePattern } from './patterns.ts';
 import { KEY, ruleView, TRANSFORM_EXAMPLES } from './plan.fixture.ts';
-import { compileMasks } from './rules.ts';
+import { type CompiledMask, compileMasks } from './rules.ts';
+import { maskTyped } from './transforms.ts';
 
 const planOf = (...rules: Parameters<typeof compileMasks>[0]) => compileMasks(rules, KEY);
 
@@ -74,6 +75,37 @@ test('a further rule never makes a mask milder', () => {
       assert.ok(rank(after.transform.kind) <= rank(before.transform.kind));
     }),
   );
+});
+
+test('a rule that allows probes does not lift one that denies them, however strict it is', () => {
+  const denying = ruleView({ columns: ['a.b.c'] }, { kind: 'partial', keep: 4 }, { probes: 'deny' });
+  const allowing = ruleView({ columns: ['a.b.*'] }, { kind: 'null' }, { probes: 'allow' });
+  const mask = planOf(denying, allowing).forColumn('a', 'b', 'c');
+  assert.deepEqual([mask?.transform.kind, mask?.probes, mask?.rule.id], ['null', 'deny', allowing.id]);
+  assert.equal(planOf(denying, allowing).forColumn('a', 'b', 'd')?.probes, 'allow');
+});
+
+test('a mild mask of a column does not show what a detector would have hidden', () => {
+  const text = 'paid by card of the customer on file, 4111111111111111';
+  const card = ruleView({ detectors: ['card'] });
+  const column = (...transform: Transform[]): (string | null)[] =>
+    transform.map((each) => {
+      const mask = planOf(card, ruleView({ columns: ['a.b.c'] }, each)).forColumn('a', 'b', 'c');
+      assert.ok(mask);
+      return maskTyped(mask, 'text', text);
+    });
+  assert.deepEqual(column({ kind: 'partial', keep: 16 }), ['****n file, [masked]']);
+  const number = '4111111111111111, a card';
+  const mask = planOf(
+    card,
+    ruleView({ columns: ['a.b.c'] }, { kind: 'generalise', date: 'year', bucket: 7, prefix: 8 }),
+  );
+  assert.equal(maskTyped(mask.forColumn('a', 'b', 'c') as CompiledMask, 'text', number), '[masked]***');
+  const hidden = planOf(
+    ruleView({ detectors: ['card'] }, { kind: 'null' }),
+    ruleView({ columns: ['a.b.c'] }, { kind: 'partial', keep: 4 }),
+  );
+  assert.equal(maskTyped(hidden.forColumn('a', 'b', 'c') as CompiledMask, 'text', text), null);
 });
 
 test('a retired rule masks nothing, and a plan without rules says that there is nothing to do', () => {

@@ -1,7 +1,7 @@
 /**
  * Mask rules compiled for one session. The order in which they count: the strictest transform wins (`TRANSFORMS`),
- * among equals the one that keeps less, then the pattern that says more literally, then the older rule. So a further
- * rule can only hide more: there is no rule that lifts another.
+ * among equals the one that keeps less, then the pattern that says more literally, then the older rule. One rule that
+ * denies probes denies them. So a further rule can only hide more: there is no rule that lifts another.
  */
 import type { DetectorName, Probes, Transform } from '../core/masks.ts';
 import { TRANSFORMS } from '../core/masks.ts';
@@ -24,6 +24,8 @@ export interface CompiledMask {
   /** What digests are made for: those of whole columns say nothing about those of content. */
   readonly domain: 'column' | 'content';
   readonly key: MaskKey;
+  /** What may not be seen in what a milder mask of a column leaves. */
+  readonly content?: readonly ContentMask[];
 }
 
 /** A mask for what detectors find in text. */
@@ -70,17 +72,18 @@ export function compileMasks(rules: readonly MaskRuleView[], key: Uint8Array): M
     const columns = match.columns.map(parseColumnPattern);
     const names = match.names.map(parseNamePattern);
     if (columns.length + names.length > 0) {
-      entries.push({ mask: { ...shared, domain: 'column' }, columns, names });
+      entries.push({ mask: { ...shared, domain: 'column', content }, columns, names });
     }
     if (match.detectors.length > 0) {
       content.push({ ...shared, domain: 'content', detectors: match.detectors });
     }
   }
   const known = new Map<string, CompiledMask | null>();
+  content.sort((a, b) => byStrictness(a, b));
   return {
     any: entries.length + content.length > 0,
     columns: entries.length > 0,
-    content: content.sort((a, b) => byStrictness(a, b)),
+    content,
     forColumn(schema, table, column) {
       if (entries.length === 0) return null;
       const at = `${schema}\0${table}\0${column}`;
@@ -96,13 +99,16 @@ export function compileMasks(rules: readonly MaskRuleView[], key: Uint8Array): M
 
 function find(entries: readonly Entry[], names: readonly [string, string, string]): CompiledMask | null {
   let best: { readonly mask: CompiledMask; readonly literals: number } | null = null;
+  let probes: Probes = 'allow';
   for (const { mask, columns, names: globs } of entries) {
     const literals = specificity(columns, globs, names);
     if (literals < 0) continue;
+    if (mask.probes === 'deny') probes = 'deny';
     const order = best === null ? -1 : byStrictness(mask, best.mask, literals, best.literals);
     if (order < 0) best = { mask, literals };
   }
-  return best?.mask ?? null;
+  // A rule that allows probes does not lift the one that denies them.
+  return best === null || best.mask.probes === probes ? (best?.mask ?? null) : { ...best.mask, probes };
 }
 
 /** How many literal characters the most literal pattern has that matches; -1 where none does. */

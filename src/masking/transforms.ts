@@ -3,32 +3,11 @@
  * that a type cannot hold gives NULL, since a made-up value would be taken for a real one.
  */
 import type { Transform } from '../core/masks.ts';
+import { maskContent } from './content.ts';
 import { ceilingOf, generalNumber, hashNumber, isNumeric, partialNumber, tokenNumber } from './numbers.ts';
+import { redacted, TEXT } from './redacted.ts';
 import type { CompiledMask } from './rules.ts';
-import { generalAddress, generalTime, type Keyed, MASKED, maskText } from './text.ts';
-
-/** Types whose values are any text. */
-const TEXT: ReadonlySet<string> = new Set(['text', 'varchar', 'bpchar', 'citext', 'name', 'unknown']);
-
-/** What a redacted value is, by type; text types aside. Types that are not here become NULL. */
-const REDACTED: ReadonlyMap<string, string> = new Map([
-  ['char', '*'],
-  ['xml', '<masked/>'],
-  ['json', `"${MASKED}"`],
-  ['jsonb', `"${MASKED}"`],
-  ['bool', 'f'],
-  ['uuid', '00000000-0000-0000-0000-000000000000'],
-  ['bytea', '\\x'],
-  ['date', '1900-01-01'],
-  ['timestamp', '1900-01-01 00:00:00'],
-  ['timestamptz', '1900-01-01 00:00:00+00'],
-  ['time', '00:00:00'],
-  ['timetz', '00:00:00+00'],
-  ['interval', '00:00:00'],
-  ['inet', '0.0.0.0'],
-  ['cidr', '0.0.0.0/0'],
-  ['macaddr', '00:00:00:00:00:00'],
-]);
+import { generalAddress, generalTime, type Keyed, maskText } from './text.ts';
 
 /**
  * The masked form of a value of a column.
@@ -40,11 +19,13 @@ const REDACTED: ReadonlyMap<string, string> = new Map([
 export function maskTyped(mask: CompiledMask, type: string, text: string): string | null {
   const { transform } = mask;
   if (transform.kind === 'null') return null;
-  if (TEXT.has(type)) {
-    // Upper and lower case are equal in this type, so they must give equal masks.
-    return maskText(transform, mask, type === 'citext' ? text.toLowerCase() : text);
-  }
   if (transform.kind === 'redact') return redacted(type);
+  if (TEXT.has(type)) {
+    const searched = searchedFirst(mask, type, text);
+    if (searched === null) return null;
+    // Upper and lower case are equal in this type, so they must give equal masks.
+    return maskText(transform, mask, type === 'citext' ? searched.toLowerCase() : searched);
+  }
   if (isNumeric(type)) return maskNumber(transform, mask, type, text);
   if (type === 'uuid') return maskUuid(transform, mask, text);
   if (type === 'bytea' && transform.kind === 'hash') {
@@ -56,9 +37,11 @@ export function maskTyped(mask: CompiledMask, type: string, text: string): strin
   return transform.kind === 'generalise' ? general(transform, type, text) : null;
 }
 
-function redacted(type: string): string | null {
-  if (isNumeric(type)) return '0';
-  return type.startsWith('_') ? '{}' : (REDACTED.get(type) ?? null);
+/** What is left of a value is searched for what may not be shown at all; null for NULL. */
+function searchedFirst({ transform, content = [] }: CompiledMask, type: string, text: string): string | null {
+  if (transform.kind !== 'partial' && transform.kind !== 'generalise') return text;
+  const found = maskContent(content, type, text);
+  return found === null ? text : found.text;
 }
 
 function maskNumber(transform: Transform, keyed: Keyed, type: string, text: string): string | null {
