@@ -100,7 +100,7 @@ test('a mild mask of a column does not show what a detector would have hidden', 
     card,
     ruleView({ columns: ['a.b.c'] }, { kind: 'generalise', date: 'year', bucket: 7, prefix: 8 }),
   );
-  assert.equal(maskTyped(mask.forColumn('a', 'b', 'c') as CompiledMask, 'text', number), '[masked]***');
+  assert.equal(maskTyped(mask.forColumn('a', 'b', 'c') as CompiledMask, 'text', number), '[masked***');
   const hidden = planOf(
     ruleView({ detectors: ['card'] }, { kind: 'null' }),
     ruleView({ columns: ['a.b.c'] }, { kind: 'partial', keep: 4 }),
