@@ -25,6 +25,7 @@ export class ShownPayloads {
   readonly #mode: TextMode;
   readonly #fitting = new Map<string, Given>();
   readonly #scratch: Uint8Array = new Uint8Array(SCRATCH);
+  readonly #text: Uint8Array = this.#scratch.subarray(SALT_BYTES);
   readonly #counts = { full: 0, masked: 0, withheld: 0, erased: 0, missing: 0 };
   readonly #erased: (record: LeafRecord, kind: string, commitment: string) => boolean;
 
@@ -106,11 +107,16 @@ export class ShownPayloads {
       return all.length === bytes ? commitmentOf(Buffer.from(salt, 'hex'), all) : null;
     }
     for (let i = 0; i < SALT_BYTES; i++) {
-      this.#scratch[i] = Number.parseInt(salt.slice(2 * i, 2 * i + 2), 16);
+      this.#scratch[i] = (digit(salt.charCodeAt(2 * i)) << 4) | digit(salt.charCodeAt(2 * i + 1));
     }
-    const { written } = UTF8.encodeInto(data, this.#scratch.subarray(SALT_BYTES));
+    const { written } = UTF8.encodeInto(data, this.#text);
     return written === bytes ? hash('sha256', this.#scratch.subarray(0, SALT_BYTES + bytes), 'hex') : null;
   }
+}
+
+/** The value of a hexadecimal digit, by the code of its character in lower case. */
+function digit(code: number): number {
+  return code <= 0x39 ? code - 0x30 : code - 0x57;
 }
 
 /** In which form a payload is shown; null where it has not exactly the members of one. */

@@ -35,6 +35,12 @@ const END = new RegExp(
   'y',
 );
 
+/** What stands in the two ends. */
+const ENDS: ReadonlySet<string> = new Set([
+  ...['v', 'leaf', 'principalSeq', 'payloads', 'id', 'time'],
+  ...['intent', 'status', 'code', 'rows', 'bytes', 'durationUs'],
+]);
+
 /**
  * Reads entries, each as `JSON.parse` does. Most records of a log repeat others but for a few members at both ends, in the
  * form in which Postern writes them. Where the ends have exactly that form, the middle is parsed once, as an object of its
@@ -59,23 +65,21 @@ export class RecordReader {
     const from = HEAD.lastIndex;
     if (text.slice(from, from + OUTCOME.length) !== OUTCOME) {
       const shared = this.#shared(text.slice(from, -1));
-      return shared === null ? null : { record: { ...begun(head), ...shared.members } as never, shared };
+      return shared === null ? null : { record: begun(shared.members, head) as LeafRecord, shared };
     }
     const to = text.lastIndexOf(INTENT);
     END.lastIndex = to;
     const end = to < from ? null : END.exec(text);
     const shared = end === null ? null : this.#shared(text.slice(from, to));
     if (end === null || shared === null) return null;
-    const [, intent, status, code, rows, bytes, durationUs] = end;
-    const rest = {
-      intent,
-      status,
-      code,
-      rows: Number(rows),
-      bytes: Number(bytes),
-      durationUs: Number(durationUs),
-    };
-    return { record: { ...begun(head), ...shared.members, ...rest } as never, shared };
+    const record: Record<string, unknown> = begun(shared.members, head);
+    record.intent = end[1];
+    record.status = end[2];
+    record.code = end[3];
+    record.rows = Number(end[4]);
+    record.bytes = Number(end[5]);
+    record.durationUs = Number(end[6]);
+    return { record: record as LeafRecord, shared };
   }
 
   /** What a list of members says; null where it is none. */
@@ -84,8 +88,9 @@ export class RecordReader {
     if (known !== undefined) return known;
     try {
       const shared = { members: JSON.parse(`{${list}}`) as Shared['members'] };
-      // Without any member, there is a comma too many.
-      if (Object.keys(shared.members).length === 0) return null;
+      const names = Object.keys(shared.members);
+      // Without any member there is a comma too many; with one of the ends again, the last would count.
+      if (names.length === 0 || names.some((name) => ENDS.has(name))) return null;
       if (this.#known.size >= KEPT) this.#known.clear();
       this.#known.set(list, shared);
       return shared;
@@ -95,14 +100,19 @@ export class RecordReader {
   }
 }
 
-/** The members at the beginning. */
-function begun(head: RegExpExecArray): object {
-  const [, leaf, seq, statement, bytes, parameters, more, id, time] = head;
-  const own = { v: 1, leaf: Number(leaf), id, time };
-  const numbered = seq === undefined ? own : { ...own, principalSeq: Number(seq) };
-  if (statement === undefined) return numbered;
-  const first = { commitment: statement, bytes: Number(bytes) };
-  if (parameters === undefined) return { ...numbered, payloads: { statement: first } };
-  const second = { commitment: parameters, bytes: Number(more) };
-  return { ...numbered, payloads: { statement: first, parameters: second } };
+/** A record with the members at the beginning; one literal, since that is made fastest. */
+function begun(members: Shared['members'], head: RegExpExecArray): Record<string, unknown> {
+  const [leaf, id, time] = [Number(head[1]), head[7], head[8]];
+  const record: Record<string, unknown> =
+    head[2] === undefined
+      ? { ...members, v: 1, leaf, id, time }
+      : { ...members, v: 1, leaf, id, time, principalSeq: Number(head[2]) };
+  if (head[3] !== undefined) record.payloads = committed(head);
+  return record;
+}
+
+function committed(head: RegExpExecArray): object {
+  const statement = { commitment: head[3], bytes: Number(head[4]) };
+  if (head[5] === undefined) return { statement };
+  return { statement, parameters: { commitment: head[5], bytes: Number(head[6]) } };
 }
