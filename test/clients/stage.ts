@@ -13,9 +13,11 @@ const SCHEMA = readFileSync(new URL('./conformance.sql', import.meta.url), 'utf8
 export const FULL_SCOPE =
   'all on conf.*, plain.*, public.*, pg_temp.*; listen, notify on conformance; execute on pg_catalog.pg_notify';
 
-/** What pg_dump calls beside what everybody may: the values of sequences, the snapshot that its jobs share; and what it reads. */
-export const DUMP_SCOPE = `${FULL_SCOPE}, pg_catalog.pg_get_sequence_data, pg_catalog.pg_export_snapshot;
-  select on pg_catalog.pg_subscription, pg_catalog.pg_db_role_setting`;
+/** What docs/clients.md says that pg_dump needs. */
+export const DUMP_SCOPE = `select, copy, lock on conf.*, plain.*;
+  select on pg_catalog.pg_subscription, pg_catalog.pg_db_role_setting;
+  execute on pg_catalog.pg_get_sequence_data, pg_catalog.pg_export_snapshot`;
+
 /** One way to a database. */
 export interface Side {
   readonly name: 'direct' | 'through';
@@ -103,6 +105,12 @@ export class Stage {
       { name: 'direct', env: direct, principal, database: names[0], neutral },
       { name: 'through', env: through, principal, database: names[1], neutral },
     ];
+  }
+
+  /** The same side as another principal, with another scope. */
+  async as(principal: string, scope: string, side: Side): Promise<Side> {
+    const who = await this.credential(principal, scope);
+    return { ...side, principal, env: { ...side.env, PGUSER: who.username, PGPASSWORD: who.password } };
   }
 
   /** A new principal with a grant of `scope` and a credential bound to it. */
