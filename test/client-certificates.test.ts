@@ -1,11 +1,11 @@
 /** Client certificates from the command line to the database: issued, used, revoked, and everything that does not work. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
+import { newClientKey } from '../src/cli/support/client-key.ts';
 import { startup } from '../src/protocols/postgres/wire.ts';
 import { makeServerCertificate } from './support/certificates.ts';
 import { CommandLine } from './support/command-line.ts';
@@ -84,22 +84,14 @@ describe('client certificates', () => {
     assert.ok(items.some(({ kind }) => kind === 'certificate'));
   });
 
-  it('are issued for the key of a request that openssl made', async () => {
-    const key = join(line.home, 'own.key');
-    const csr = join(line.home, 'own.csr');
-    execFileSync(
-      'openssl',
-      [
-        ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
-        ...['-keyout', key, '-subj', '/CN=postgres', '-out', csr],
-      ],
-      { stdio: 'ignore' },
-    );
+  it('are issued for the key of a request that was made elsewhere', async () => {
+    const { keyPem, csrPem } = await newClientKey();
+    const csr = line.file('own.csr', csrPem);
     const pem = await line.ok([
       ...['credential', 'issue', '--principal', 'batch', '--kind', 'certificate', '--csr', csr],
     ]);
     assert.match(pem, /^-----BEGIN CERTIFICATE-----/);
-    assert.equal(await knock(pem, readFileSync(key, 'utf8')), 'let in');
+    assert.equal(await knock(pem, keyPem), 'let in');
   });
 
   it('are refused to whoever asks wrongly, before anything is issued', async () => {

@@ -7,12 +7,14 @@ import { uuidv7 } from '../core/ids.ts';
 import type { Actor, ChangeRecord, RecordBase, Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
+import { Bindings } from '../identity/bindings.ts';
 import { Credentials } from '../identity/credentials.ts';
 import { Persons } from '../identity/persons.ts';
 import { Principals } from '../identity/principals.ts';
 import { Setup } from '../identity/setup.ts';
 import { ApiTokens } from '../identity/tokens.ts';
 import { ChangeLog, type ChangeSink, dropOrphans, recover } from '../store/changes.ts';
+import { listBindings } from '../store/queries.ts';
 import { Store } from '../store/store.ts';
 import { loadMasterKey } from '../vault/master-key.ts';
 import { sealedSetting } from '../vault/sealed-setting.ts';
@@ -20,6 +22,7 @@ import { SecretBox } from '../vault/secrets.ts';
 import { Erasures } from './erasures.ts';
 import { Grants } from './grants.ts';
 import { Holds } from './holds.ts';
+import { Issuers } from './issuers.ts';
 import { Masks } from './masks.ts';
 import { Resources } from './resources.ts';
 import { Retention } from './retention.ts';
@@ -41,7 +44,7 @@ export interface ControlOptions {
   readonly masterKey?: Buffer;
   readonly validateScope?: ValidateScope;
   /** Told of faults that no caller hears of; `error` is null when sweeping works again. */
-  readonly onFault?: (what: 'sweep' | 'vault', error: unknown) => void;
+  readonly onFault?: (what: 'sweep' | 'vault' | 'issuer', error: unknown) => void;
 }
 
 /** Secrets of this installation. */
@@ -56,6 +59,7 @@ export class Control {
   readonly setup: Setup;
   readonly principals: Principals;
   readonly credentials: Credentials;
+  readonly bindings: Bindings;
   readonly resources: Resources;
   readonly grants: Grants;
   readonly masks: Masks;
@@ -70,6 +74,7 @@ export class Control {
   readonly #changes: ChangeLog;
   readonly #options: ControlOptions;
   #version = 1;
+  readonly #issuers: Issuers;
   #stopSweeps: (() => Promise<void>) | null = null;
 
   private constructor(options: ControlOptions, store: Store, box: SecretBox, keys: Keys) {
@@ -89,6 +94,13 @@ export class Control {
     this.setup = new Setup(db, this.#changes);
     this.principals = new Principals(db, this.#changes);
     this.credentials = new Credentials(options.dataDir, db, this.#changes, keys.scramSalt);
+    this.#issuers = new Issuers({
+      wanted: async () => (await listBindings(db, { status: 'active' })).map(({ issuer }) => issuer),
+      publish: (issuers) =>
+        this.#changes.exclusive(() => this.#publish({ version: this.#version + 1, issuers })),
+      onFault: (error) => options.onFault?.('issuer', error),
+    });
+    this.bindings = new Bindings(db, this.#changes, (issuer) => this.#issuers.prepare(issuer));
     this.resources = new Resources(db, this.#changes, box);
     this.grants = new Grants(db, this.#changes, options.validateScope ?? validateScope);
     this.masks = new Masks(db, this.#changes);
@@ -120,7 +132,8 @@ export class Control {
     const onFault = (error: unknown): void => this.#options.onFault?.('vault', error);
     return this.#changes.exclusive(async () => {
       const { withdrawn } = this.#changes;
-      const snapshot = await snapshotOf(this.#store.db, this.resources, this.#version, onFault);
+      const tables = await snapshotOf(this.#store.db, this.resources, this.#version, onFault);
+      const snapshot: Snapshot = { ...tables, issuers: this.#issuers.views() };
       const delta = await withdrawalOf(this.resources, withdrawn, this.#version);
       return delta === null ? snapshot : withdrawFrom(snapshot, delta);
     });
@@ -150,8 +163,9 @@ export class Control {
     return record.id;
   }
 
-  /** Starts the timer that records what ends by itself. */
+  /** Starts the timer that records what ends by itself, and the one that fetches issuers' keys. */
   start(): void {
+    this.#issuers.start();
     this.#stopSweeps ??= startSweeps(this.#changes, this.grants, this.principals, (error) =>
       this.#options.onFault?.('sweep', error),
     );
@@ -159,6 +173,7 @@ export class Control {
 
   /** Stops the sweeps, lets the change under way finish and closes the database. */
   async close(): Promise<void> {
+    await this.#issuers.close();
     await this.#stopSweeps?.();
     this.#stopSweeps = null;
     await this.#changes.exclusive(() => this.#store.close());

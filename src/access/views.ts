@@ -10,8 +10,15 @@ import type {
   ResourceView,
   Snapshot,
 } from '../core/views.ts';
-import type { Credential, Grant, MaskRule, Principal, Resource } from '../store/entities.ts';
-import { listCredentials, listGrants, listMasks, listPrincipals, listResources } from '../store/queries.ts';
+import type { Binding, Credential, Grant, MaskRule, Principal, Resource } from '../store/entities.ts';
+import {
+  listBindings,
+  listCredentials,
+  listGrants,
+  listMasks,
+  listPrincipals,
+  listResources,
+} from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import type { Resources } from './resources.ts';
 
@@ -52,6 +59,18 @@ const maskView = (m: MaskRule): MaskRuleView => ({
 });
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
+
+export const bindingView = (b: Binding): CredentialView => ({
+  id: b.id,
+  principalId: b.principal.id,
+  grantId: null,
+  kind: b.kind,
+  expiresAt: Number.MAX_SAFE_INTEGER,
+  status: b.status === 'active' ? 'active' : 'revoked',
+  issuer: b.issuer,
+  audience: b.audience,
+  claims: b.claims,
+});
 
 /** Null where the verifier is missing, which a crash between verifier and record cannot cause but a restored backup can: nobody can prove such a credential, so no worker needs it. */
 async function credentialView(db: StateDb, c: Credential): Promise<CredentialView | null> {
@@ -107,7 +126,10 @@ export async function snapshotOf(
     principals: (await listPrincipals(db, {})).map(principalView),
     resources: resourceViews,
     grants: (await listGrants(db, { status: 'active' })).map(grantView),
-    credentials: credentials.filter((view) => view !== null),
+    credentials: [
+      ...credentials.filter((view) => view !== null),
+      ...(await listBindings(db, { status: 'active' })).map(bindingView),
+    ],
     masks: (await listMasks(db, { status: 'active' })).map(maskView),
   };
 }
@@ -129,6 +151,7 @@ export async function deltaOf(
     if (change.entity === 'resource') resourceViews.push(await resources.view(change.after as Resource));
     if (change.entity === 'grant') grants.push(grantView(change.after as Grant));
     if (change.entity === 'mask') masks.push(maskView(change.after as MaskRule));
+    if (change.entity === 'binding') credentials.push(bindingView(change.after as Binding));
     if (change.entity === 'credential') {
       const view = await credentialView(db, change.after as Credential);
       if (view) credentials.push(view);

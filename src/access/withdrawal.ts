@@ -1,9 +1,9 @@
 /** What is taken away by records that are written while state does not take them: workers are told of it all the same. */
 import type { ChangeRecord } from '../core/record.ts';
 import type { CredentialView, Delta, Snapshot } from '../core/views.ts';
-import type { Credential, Grant, Principal, Resource } from '../store/entities.ts';
+import type { Binding, Credential, Grant, Principal, Resource } from '../store/entities.ts';
 import type { Resources } from './resources.ts';
-import { grantView, principalView } from './views.ts';
+import { bindingView, grantView, principalView } from './views.ts';
 
 /** Fits no proof. */
 const NO_KEY = Buffer.alloc(32).toString('base64');
@@ -38,7 +38,10 @@ export async function withdrawalOf(
     principals: after<Principal>('principal').map(principalView),
     resources: await Promise.all(after<Resource>('resource').map((resource) => resources.view(resource))),
     grants: after<Grant>('grant').map(grantView),
-    credentials: after<Credential>('credential').map(credentialView),
+    credentials: [
+      ...after<Credential>('credential').map(credentialView),
+      ...after<Binding>('binding').map(bindingView),
+    ],
   };
 }
 

@@ -44,6 +44,10 @@ export const RIGHTS = {
   'credential.issue': { roles: ['admin'], own: true },
   'credential.list': { roles: INVENTORY, own: true },
   'credential.revoke': { roles: ['admin'], own: true },
+  // Who binds decides who is taken for the principal from outside.
+  'binding.create': { roles: ['admin'] },
+  'binding.list': { roles: INVENTORY, own: true },
+  'binding.remove': { roles: ['admin'], own: true },
   'session.list': { roles: READERS, own: true },
   'activity.read': { roles: READERS, own: true },
   'ledger.read': { roles: INVENTORY },

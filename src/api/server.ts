@@ -13,6 +13,7 @@ import type { ApiDeps } from './deps.ts';
 import { errorHandler, TooMany } from './errors.ts';
 import { type Operation, type Reach, reachOf } from './rights.ts';
 import { activityRoutes } from './routes/activity.ts';
+import { bindingRoutes } from './routes/bindings.ts';
 import { credentialRoutes } from './routes/credentials.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
 import { grantRoutes } from './routes/grants.ts';
@@ -116,6 +117,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     logRoutes,
     evidenceRoutes,
     payloadRoutes,
+    bindingRoutes,
     maskRoutes,
   ];
   for (const register of routes) register(app, deps);

@@ -26,6 +26,8 @@ export const RECORD_TYPES = [
   'principal.retired',
   'credential.issued',
   'credential.revoked',
+  'binding.created',
+  'binding.removed',
   'resource.created',
   'resource.updated',
   'resource.retired',
@@ -80,6 +82,7 @@ export interface ChangeRecord extends RecordBase {
       | 'resource'
       | 'grant'
       | 'credential'
+      | 'binding'
       | 'mask'
       | 'legal_hold'
       | 'retention';

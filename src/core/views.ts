@@ -80,8 +80,22 @@ export interface CertificateCredentialView extends CredentialBase {
   readonly sha256: string;
 }
 
+/** A binding: tokens of an OIDC issuer that say exactly this. It has no end of its own. */
+export interface TokenBindingView extends CredentialBase {
+  readonly kind: 'oidc';
+  readonly issuer: string;
+  readonly audience: string;
+  readonly claims: Readonly<Record<string, string>>;
+}
+
 /** What a principal may prove itself with. */
-export type CredentialView = PasswordCredentialView | CertificateCredentialView;
+export type CredentialView = PasswordCredentialView | CertificateCredentialView | TokenBindingView;
+
+/** The keys of an OIDC issuer, as it publishes them (JWK Set); without any once they are not trusted any more. */
+export interface IssuerView {
+  readonly issuer: string;
+  readonly jwks: object;
+}
 
 /** A rule for what is shown only masked. It holds where each of the ids that is not null is the session's. */
 export interface MaskRuleView {
@@ -104,6 +118,7 @@ export interface Snapshot {
   readonly resources: readonly ResourceView[];
   readonly grants: readonly GrantView[];
   readonly credentials: readonly CredentialView[];
+  readonly issuers?: readonly IssuerView[];
   readonly masks: readonly MaskRuleView[];
 }
 
@@ -118,6 +133,7 @@ export interface Delta {
   readonly resources?: readonly ResourceView[];
   readonly grants?: readonly GrantView[];
   readonly credentials?: readonly CredentialView[];
+  readonly issuers?: readonly IssuerView[];
   readonly masks?: readonly MaskRuleView[];
 }
 

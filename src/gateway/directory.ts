@@ -1,3 +1,4 @@
+import { type TokenKey, tokenKeys } from '../core/jwt.ts';
 import type {
   CredentialView,
   Delta,
@@ -21,6 +22,7 @@ export class SnapshotDirectory implements Directory {
   readonly #credentials = new Map<string, CredentialView>();
   readonly #byPrincipal = new Map<string, Map<string, CredentialView>>();
   readonly #grants = new Map<string, Map<string, GrantView>>();
+  readonly #tokenKeys = new Map<string, readonly TokenKey[]>();
   readonly #masks = new Map<string, MaskRuleView>();
   /** Answers of `masksOf`, until a rule changes. */
   readonly #masksOf = new Map<string, readonly MaskRuleView[]>();
@@ -54,6 +56,7 @@ export class SnapshotDirectory implements Directory {
       this.#credentials.set(row.id, row);
       put(this.#byPrincipal, row.principalId, row);
     }
+    for (const { issuer, jwks } of rows.issuers ?? []) this.#tokenKeys.set(issuer, tokenKeys(jwks));
     for (const row of rows.masks ?? []) {
       if (row.status === 'active') this.#masks.set(row.id, row);
       else this.#masks.delete(row.id);
@@ -102,6 +105,10 @@ export class SnapshotDirectory implements Directory {
 
   credential(id: string): CredentialView | undefined {
     return this.#credentials.get(id);
+  }
+
+  tokenKeys(issuer: string): readonly TokenKey[] {
+    return this.#tokenKeys.get(issuer) ?? [];
   }
 
   credentialsOf(principalId: string): readonly CredentialView[] {

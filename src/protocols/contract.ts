@@ -5,6 +5,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
+import type { TokenKey } from '../core/jwt.ts';
 import type { Payload } from '../core/record.ts';
 import type { CredentialView, GrantView, MaskRuleView, PrincipalView, ResourceView } from '../core/views.ts';
 
@@ -27,6 +28,8 @@ export interface Directory {
   resource(id: string): ResourceView | undefined;
   resources(): Iterable<ResourceView>;
   credential(id: string): CredentialView | undefined;
+  /** Keys with which tokens of an issuer are verified; none where they are not known. */
+  tokenKeys(issuer: string): readonly TokenKey[];
   /** All credentials of a principal that are still known, whatever their status. */
   credentialsOf(principalId: string): readonly CredentialView[];
   /** All grants of a principal on a resource that are still known, whatever their status. */

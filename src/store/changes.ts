@@ -14,6 +14,7 @@ import { uuidv7 } from '../core/ids.ts';
 import type { Actor, ChangeRecord, RecordSink, RecordType, Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type {
+  Binding,
   Credential,
   Entities,
   EntityName,
@@ -26,6 +27,7 @@ import type {
   RetentionPolicy,
 } from './entities.ts';
 import {
+  bindingRow,
   credentialRow,
   grantRow,
   legalHoldRow,
@@ -183,17 +185,18 @@ function recordedOnly(error: unknown): PosternError {
   );
 }
 
-/** Whether a record ends something that gateway workers let through: a principal, credential, grant or resource. */
+/** Whether a record ends something that gateway workers let through: a principal, credential, binding, grant or resource. */
 function takesAway({ change: { entity, before, after } }: ChangeRecord): boolean {
   switch (entity) {
     case 'principal':
       return (
         (after as Principal).status !== 'active' || endsSooner(before as Principal | null, after as Principal)
       );
+    case 'binding':
     case 'credential':
     case 'grant':
     case 'resource':
-      return (after as Credential | Grant | Resource).status !== 'active';
+      return (after as Binding | Credential | Grant | Resource).status !== 'active';
     default:
       return false;
   }
@@ -248,6 +251,12 @@ export async function applyChange(db: StateDb, record: ChangeRecord): Promise<vo
     case 'credential': {
       const row = credentialRow(after as Credential);
       const put = db.insertInto('credentials').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'binding': {
+      const row = bindingRow(after as Binding);
+      const put = db.insertInto('bindings').values(row);
       await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
       return;
     }

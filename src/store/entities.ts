@@ -98,6 +98,20 @@ export interface MaskRule extends Ref {
   readonly createdAt: string;
 }
 
+/** How a principal proves itself: by tokens of an OIDC issuer that say exactly this. */
+export interface Binding {
+  readonly id: string;
+  readonly principal: Ref;
+  readonly kind: 'oidc';
+  readonly issuer: string;
+  readonly audience: string;
+  readonly claims: Readonly<Record<string, string>>;
+  readonly status: 'active' | 'removed';
+  readonly endReason: string | null;
+  readonly endedAt: string | null;
+  readonly createdAt: string;
+}
+
 /** Keeps texts from being destroyed, by anybody and by retention, until it is released. */
 export interface LegalHold {
   readonly id: string;
@@ -131,6 +145,7 @@ export interface Entities {
   readonly resource: Resource;
   readonly grant: Grant;
   readonly credential: Credential;
+  readonly binding: Binding;
   readonly mask: MaskRule;
   readonly legal_hold: LegalHold;
   readonly retention: RetentionPolicy;

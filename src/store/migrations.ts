@@ -222,4 +222,21 @@ CREATE TABLE vault_admin_secrets (
   sealed BLOB NOT NULL CONSTRAINT admin_secret_is_sealed CHECK (length(sealed) > 28)
 ) STRICT;
 `,
+  `
+CREATE TABLE bindings (
+  id TEXT PRIMARY KEY NOT NULL,
+  principal_id TEXT NOT NULL CONSTRAINT binding_has_a_principal REFERENCES principals (id),
+  kind TEXT NOT NULL CONSTRAINT binding_kind_known CHECK (kind IN ('oidc')),
+  issuer TEXT NOT NULL CONSTRAINT issuer_is_https CHECK (issuer GLOB 'https://?*'),
+  audience TEXT NOT NULL CONSTRAINT binding_has_an_audience CHECK (length(audience) > 0),
+  claims TEXT NOT NULL CONSTRAINT binding_has_a_claim CHECK (json_valid(claims) AND length(claims) > 2),
+  status TEXT NOT NULL CONSTRAINT binding_status_known CHECK (status IN ('active', 'removed')),
+  end_reason TEXT,
+  ended_at TEXT,
+  created_at TEXT NOT NULL CONSTRAINT binding_created_at_is_a_time CHECK (created_at ${TIME}),
+  CONSTRAINT removed_binding_says_when_and_why
+    CHECK ((status = 'active') = (ended_at IS NULL) AND (status = 'active') = (end_reason IS NULL))
+) STRICT;
+CREATE INDEX bindings_by_principal ON bindings (principal_id);
+`,
 ];

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import { PosternError } from '../core/errors.ts';
 import type {
+  Binding,
   Credential,
   Grant,
   LegalHold,
@@ -13,6 +14,7 @@ import type {
   RetentionPolicy,
 } from './entities.ts';
 import {
+  bindingOf,
   credentialOf,
   grantOf,
   legalHoldOf,
@@ -241,6 +243,32 @@ export async function listCredentials(
   if (page?.after !== undefined) query = query.where('credentials.id', '>', page.after);
   if (page) query = query.limit(page.limit);
   return (await query.execute()).map(credentialOf);
+}
+
+function bindings(db: StateDb) {
+  return db
+    .selectFrom('bindings')
+    .innerJoin('principals', 'principals.id', 'bindings.principal_id')
+    .selectAll('bindings')
+    .select('principals.name as principal_name');
+}
+
+export async function findBinding(db: StateDb, id: string): Promise<Binding | undefined> {
+  const row = await bindings(db).where('bindings.id', '=', id).executeTakeFirst();
+  return row && bindingOf(row);
+}
+
+export interface BindingFilter {
+  readonly status?: Binding['status'];
+  /** Principal id. */
+  readonly principal?: string;
+}
+
+export async function listBindings(db: StateDb, { status, principal }: BindingFilter): Promise<Binding[]> {
+  let query = bindings(db).orderBy('bindings.id');
+  if (status !== undefined) query = query.where('bindings.status', '=', status);
+  if (principal !== undefined) query = query.where('bindings.principal_id', '=', principal);
+  return (await query.execute()).map(bindingOf);
 }
 
 export interface MaskFilter {

@@ -4,6 +4,7 @@ import type { GrantConditions } from '../core/conditions.ts';
 import type { MaskMatch, Transform } from '../core/masks.ts';
 import type { Authority, Ref } from '../core/record.ts';
 import type {
+  Binding,
   Credential,
   Grant,
   LegalHold,
@@ -16,6 +17,7 @@ import type {
   Role,
 } from './entities.ts';
 import type {
+  BindingTable,
   CredentialTable,
   GrantTable,
   LegalHoldTable,
@@ -216,6 +218,32 @@ export const maskOf = (
   probes: r.probes,
   status: r.status,
   statusReason: r.status_reason,
+  createdAt: r.created_at,
+});
+
+export const bindingRow = (e: Binding): BindingTable => ({
+  id: e.id,
+  principal_id: e.principal.id,
+  kind: e.kind,
+  issuer: e.issuer,
+  audience: e.audience,
+  claims: JSON.stringify(e.claims),
+  status: e.status,
+  end_reason: e.endReason,
+  ended_at: e.endedAt,
+  created_at: e.createdAt,
+});
+
+export const bindingOf = (r: BindingTable & { principal_name: string }): Binding => ({
+  id: r.id,
+  principal: { id: r.principal_id, name: r.principal_name },
+  kind: r.kind,
+  issuer: r.issuer,
+  audience: r.audience,
+  claims: JSON.parse(r.claims) as Record<string, string>,
+  status: r.status,
+  endReason: r.end_reason,
+  endedAt: r.ended_at,
   createdAt: r.created_at,
 });
 

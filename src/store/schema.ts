@@ -122,6 +122,20 @@ export interface MaskTable {
   created_at: string;
 }
 
+export interface BindingTable {
+  id: string;
+  principal_id: string;
+  kind: 'oidc';
+  issuer: string;
+  audience: string;
+  /** JSON object of strings. */
+  claims: string;
+  status: 'active' | 'removed';
+  end_reason: string | null;
+  ended_at: string | null;
+  created_at: string;
+}
+
 export interface LegalHoldTable {
   id: string;
   /** Null: all principals. */
@@ -157,6 +171,7 @@ export interface StateTables {
   grants: GrantTable;
   credentials: CredentialTable;
   credential_verifiers: CredentialVerifierTable;
+  bindings: BindingTable;
   settings: SettingTable;
   masks: MaskTable;
   legal_holds: LegalHoldTable;

@@ -8,6 +8,7 @@ import type { Credential, Grant, Principal } from '../../store/entities.ts';
 export type { ActivityItem } from '../../activity/query.ts';
 export type { ActivitySummary } from '../../activity/summary.ts';
 export type {
+  Binding,
   Credential,
   Grant,
   LegalHold,

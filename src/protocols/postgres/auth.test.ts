@@ -50,6 +50,7 @@ function directory(
     credential: (id) => credentials.find((each) => each.id === id),
     credentialsOf: (id) => credentials.filter((each) => each.principalId === id),
     grantsOf: () => [],
+    tokenKeys: () => [],
     masksOf: () => [],
   };
 }

@@ -39,8 +39,6 @@ const MECHANISM = 'SCRAM-SHA-256';
 const MECHANISM_PLUS = 'SCRAM-SHA-256-PLUS';
 const MAX_SASL_BYTES = 2048;
 
-export const AUTHENTICATION_OK = message(Back.authentication, int32(0));
-
 export class ScramServer {
   readonly #directory: Directory;
   readonly #name: string;

@@ -1,10 +1,12 @@
+import { MAX_TOKEN_BYTES } from '../../core/jwt.ts';
 import type { CredentialView, PrincipalView } from '../../core/views.ts';
 import type { Gateway } from '../contract.ts';
 import { ScramServer } from './auth.ts';
 import { provenByCertificate } from './client-certificate.ts';
 import { Refused } from './door.ts';
 import type { Entrance } from './entrance.ts';
-import { Back, FrameReader, Front, int32, message } from './wire.ts';
+import { hasBinding, provenByText } from './token.ts';
+import { Back, cstringEnd, FrameReader, Front, int32, message, strictUtf8, WireError } from './wire.ts';
 
 /** A principal that proved itself. */
 export interface Authenticated {
@@ -18,6 +20,19 @@ export const AUTHENTICATION_OK = message(Back.authentication, int32(0));
 
 const MAX_PASSWORD_MESSAGE = 4096;
 
+const AUTHENTICATION_CLEARTEXT_PASSWORD = message(Back.authentication, int32(3));
+
+const tokenRules = {
+  ...{ streams: (): boolean => false, skips: (): boolean => false },
+  limit: (type: number): number => (type === Front.password ? MAX_TOKEN_BYTES + 6 : 0),
+};
+
+/** The text of a PasswordMessage. */
+function passwordIn({ buffer, start, end }: FrameReader): string {
+  if (cstringEnd(buffer, start + 5, end) !== end - 1) throw new WireError('a malformed password message');
+  return strictUtf8(buffer.subarray(start + 5, end - 1));
+}
+
 const passwordRules = {
   limit: (type: number): number => (type === Front.password ? MAX_PASSWORD_MESSAGE : 0),
   streams: (): boolean => false,
@@ -25,7 +40,8 @@ const passwordRules = {
 };
 
 /**
- * Lets the client prove that it is `name`: with the certificate that it showed within TLS, else with an issued password.
+ * Lets the client prove that it is `name`: with the certificate that it showed within TLS; where the principal is bound to an
+ * issuer, with a token, or an issued password, as it is, within TLS; else with an issued password by SCRAM.
  *
  * @throws Refused, WireError or Gone
  * @see https://www.postgresql.org/docs/18/protocol-flow.html#PROTOCOL-FLOW-START-UP
@@ -39,6 +55,14 @@ export async function authenticate(
   if (shown !== undefined)
     return { ...provenByCertificate(gateway, shown, name, Date.now()), final: Buffer.alloc(0) };
   const { socket } = entrance;
+  if (entrance.tls !== null && hasBinding(gateway, name)) {
+    const asked = new FrameReader(tokenRules);
+    socket.write(AUTHENTICATION_CLEARTEXT_PASSWORD);
+    await entrance.next(asked);
+    const secret = passwordIn(asked);
+    entrance.putBack(asked.rest());
+    return provenByText(gateway, name, secret, Date.now());
+  }
   const scram = new ScramServer(gateway.directory, gateway.scramSecret, name, entrance.endPoint);
   const reader = new FrameReader(passwordRules);
   socket.write(scram.offer());

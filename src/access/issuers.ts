@@ -1,0 +1,92 @@
+import type { IssuerView } from '../core/views.ts';
+import { fetchIssuerKeys } from '../identity/issuers.ts';
+
+/** How often keys are fetched anew. An issuer that rotates its keys publishes the next one well before it signs with it. */
+const REFRESH_MS = 5 * 60_000;
+/** After this long without an answer the keys that were known are not trusted any more: one of them may have been withdrawn. */
+const STALE_MS = 24 * 3_600_000;
+/** A second binding to the same issuer does not ask again so soon. */
+const FRESH_MS = 60_000;
+
+interface Known {
+  readonly jwks: object;
+  readonly fetchedMs: number;
+}
+
+export interface IssuersOptions {
+  /** Issuers of the bindings that hold. */
+  readonly wanted: () => Promise<readonly string[]>;
+  /** Tells the workers. */
+  readonly publish: (issuers: readonly IssuerView[]) => Promise<void>;
+  readonly onFault: (error: unknown) => void;
+}
+
+/** The keys of OIDC issuers: fetched by the control process alone, and sent to the workers, which ask nobody. */
+export class Issuers {
+  readonly #options: IssuersOptions;
+  readonly #known = new Map<string, Known>();
+  #timer: NodeJS.Timeout | null = null;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: IssuersOptions) {
+    this.#options = options;
+  }
+
+  /** What is known, for a fresh worker. */
+  views(): IssuerView[] {
+    return [...this.#known].map(([issuer, { jwks }]) => ({ issuer, jwks }));
+  }
+
+  /** Gets hold of the keys of an issuer. @throws PosternError POSTERN_INVALID when it cannot be asked */
+  async prepare(issuer: string): Promise<void> {
+    const known = this.#known.get(issuer);
+    if (known === undefined || Date.now() - known.fetchedMs > FRESH_MS) await this.#fetch(issuer);
+  }
+
+  /** Fetches now and from then on every five minutes, in the background. */
+  start(): void {
+    if (this.#timer !== null) return;
+    const refresh = (): void => {
+      this.#running = this.#running.then(() => this.#refresh());
+    };
+    this.#timer = setInterval(refresh, REFRESH_MS);
+    this.#timer.unref();
+    refresh();
+  }
+
+  async close(): Promise<void> {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  async #refresh(): Promise<void> {
+    try {
+      const wanted = new Set(await this.#options.wanted());
+      for (const issuer of this.#known.keys()) if (!wanted.has(issuer)) await this.#forget(issuer);
+      await Promise.all([...wanted].map((issuer) => this.#again(issuer)));
+    } catch (error) {
+      this.#options.onFault(error);
+    }
+  }
+
+  async #again(issuer: string): Promise<void> {
+    try {
+      await this.#fetch(issuer);
+    } catch (error) {
+      this.#options.onFault(error);
+      const known = this.#known.get(issuer);
+      if (known !== undefined && Date.now() - known.fetchedMs > STALE_MS) await this.#forget(issuer);
+    }
+  }
+
+  async #fetch(issuer: string): Promise<void> {
+    const { jwks } = await fetchIssuerKeys(issuer);
+    this.#known.set(issuer, { jwks, fetchedMs: Date.now() });
+    await this.#options.publish([{ issuer, jwks }]);
+  }
+
+  async #forget(issuer: string): Promise<void> {
+    this.#known.delete(issuer);
+    await this.#options.publish([{ issuer, jwks: {} }]);
+  }
+}

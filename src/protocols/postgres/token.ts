@@ -1,0 +1,49 @@
+import { timingSafeEqual } from 'node:crypto';
+import { verifyToken } from '../../core/jwt.ts';
+import { scramKeys, scramSalt } from '../../core/scram.ts';
+import { type CredentialView, SCRAM_ITERATIONS, type TokenBindingView } from '../../core/views.ts';
+import type { Gateway } from '../contract.ts';
+import { Refused, unusable } from './door.ts';
+
+/** A JSON object in base64url: no issued password begins so. */
+const LOOKS_LIKE_TOKEN = /^ey[\w-]*\./;
+
+/**
+ * What a password proves that came within TLS as it is: a token of an issuer that the principal is bound to, or an issued password.
+ *
+ * @throws Refused
+ */
+export async function provenByText(gateway: Gateway, name: string, secret: string, nowMs: number) {
+  const { directory } = gateway;
+  const principal = directory.principalByName(name);
+  const refused = (why = ''): Refused =>
+    new Refused('POSTERN_AUTH_FAILED', `authentication failed for "${name}"${why}`, principal);
+  if (principal === undefined) throw refused();
+  const held = directory.credentialsOf(principal.id);
+  let credential: CredentialView | undefined;
+  if (LOOKS_LIKE_TOKEN.test(secret)) {
+    const result = verifyToken(secret, bindingsIn(held), (issuer) => directory.tokenKeys(issuer), nowMs);
+    if (!result.ok) throw refused(`: ${result.why}`);
+    credential = result.rule;
+  } else {
+    const keys = await scramKeys(secret, scramSalt(gateway.scramSecret, name), SCRAM_ITERATIONS);
+    credential = held.find(
+      (each) =>
+        each.kind === 'password' && timingSafeEqual(Buffer.from(each.storedKey, 'base64'), keys.storedKey),
+    );
+    if (credential === undefined) throw refused();
+  }
+  const why = unusable(principal, credential, nowMs);
+  if (why !== null) throw new Refused(why.code, why.message, principal);
+  return { principal, credential, final: Buffer.alloc(0) };
+}
+
+/** Whether the principal of that name proves itself by tokens, so that it must be asked for a password as it is. */
+export function hasBinding(gateway: Gateway, name: string): boolean {
+  const principal = gateway.directory.principalByName(name);
+  return principal !== undefined && bindingsIn(gateway.directory.credentialsOf(principal.id)).length > 0;
+}
+
+function bindingsIn(credentials: readonly CredentialView[]): TokenBindingView[] {
+  return credentials.filter((each) => each.kind === 'oidc').filter(({ status }) => status === 'active');
+}

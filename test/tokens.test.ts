@@ -1,0 +1,227 @@
+/** Tokens of an OIDC issuer as passwords: a real issuer over https, psql and node-postgres, and everything that does not work. */
+import assert from 'node:assert/strict';
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Server } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { cstring, Front, message, startup } from '../src/protocols/postgres/wire.ts';
+import { Bank } from './support/bank.ts';
+import { makeServerCertificate } from './support/certificates.ts';
+import { run, until } from './support/processes.ts';
+import { WireClient } from './support/wire-client.ts';
+
+/** An issuer with one key, which can be exchanged. */
+class Issuer {
+  readonly server: Server;
+  key: KeyObject;
+  kid = 'first';
+  /** What the discovery document says besides, or instead. */
+  says: Record<string, unknown> = {};
+  #public: KeyObject;
+
+  constructor(tls: { readonly certPem: string; readonly keyPem: string }) {
+    const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    this.key = pair.privateKey;
+    this.#public = pair.publicKey;
+    this.server = createServer({ cert: tls.certPem, key: tls.keyPem }, (request, response) => {
+      response.setHeader('content-type', 'application/json');
+      if (request.url === '/.well-known/openid-configuration') {
+        response.end(JSON.stringify({ issuer: this.url, jwks_uri: `${this.url}/keys`, ...this.says }));
+      } else if (request.url === '/keys') {
+        response.end(
+          JSON.stringify({ keys: [{ ...this.#public.export({ format: 'jwk' }), kid: this.kid }] }),
+        );
+      } else if (request.url === '/huge') {
+        response.end('x'.repeat(1 << 20));
+      } else if (request.url === '/moved') {
+        response.writeHead(302, { location: `${this.url}/keys` }).end();
+      } else {
+        response.writeHead(404).end();
+      }
+    });
+  }
+
+  get url(): string {
+    const address = this.server.address();
+    return `https://localhost:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  }
+
+  token(over: object = {}, key = this.key): string {
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const now = Math.floor(Date.now() / 1000);
+    const claims = { iss: this.url, aud: 'postern', sub: 'job-1', iat: now, exp: now + 300, ...over };
+    const signed = `${part({ alg: 'ES256', kid: this.kid })}.${part(claims)}`;
+    return `${signed}.${sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
+  }
+}
+
+describe('tokens of an OIDC issuer', () => {
+  let directory: string;
+  let issuer: Issuer;
+  let tls: Awaited<ReturnType<typeof makeServerCertificate>>;
+  let bank: Bank;
+  let binding: { readonly id: string };
+  before(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'postern-issuer-'));
+    tls = await makeServerCertificate();
+    const caFile = join(directory, 'issuer-ca.crt');
+    writeFileSync(caFile, tls.caPem);
+    issuer = new Issuer(tls);
+    issuer.server.listen(0, '127.0.0.1');
+    await once(issuer.server, 'listening');
+    bank = await Bank.start({
+      args: ['--postgres-tls', 'allow'],
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: caFile },
+    });
+    await bank.identity('batch', 'select on ledger.*');
+    binding = await bind('batch', { sub: 'job-1' });
+  });
+  after(async () => {
+    await bank?.stop();
+    issuer.server.close();
+    issuer.server.closeAllConnections();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  const bind = (principal: string, claims: object, over: object = {}): Promise<{ id: string }> =>
+    bank.postern.call('POST', `/v1/principals/${principal}/bindings`, {
+      ...{ issuer: issuer.url, audience: 'postern', claims },
+      ...over,
+    });
+  const login = (password: string, username = 'batch') =>
+    bank.connect({ username, password, grant: '', credential: '' });
+  const refused = async (password: string, why: RegExp, username?: string): Promise<void> => {
+    await assert.rejects(login(password, username), (error: Error & { code?: string }) => {
+      assert.match(error.message, why);
+      assert.ok(!error.message.includes(password), 'the token is not repeated');
+      return true;
+    });
+  };
+
+  it('open a session with stock clients, as an issued password of the same principal still does', async () => {
+    const client = await login(issuer.token());
+    assert.deepEqual((await client.query('select 42 as n')).rows, [{ n: 42 }]);
+    await client.end();
+    const psql = await run('psql', ['-X', '-At', '-c', 'select 42'], {
+      env: bank.env({ username: 'batch', password: issuer.token(), grant: '', credential: '' }),
+    });
+    assert.equal(psql.stdout, '42\n', psql.stderr);
+    const issued = await bank.credential('batch');
+    await (await login(issued.password)).end();
+    await refused(`${issued.password}x`, /^postern: authentication failed for "batch"$/);
+  });
+
+  it('open nothing that they do not say, and the reason is in the log', async () => {
+    const now = Math.floor(Date.now() / 1000);
+    for (const [over, why] of [
+      [{ sub: 'job-2' }, /does not say what the binding asks for/],
+      [{ aud: 'other' }, /for another audience/],
+      [{ iss: 'https://other.example' }, /is not bound to/],
+      [{ exp: now - 1 }, /has expired/],
+      [{ nbf: now + 600 }, /not valid yet/],
+    ] as const) {
+      await refused(issuer.token(over), why);
+    }
+    const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+    await refused(issuer.token({}, stranger), /does not fit a key of the issuer/);
+    await until(
+      async () => {
+        const { items } = await bank.postern.call<{ items: { reason: string | null }[] }>(
+          'GET',
+          '/v1/activity?principal=batch&type=session&limit=1000',
+        );
+        return items.some(({ reason }) => /does not fit a key of the issuer/.test(reason ?? ''));
+      },
+      'the refusal is in the log',
+      3000,
+    );
+  });
+
+  it('open nothing for another principal, bound or not', async () => {
+    await bank.identity('unbound', 'select on ledger.*');
+    await refused(issuer.token(), /authentication failed for "unbound"$/, 'unbound');
+    await bank.identity('second', 'select on ledger.*');
+    await bind('second', { sub: 'job-2' });
+    await refused(issuer.token(), /does not say what the binding asks for/, 'second');
+    await (await login(issuer.token({ sub: 'job-2' }), 'second')).end();
+    await assert.rejects(bind('unbound', { sub: 'job-1' }), /One token could fit this binding/);
+    await assert.rejects(bind('unbound', { ref: 'main' }), /One token could fit this binding/);
+  });
+
+  it('are asked for within TLS alone, and from bound principals alone', async () => {
+    const first = async (user: string, ca: string | undefined): Promise<number | undefined> => {
+      const client = await WireClient.open({ ...bank.postern.postgres, ...(ca === undefined ? {} : { ca }) });
+      client.send(startup([['user', user]]));
+      await client.until((heard) => heard.length > 0);
+      client.socket.destroy();
+      return client.heard[0]?.bytes.readInt32BE(5);
+    };
+    assert.equal(await first('batch', bank.postern.caPem), 3, 'AuthenticationCleartextPassword');
+    assert.equal(await first('batch', undefined), 10, 'AuthenticationSASL');
+    assert.equal(await first('nobody', bank.postern.caPem), 10);
+  });
+
+  it('are refused when they are no text, too long or not of this message', async () => {
+    const password = (...parts: Buffer[]): Buffer => message(Front.password, ...parts);
+    for (const [bytes, code] of [
+      [password(Buffer.from([0xff, 0xfe, 0])), '08P01'],
+      [password(Buffer.from('ey')), '08P01'],
+      [password(cstring('ey'), cstring('ey')), '08P01'],
+      [password(), '08P01'],
+      [password(cstring('e'.repeat(17_000))), '08P01'],
+      [password(cstring(`ey${'a'.repeat(16_000)}.b.c`)), '28P01'],
+      [password(cstring('')), '28P01'],
+    ] as const) {
+      const client = await WireClient.open({ ...bank.postern.postgres, ca: bank.postern.caPem });
+      client.send(startup([['user', 'batch']]));
+      await client.until((heard) => heard.length > 0);
+      client.send(bytes);
+      await client.until(() => client.closed, 3000);
+      assert.equal(client.error.get('C'), code);
+    }
+  });
+
+  it('are not bound to issuers that cannot be asked, lie about their name, or send too much', async () => {
+    for (const [over, why] of [
+      [{ issuer: issuer.url.replace('https', 'http') }, /An issuer is an https URL/],
+      [{ issuer: `${issuer.url}?a=b` }, /An issuer is an https URL/],
+      [{ issuer: 'https://localhost:1' }, /cannot be used/],
+      [{ issuer: `${issuer.url}/none` }, /answers 404/],
+      [{ claims: {} }, /A binding needs a claim/],
+      [{ claims: { exp: '1' } }, /is checked anyway/],
+    ] as const) {
+      await assert.rejects(bind('unbound', { sub: 'x' }, over), why);
+    }
+    const liar = new Issuer(tls);
+    liar.server.listen(0, '127.0.0.1');
+    await once(liar.server, 'listening');
+    for (const [says, why] of [
+      [{ issuer: issuer.url }, /its discovery document is of the issuer/],
+      [{ jwks_uri: 7 }, /names no keys/],
+      [{ jwks_uri: liar.url.replace('https', 'http') }, /not at an https URL/],
+      [{ jwks_uri: 'file:///etc/passwd' }, /not at an https URL/],
+      [{ jwks_uri: `${liar.url}/huge` }, /more than 262144 bytes/],
+      [{ jwks_uri: `${liar.url}/moved` }, /answers 302/],
+      [{ jwks_uri: `${liar.url}/.well-known/openid-configuration` }, /has no key/],
+    ] as const) {
+      liar.says = says;
+      await assert.rejects(bind('unbound', { sub: 'x' }, { issuer: liar.url }), why);
+    }
+    liar.server.close();
+    liar.server.closeAllConnections();
+  });
+
+  it('end the sessions they opened when the binding is removed, and open none after that', async () => {
+    const client = await login(issuer.token());
+    await client.query('select 1');
+    await bank.postern.call('POST', `/v1/bindings/${binding.id}/remove`, { reason: 'moved away' });
+    await until(() => Promise.resolve(client.lost.length > 0), 'the session ends', 2000);
+    assert.match(client.lost[0]?.message ?? '', /its credential was revoked/);
+    await refused(issuer.token(), /authentication failed for "batch"/);
+    const { items } = await bank.postern.call<{ items: unknown[] }>('GET', '/v1/principals/batch/bindings');
+    assert.deepEqual(items, []);
+  });
+});
