@@ -161,6 +161,64 @@ for (const detector of DETECTORS) {
   });
 }
 
+const grouped = (text: string, size: number, mark: string): string =>
+  text.replace(new RegExp(`.{${size}}(?=.)`, 'g'), (group) => group + mark);
+const separator = fc.constantFrom('', ' ', '-', '.');
+const neighbour = fc.constantFrom('', 'no. ', '12/26 ', '(', '"', '2024-05-17 ', '007 ', '\u00a0');
+
+test('every number of an issuer with a right check digit is found, however it is grouped and whatever stands around it', () => {
+  const head = fc.constantFrom('4', '51', '55', '2221', '2720', '6011', '65', '3528');
+  const digits = fc.stringMatching(/^[0-9]{14}$/);
+  fc.assert(
+    fc.property(head, digits, separator, neighbour, neighbour, (first, rest, mark, before, after) => {
+      const body = (first + rest).slice(0, 15);
+      // The last digit makes the sum of all digits, every second one doubled from the right, a multiple of ten.
+      const sum = [...body].reverse().reduce((total, digit, i) => {
+        const value = i % 2 === 0 ? Number(digit) * 2 : Number(digit);
+        return total + (value > 9 ? value - 9 : value);
+      }, 0);
+      const card = grouped(`${body}${(10 - (sum % 10)) % 10}`, 4, mark);
+      assert.ok(found('card', `${before}${card} ${after}`).includes(card), card);
+    }),
+  );
+});
+
+test('every IBAN with right check digits is found, in one piece or in fours, in either case', () => {
+  const country = fc.constantFrom(['DE', 22], ['NO', 15], ['MT', 31], ['GB', 22], ['FR', 27], ['LC', 32]);
+  const account = fc.stringMatching(/^[0-9A-Z]{28}$/);
+  const spaced = fc.constantFrom('', ' ');
+  fc.assert(
+    fc.property(
+      country,
+      account,
+      spaced,
+      fc.boolean(),
+      neighbour,
+      ([code, length], rest, mark, lower, before) => {
+        const number = rest.slice(0, Number(length) - 4);
+        const value = [...`${number}${code}00`].map((char) => Number.parseInt(char, 36)).join('');
+        const check = String(98n - (BigInt(value) % 97n)).padStart(2, '0');
+        const iban = grouped(`${code}${check}${number}`, 4, mark);
+        const text = lower ? iban.toLowerCase() : iban;
+        assert.ok(found('iban', `${before}${text}, ok`).includes(text), text);
+      },
+    ),
+  );
+});
+
+test('one wrong digit makes no card and no IBAN', () => {
+  fc.assert(
+    fc.property(fc.nat(15), fc.integer({ min: 1, max: 9 }), (at, by) => {
+      const card = [...'4111111111111111'];
+      card[at] = String((Number(card[at]) + by) % 10);
+      assert.deepEqual(found('card', card.join('')), []);
+      const iban = [...'DE89370400440532013000'];
+      iban[at + 4] = String((Number(iban[at + 4]) + by) % 10);
+      assert.deepEqual(found('iban', iban.join('')), []);
+    }),
+  );
+});
+
 test('findings lie within the text and in order, whatever the text', () => {
   const hard = fc.array(
     fc.constantFrom(...'@.+-( )04159DEABeyJ_/:=\n', 'AKIA', '-----BEGIN PRIVATE KEY-----'),
