@@ -195,7 +195,7 @@ export class MaskBinder {
       return { bound: { columns, exact: false, all }, unknown: at };
     }
     const masks = this.#masks.of(relation);
-    if (masks.all.size > 0) this.touched = true;
+    if (masks.touches) this.touched = true;
     const columns = relation.columns.map(({ number, name: each, type }) => {
       const masked = masks.byNumber.get(number) ?? null;
       return { name: each, taint: masked === null ? NO_MASKS : new Set([masked]), plain: masked, type };

@@ -18,9 +18,13 @@ export interface RelationMasks {
   readonly byNumber: ReadonlyMap<number, Masked>;
   readonly byName: ReadonlyMap<string, Masked>;
   readonly all: ReadonlySet<Masked>;
+  /** Reading it may read a masked column: its own, or one that a view only compares. */
+  readonly touches: boolean;
 }
 
 export const NO_MASKS: ReadonlySet<Masked> = new Set();
+
+const NOTHING_USED = { masked: NO_MASKS, touches: false };
 
 /** Statistics hold samples of values; what tells whose they are does not. */
 const STATISTICS: ReadonlySet<string> = new Set([
@@ -30,6 +34,7 @@ const STATISTICS: ReadonlySet<string> = new Set([
   'pg_stats_ext',
   'pg_stats_ext_exprs',
 ]);
+const SYSTEM: ReadonlySet<string> = new Set(['pg_catalog', 'information_schema']);
 const STATISTICS_OPEN =
   /^(schemaname|tablename|attname|inherited|statistics_|sta(relid|attnum|inherit)$|stx)/;
 
@@ -71,7 +76,9 @@ export class ColumnMasks {
       byNumber.set(number, masked);
       byName.set(name, masked);
     }
-    const masks = { byNumber, byName, all: byName.size === 0 ? NO_MASKS : new Set(byName.values()) };
+    const all = byName.size === 0 ? NO_MASKS : new Set(byName.values());
+    const touches = all.size > 0 || this.#used(relation).touches;
+    const masks = { byNumber, byName, all, touches };
     this.#inProgress.delete(relation.oid);
     this.#known.set(relation.oid, masks);
     return masks;
@@ -120,17 +127,9 @@ export class ColumnMasks {
   }
 
   #viewColumn(view: Relation, number: number): Masked | null {
-    if (view.schema === 'information_schema') return null;
+    const [first] = this.#used(view).masked;
     const origin = this.#origins.view(view.oid);
-    if (origin === undefined) return this.unseen;
-    const used = new Set<Masked>();
-    for (const oid of origin.uses) {
-      const relation = this.#catalog.relationByOid(oid);
-      if (relation === undefined) used.add(this.unseen);
-      else for (const masked of this.of(relation).all) used.add(masked);
-    }
-    const [first] = used;
-    if (first === undefined) return null;
+    if (first === undefined || origin === undefined) return first ?? null;
     let result: Masked | null | undefined;
     for (const entry of origin.entries) {
       if (entry.number !== number) continue;
@@ -139,6 +138,26 @@ export class ColumnMasks {
       else if (result !== one) return this.whole(result ?? one ?? first);
     }
     return result === undefined ? this.whole(first) : result;
+  }
+
+  /** Masked columns of all that a view reads, and whether there are any at whatever depth. */
+  #used(view: Relation): { readonly masked: ReadonlySet<Masked>; readonly touches: boolean } {
+    if ((view.kind !== 'v' && view.kind !== 'm') || SYSTEM.has(view.schema)) return NOTHING_USED;
+    const origin = this.#origins.view(view.oid);
+    // A view that has come since: what it reads is not known.
+    if (origin === undefined) return { masked: new Set([this.unseen]), touches: true };
+    const masked = new Set<Masked>();
+    let touched = false;
+    for (const oid of origin.uses) {
+      const relation = this.#catalog.relationByOid(oid);
+      if (relation === undefined) masked.add(this.unseen);
+      else {
+        const { all, touches } = this.of(relation);
+        for (const each of all) masked.add(each);
+        touched ||= touches;
+      }
+    }
+    return { masked, touches: touched || masked.size > 0 };
   }
 
   /** @param otherwise what an expression may be of */
@@ -154,7 +173,7 @@ export class ColumnMasks {
   #everything(relation: Relation): RelationMasks {
     const byNumber = new Map(relation.columns.map(({ number }) => [number, this.unseen]));
     const byName = new Map(relation.columns.map(({ name }) => [name, this.unseen]));
-    return { byNumber, byName, all: new Set([this.unseen]) };
+    return { byNumber, byName, all: new Set([this.unseen]), touches: true };
   }
 
   #make(column: string, mask: CompiledMask): Masked {

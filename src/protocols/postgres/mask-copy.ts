@@ -5,7 +5,8 @@
  */
 import type { CopyFormat } from './lineage.ts';
 import type { CellMask } from './mask-cells.ts';
-import { Back, message, WireError } from './wire.ts';
+import type { Slab } from './mask-rows.ts';
+import { Back, WireError } from './wire.ts';
 
 const NEWLINE = 0x0a;
 const BACKSLASH = 0x5c;
@@ -21,10 +22,19 @@ export class CopyMasker {
   #searched = 0;
   #quoted = false;
   #header: boolean;
+  readonly #slab: Slab;
+  readonly #delimiter: Buffer;
+  /** Pieces of the row in hand. */
+  #parts: Buffer[] = [];
 
-  /** @param limit largest row, in bytes */
-  constructor(format: CopyFormat, cells: readonly (CellMask | null)[], limit: number) {
+  /**
+   * @param limit largest row, in bytes
+   * @param slab where the messages are put
+   */
+  constructor(format: CopyFormat, cells: readonly (CellMask | null)[], limit: number, slab: Slab) {
     this.#format = format;
+    this.#slab = slab;
+    this.#delimiter = Buffer.from(format.delimiter);
     this.cells = cells;
     this.#limit = limit;
     this.#header = format.header || format.format === 'binary';
@@ -32,16 +42,19 @@ export class CopyMasker {
 
   /**
    * @param data the next bytes of the stream
+   * @param each called for every message, which is then what the slab's `start` and `end` say
    * @throws WireError for data that are not in the format, or a row over the limit
    */
-  push(data: Buffer): Buffer[] {
+  push(data: Buffer, each: () => void): void {
     this.#rest = this.#rest.length === 0 ? data : Buffer.concat([this.#rest, data]);
-    const out: Buffer[] = [];
     let at = 0;
     for (;;) {
       const end = this.#rowEnd(at);
       if (end === -1) break;
-      out.push(message(Back.copyData, this.#row(this.#rest.subarray(at, end))));
+      this.#parts = [];
+      this.#row(this.#rest.subarray(at, end));
+      this.#send();
+      each();
       at = end;
       this.#searched = at;
       this.#quoted = false;
@@ -51,7 +64,18 @@ export class CopyMasker {
     if (this.#rest.length > this.#limit) {
       throw new WireError(`a row of over ${this.#limit} bytes, which is too large to be masked`);
     }
-    return out;
+  }
+
+  #send(): void {
+    let size = 5;
+    for (const part of this.#parts) size += part.length;
+    const slab = this.#slab;
+    slab.reserve(size);
+    const out = slab.buffer;
+    out[slab.start] = Back.copyData;
+    out.writeUInt32BE(size - 1, slab.start + 1);
+    let to = slab.start + 5;
+    for (const part of this.#parts) to += part.copy(out, to);
   }
 
   /** The data are at their end. @throws WireError where a row is not */
@@ -113,26 +137,31 @@ export class CopyMasker {
     return end <= this.#rest.length ? end : -1;
   }
 
-  #row(row: Buffer): Buffer {
+  #row(row: Buffer): void {
+    const { format } = this.#format;
     if (this.#header) {
       this.#header = false;
-      return row;
-    }
-    const { format } = this.#format;
-    if (format === 'binary') return this.#binaryRow(row);
-    return format === 'text' ? this.#textRow(row) : this.#csvRow(row);
+      this.#parts.push(row);
+    } else if (format === 'binary') this.#binaryRow(row);
+    else if (format === 'text') this.#textRow(row);
+    else this.#csvRow(row);
   }
 
-  #binaryRow(row: Buffer): Buffer {
-    if (row.length === 2) return row;
-    const parts: Buffer[] = [row.subarray(0, 2)];
+  #binaryRow(row: Buffer): void {
+    const parts = this.#parts;
+    if (row.length === 2) {
+      parts.push(row);
+      return;
+    }
+    let from = 0;
     let at = 2;
     for (const cell of this.cells) {
       const length = row.readInt32BE(at);
       const next = at + 4 + Math.max(0, length);
       const masked = cell === null || length === -1 ? undefined : cell.apply(row.subarray(at + 4, next));
-      if (masked === undefined) parts.push(row.subarray(at, next));
-      else {
+      if (masked !== undefined) {
+        if (at > from) parts.push(row.subarray(from, at));
+        from = next;
         const size = Buffer.allocUnsafe(4);
         size.writeInt32BE(masked === null ? -1 : masked.length);
         parts.push(size);
@@ -140,64 +169,73 @@ export class CopyMasker {
       }
       at = next;
     }
-    return Buffer.concat(parts);
+    if (at > from) parts.push(row.subarray(from, at));
   }
 
-  #textRow(row: Buffer): Buffer {
-    const { delimiter, nullText } = this.#format;
-    const delimiterByte = delimiter.charCodeAt(0);
-    const fields: Buffer[] = [];
-    let from = 0;
-    for (let at = 0; at < row.length; at++) {
-      const byte = row[at];
-      if (byte === BACKSLASH) at += 1;
-      else if (byte === delimiterByte || byte === NEWLINE) {
-        fields.push(row.subarray(from, at));
-        from = at + 1;
+  #textRow(row: Buffer): void {
+    const { nullText } = this.#format;
+    const delimiterByte = this.#delimiter[0] as number;
+    const ends: number[] = [];
+    // A value is full of other bytes than these two, so they are looked for and not everything looked at.
+    const escapes = row.indexOf(BACKSLASH) !== -1;
+    if (!escapes) {
+      for (let at = row.indexOf(delimiterByte); at !== -1; at = row.indexOf(delimiterByte, at + 1))
+        ends.push(at);
+      ends.push(row.length - 1);
+    } else {
+      for (let at = 0; at < row.length; at++) {
+        const byte = row[at];
+        if (byte === BACKSLASH) at += 1;
+        else if (byte === delimiterByte || byte === NEWLINE) ends.push(at);
       }
     }
-    return this.#joined(fields, (raw, cell) => {
+    this.#fields(row, ends, (raw, cell) => {
       if (raw.toString('utf8') === nullText) return undefined;
       const masked = cell.apply(unescaped(raw));
       return masked === null ? Buffer.from(nullText) : masked && escaped(masked, delimiterByte);
     });
   }
 
-  #csvRow(row: Buffer): Buffer {
-    const { delimiter, nullText, quote, escape: escaper } = this.#format;
-    const delimiterByte = delimiter.charCodeAt(0);
+  #csvRow(row: Buffer): void {
+    const { nullText, quote, escape: escaper } = this.#format;
+    const delimiterByte = this.#delimiter[0];
     const quoteByte = quote.charCodeAt(0);
     const escapeByte = escaper.charCodeAt(0);
-    const fields: Buffer[] = [];
+    const ends: number[] = [];
     let quoted = false;
-    let from = 0;
     for (let at = 0; at < row.length; at++) {
       const byte = row[at];
       if (quoted && byte === escapeByte && escapeByte !== quoteByte) at += 1;
       else if (byte === quoteByte) quoted = !quoted;
-      else if (!quoted && (byte === delimiterByte || byte === NEWLINE)) {
-        fields.push(row.subarray(from, at));
-        from = at + 1;
-      }
+      else if (!quoted && (byte === delimiterByte || byte === NEWLINE)) ends.push(at);
     }
-    return this.#joined(fields, (raw, cell) => {
+    this.#fields(row, ends, (raw, cell) => {
       if (raw.toString('utf8') === nullText) return undefined;
       const masked = cell.apply(unquoted(raw, quoteByte, escapeByte));
       return masked === null ? Buffer.from(nullText) : masked && quotedField(masked, quoteByte, escapeByte);
     });
   }
 
-  #joined(fields: readonly Buffer[], mask: (raw: Buffer, cell: CellMask) => Buffer | undefined): Buffer {
-    if (fields.length !== this.cells.length) throw malformed();
-    const delimiter = Buffer.from(this.#format.delimiter);
-    const parts: Buffer[] = [];
-    for (const [i, raw] of fields.entries()) {
-      const cell = this.cells[i] ?? null;
-      if (i > 0) parts.push(delimiter);
-      parts.push((cell === null ? undefined : mask(raw, cell)) ?? raw);
+  /** @param ends where each field ends */
+  #fields(
+    row: Buffer,
+    ends: readonly number[],
+    mask: (raw: Buffer, cell: CellMask) => Buffer | undefined,
+  ): void {
+    if (ends.length !== this.cells.length || ends.at(-1) !== row.length - 1) throw malformed();
+    let from = 0;
+    let start = 0;
+    for (const [i, cell] of this.cells.entries()) {
+      const end = ends[i] as number;
+      const masked = cell === null ? undefined : mask(row.subarray(start, end), cell);
+      if (masked !== undefined) {
+        if (start > from) this.#parts.push(row.subarray(from, start));
+        this.#parts.push(masked);
+        from = end;
+      }
+      start = end + 1;
     }
-    parts.push(Buffer.from('\n'));
-    return Buffer.concat(parts);
+    this.#parts.push(row.subarray(from));
   }
 }
 

@@ -75,13 +75,18 @@ export class ResultMasker {
     if (end - start < 8 || (buffer[start + 5] === 1) !== binary) throw undescribed();
     const cells = copyCells(mask, result, buffer.readUInt16BE(start + 6), binary);
     if (cells === null) throw undescribed();
-    masked.copy = new CopyMasker(result.copy, cells, this.#limit);
+    masked.copy = new CopyMasker(result.copy, cells, this.#limit, this.#slab);
     keep(running, cells);
   }
 
-  /** The next (piece of a) message of COPY data: the messages that go to the client now. */
-  copyData(copy: CopyMasker, { buffer, start, end, first }: FrameReader): Buffer[] {
-    return copy.push(buffer.subarray(first ? start + 5 : start, end));
+  /** The next (piece of a) message of COPY data. @param each called for every message that goes to the client now */
+  copyData(
+    copy: CopyMasker,
+    { buffer, start, end, first }: FrameReader,
+    each: (buffer: Buffer, start: number, end: number) => void,
+  ): void {
+    const slab = this.#slab;
+    copy.push(buffer.subarray(first ? start + 5 : start, end), () => each(slab.buffer, slab.start, slab.end));
   }
 }
 

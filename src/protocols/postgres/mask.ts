@@ -91,8 +91,7 @@ export class SessionMasks {
     let next = 0;
     try {
       for (const lineage of known.lineage) {
-        const runs = lineage.runs ? inner[next++]?.lineage[0] : lineage;
-        if (runs === undefined || (lineage.runs && runs.query === null)) return UNSEEN;
+        const runs = lineage.runs ? (inner[next++]?.lineage[0] ?? null) : lineage;
         const result = this.#statement(masks, lineage, runs, path, catalog);
         if ('reason' in result) return result;
         touched ||= result.touched;
@@ -128,10 +127,15 @@ export class SessionMasks {
   #statement(
     masks: ColumnMasks,
     lineage: Lineage,
-    runs: Lineage,
+    runs: Lineage | null,
     path: SearchPath,
     catalog: RelationCatalog,
   ): { readonly mask: ResultMask; readonly touched: boolean } | MaskRefusal {
+    if (runs === null || (lineage.runs && runs.query === null)) {
+      // What EXECUTE names is not known yet; when it runs it is, and examined again.
+      if (lineage.to === 'stored') return UNSEEN;
+      return { mask: { bound: unseen(masks), copy: null }, touched: true };
+    }
     if (runs.query === null) return { mask: NONE, touched: lineage.to === 'define' };
     const binder = new MaskBinder(masks, path, catalog);
     const bound = binder.bind(runs.query);
@@ -178,6 +182,11 @@ function copyMask(
     };
   }
   return { mask: { bound, copy: lineage.copy }, touched };
+}
+
+/** Columns of which nothing is known, so that nothing of them is shown. */
+function unseen(masks: ColumnMasks): Bound {
+  return { columns: [], exact: false, all: new Set([masks.unseen]) };
 }
 
 const UNSEEN: MaskRefusal = {

@@ -93,8 +93,9 @@ export class Responses {
           head.running.bytes += end - start;
         }
         if (head !== undefined && head.masked !== null && head.masked.copy !== null) {
-          const pieces = this.#masker.copyData(head.masked.copy, this.#reader);
-          for (const piece of pieces) if (!this.#muted) this.#pass(piece, 0, piece.length);
+          this.#masker.copyData(head.masked.copy, this.#reader, (out, from, to) => {
+            if (!this.#muted) this.#pass(out, from, to);
+          });
           return;
         }
         break;
