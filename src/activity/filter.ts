@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { PosternError } from '../core/errors.ts';
-import { globMatches } from './glob.ts';
+import { globMatches } from '../core/glob.ts';
 import { BLOCK, DECISION, KIND, type Kind, NAME, type NameKind } from './schema.ts';
 import { microsOf } from './times.ts';
 

@@ -1,5 +1,6 @@
 /** Patterns of columns: `schema.table.column`, and column names anywhere. They match rather too much than too little. */
 import { PosternError } from '../core/errors.ts';
+import { globMatches } from '../core/glob.ts';
 
 /** Longest pattern, in characters. */
 export const PATTERN_MAX = 400;
@@ -88,29 +89,4 @@ export function matchesColumn({ parts }: ColumnPattern, names: readonly [string,
     const name = names[i] as string;
     return quoted ? name === text : globMatches(text, name.toLowerCase());
   });
-}
-
-/**
- * Whether `text` matches a glob in which `*` stands for any run of characters and `?` for one. In the worst case the
- * time grows with the product of both lengths.
- */
-export function globMatches(glob: string, text: string): boolean {
-  let g = 0;
-  let t = 0;
-  let star = -1;
-  let resume = 0;
-  while (t < text.length) {
-    if (glob[g] === '*') {
-      star = g++;
-      resume = t;
-    } else if (g < glob.length && (glob[g] === '?' || glob[g] === text[t])) {
-      g++;
-      t++;
-    } else if (star >= 0) {
-      g = star + 1;
-      t = ++resume;
-    } else return false;
-  }
-  while (glob[g] === '*') g++;
-  return g === glob.length;
 }

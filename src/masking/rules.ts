@@ -3,13 +3,13 @@
  * among equals the one that keeps less, then the pattern that says more literally, then the older rule. One rule that
  * denies probes denies them. So a further rule can only hide more: there is no rule that lifts another.
  */
+import { globMatches } from '../core/glob.ts';
 import type { DetectorName, Probes, Transform } from '../core/masks.ts';
 import { TRANSFORMS } from '../core/masks.ts';
 import type { MaskRuleView } from '../core/views.ts';
 import { MaskKey } from './key.ts';
 import {
   type ColumnPattern,
-  globMatches,
   matchesColumn,
   parseColumnPattern,
   parseNamePattern,
