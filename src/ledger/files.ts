@@ -1,5 +1,6 @@
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
+import { syncFiles } from './sync-files.ts';
 
 /** Makes the names in a directory survive a power failure. */
 export function syncDirectory(dir: string): void {
@@ -46,7 +47,7 @@ export function writeDurably(files: readonly PendingFile[]): void {
       open.push({ fd, temporary, path });
       writeAll(fd, data);
     }
-    for (const { fd } of open) fs.fsyncSync(fd);
+    syncFiles(open.map(({ fd }) => fd));
   } finally {
     for (const { fd } of open) fs.closeSync(fd);
   }
