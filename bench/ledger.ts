@@ -3,22 +3,27 @@
  * `npm run bench -- ledger [--records N] [--rounds N] [--rate N] [--seconds N] [--dir DIR] [--json]`.
  *
  * - journal: append and flush, with 1, 8 and 64 records in a flush; for 1, also with an fdatasync after each (`power`)
- * - sequencer: journals to leaves, payloads, bundles, tiles and a signed checkpoint, all synced; then the same with the
- *   activity index, which the sequencer's thread feeds
+ * - sequencer: journals to leaves, payloads, bundles, tiles and a signed checkpoint, all synced; the same where each statement
+ *   has bind values of its own
+ * - index: the log to the activity index
  * - verify: full re-derivation of that log
- * - sustained: a thread writes the journal at a rate, the sequencer takes it in and signs a checkpoint each second; how old
- *   the oldest record is that a checkpoint covers for the first time
+ * - sustained: a thread writes the journal at a rate, and the threads of sequencer and index do what they do in the control
+ *   process; how old the oldest record is that a checkpoint covers for the first time
  *
  * Each figure is the median of the rounds; CPU is that of the process, in microseconds per record. Nothing is deleted before
- * all is measured: ext4 passes over lately deleted inodes one by one when a file is made.
+ * all is measured, and the folder should not lie below a busy `/tmp`: ext4 passes over lately deleted inodes one by one when
+ * a file is made.
  */
+
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
+import { IndexFollower } from '../src/activity/index-follower.ts';
+import { LedgerService } from '../src/activity/ledger-service.ts';
 import { JournalWriter } from '../src/ledger/journal.ts';
 import { PayloadStore } from '../src/ledger/payloads.ts';
 import { Sequencer } from '../src/ledger/sequencer.ts';
@@ -40,6 +45,8 @@ const { values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
+/** Records of a step, as the sequencer's thread takes them when it is behind. */
+const STEP = 20_000;
 const records = Number(values.records);
 const root = mkdtempSync(join(values.dir, 'postern-bench-'));
 
@@ -57,7 +64,9 @@ async function measure(count: number, work: () => void | Promise<void>): Promise
   return { perSecond: count / seconds, cpuMicros: (user + system) / count };
 }
 
-const makeRecords = (): BenchRecord[] => Array.from({ length: records }, recordMaker());
+const makeRecords = (withValues: boolean): BenchRecord[] =>
+  Array.from({ length: records }, recordMaker(withValues));
+const MASTER_KEY = Buffer.alloc(32, 7);
 
 function journalRun(dir: string, input: readonly BenchRecord[], perFlush: number): void {
   const writer = JournalWriter.create(join(dir, 'journal'), 'bench');
@@ -83,35 +92,30 @@ async function powerRun(dir: string, input: readonly BenchRecord[]): Promise<voi
 
 const newFolder = (): string => mkdtempSync(join(root, 'run-'));
 
-function openLog(dir: string): { sequencer: Sequencer; close: () => void } {
-  const payloads = PayloadStore.open(join(dir, 'payloads.db'), Buffer.alloc(32, 7));
-  const sequencer = Sequencer.open({ dir, payloads });
-  const close = (): void => {
-    for (const part of [sequencer, payloads]) part.close();
-  };
-  return { sequencer, close };
-}
-
 async function round(): Promise<Map<string, Sample>> {
   const samples = new Map<string, Sample>();
-  const input = makeRecords();
+  const input = makeRecords(false);
   for (const perFlush of [1, 8]) {
     const work = (): void => journalRun(newFolder(), input, perFlush);
     samples.set(`journal, ${perFlush} per flush`, await measure(records, work));
   }
   const few = input.slice(0, Math.min(2000, records));
   samples.set('journal, 1 per flush, power', await measure(few.length, () => powerRun(newFolder(), few)));
-  for (const what of ['sequencer']) {
+  for (const withValues of [false, true]) {
     const dir = newFolder();
-    samples.set('journal, 64 per flush', await measure(records, () => journalRun(dir, input, 64)));
-    const { sequencer, close } = openLog(dir);
+    const own = withValues ? makeRecords(true) : input;
+    samples.set('journal, 64 per flush', await measure(records, () => journalRun(dir, own, 64)));
+    const payloads = PayloadStore.open(join(dir, 'payloads.db'), MASTER_KEY);
+    const sequencer = Sequencer.open({ dir, payloads });
     const sequence = (): void => {
-      while (sequencer.step() > 0);
+      while (sequencer.step(STEP) > 0);
       sequencer.checkpointNow();
     };
-    samples.set(what, await measure(records, sequence));
-    const { vkey } = sequencer;
-    close();
+    samples.set(`sequencer${withValues ? ', bind values' : ''}`, await measure(records, sequence));
+    const { vkey, size } = sequencer;
+    sequencer.close();
+    payloads.close();
+    samples.set('index', await measure(records, () => IndexFollower.open(dir, size).close()));
     const verify = (): void => {
       for (const finding of verifyLog({ dir: join(dir, 'log'), vkey })) throw new Error(finding.message);
     };
@@ -122,55 +126,48 @@ async function round(): Promise<Map<string, Sample>> {
 
 interface Sustained {
   readonly offered: number;
+  /** Until everything was in log and index. */
   readonly taken: number;
+  /** Of journal, sequencer and index. */
   readonly cpuMicros: number;
   /** Age of the oldest record that a checkpoint covers for the first time, milliseconds. */
   readonly lagMs: { readonly median: number; readonly max: number };
 }
 
-async function sustained(): Promise<Sustained> {
+async function sustained(withValues: boolean): Promise<Sustained> {
   const dir = newFolder();
-  const { sequencer, close } = openLog(dir);
+  const service = await LedgerService.start({ dataDir: dir, masterKey: MASTER_KEY });
   const load: Load = {
     dir: join(dir, 'journal'),
     perSecond: Number(values.rate),
     seconds: Number(values.seconds),
+    withValues,
   };
+  const first = service.status().size;
+  const usage = process.cpuUsage();
   const start = performance.now();
   const writer = new Worker(new URL('./support/journal-load.ts', import.meta.url), { workerData: load });
-  let written = Number.POSITIVE_INFINITY;
-  writer.once('message', (count: number) => {
-    written = count;
-  });
-  const first = sequencer.size;
   const lags: number[] = [];
-  let signedAt = start;
-  const usage = process.cpuUsage();
-  while (sequencer.size - first < written) {
-    sequencer.step();
-    const now = performance.now();
-    if (now - signedAt >= 1000 || sequencer.size - first >= written) {
-      const covered = sequencer.checkpoint === null ? 0 : coveredBy(sequencer.checkpoint) - first;
-      sequencer.checkpointNow();
-      // The writer keeps to its rate, so the time of a record follows from its number.
-      lags.push(performance.now() - start - (Math.max(covered, 0) / load.perSecond) * 1000);
-      signedAt = now;
-    }
-    await sleep(sequencer.behind ? 0 : 50);
-  }
+  let covered = first;
+  const look = setInterval(() => {
+    const { size } = service.status();
+    if (size === covered) return;
+    // The writer keeps to its rate, so the time of a record follows from its number.
+    lags.push(performance.now() - start - ((covered - first) / load.perSecond) * 1000);
+    covered = size;
+  }, 10);
+  const [written] = (await once(writer, 'message')) as [number];
+  await service.flush();
   const seconds = (performance.now() - start) / 1000;
   const { user, system } = process.cpuUsage(usage);
-  close();
+  clearInterval(look);
+  await service.close();
   return {
     offered: load.perSecond,
     taken: Math.round(written / seconds),
     cpuMicros: (user + system) / written,
     lagMs: { median: Math.round(median(lags)), max: Math.round(Math.max(...lags)) },
   };
-}
-
-function coveredBy(note: string): number {
-  return Number(note.split('\n')[1]);
 }
 
 try {
@@ -185,7 +182,8 @@ try {
     };
   });
   const steady = {
-    'journal and sequencer': await sustained(),
+    sustained: await sustained(false),
+    'sustained, bind values': await sustained(true),
   };
   if (values.json) {
     process.stdout.write(`${JSON.stringify({ records, rounds: rounds.length, results, steady }, null, 2)}\n`);
@@ -197,7 +195,7 @@ try {
     }
     for (const [what, { offered, taken, cpuMicros, lagMs }] of Object.entries(steady)) {
       process.stdout.write(
-        `sustained: ${what}: ${taken.toLocaleString('en')} of ${offered.toLocaleString('en')} records/s, ` +
+        `${what}: ${taken.toLocaleString('en')} of ${offered.toLocaleString('en')} records/s, ` +
           `${cpuMicros.toFixed(2)} µs CPU, checkpoint lag ${lagMs.median} ms, at most ${lagMs.max} ms\n`,
       );
     }

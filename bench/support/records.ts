@@ -7,8 +7,12 @@ export interface BenchRecord {
   readonly payloads: readonly Payload[] | undefined;
 }
 
-/** Makes intents and outcomes as the gateway writes them, from 20 principals with 100 distinct statements. */
-export function recordMaker(): () => BenchRecord {
+/**
+ * Makes intents and outcomes as the gateway writes them, from 20 principals with 100 distinct statements.
+ *
+ * @param withValues whether each statement has bind values of its own
+ */
+export function recordMaker(withValues: boolean): () => BenchRecord {
   const statements = Array.from({ length: 100 }, (_, i) =>
     Buffer.from(`insert into ledger.entries (account, amount, note) values ($1, $2, $3) /* ${i} */`),
   );
@@ -52,6 +56,9 @@ export function recordMaker(): () => BenchRecord {
       decision: { effect: 'allow', rule: 'insert, select on ledger.*' },
     };
     const data = statements[i % statements.length] as Buffer;
-    return { json: JSON.stringify(record), payloads: [{ kind: 'statement', data }] };
+    const statement: Payload = { kind: 'statement', data };
+    if (!withValues) return { json: JSON.stringify(record), payloads: [statement] };
+    const values: Payload = { kind: 'parameters', data: Buffer.from(`[{"text":"${i}"},{"text":"7"}]`) };
+    return { json: JSON.stringify(record), payloads: [statement, values] };
   };
 }
