@@ -68,8 +68,9 @@ export class TextCursor {
   /** What is decoded: whole lines, but for the end of the file. */
   #text = '';
   #at = 0;
-  /** What is read and not decoded, since its line is not complete. */
-  #held: Buffer = Buffer.alloc(0);
+  #buffer: Buffer = Buffer.allocUnsafe(CHUNK);
+  /** How many bytes of the buffer are read and not decoded, since their line is not complete. */
+  #length = 0;
   #ended = false;
   #valid = true;
   #cut = false;
@@ -139,24 +140,25 @@ export class TextCursor {
 
   /** Decodes until so much text is there, or there is no more. */
   #fillTo(length: number): void {
-    while (this.#text.length - this.#at < length && !(this.#ended && this.#held.length === 0)) this.#fill();
+    while (this.#text.length - this.#at < length && !(this.#ended && this.#length === 0)) this.#fill();
   }
 
   #fill(): void {
-    if (this.#held.length > LONGEST_LINE) {
+    if (this.#length > LONGEST_LINE)
       throw new PosternError('POSTERN_INVALID', 'A line is too long to be read.');
+    if (this.#length === this.#buffer.length) {
+      this.#buffer = Buffer.concat([this.#buffer, Buffer.allocUnsafe(this.#length)]);
     }
-    const chunk = Buffer.allocUnsafe(Math.max(CHUNK, 2 * this.#held.length));
-    this.#held.copy(chunk);
-    const read = this.#source.read(chunk.subarray(this.#held.length));
+    const read = this.#source.read(this.#buffer.subarray(this.#length));
     this.#ended = read === 0;
-    const bytes = chunk.subarray(0, this.#held.length + read);
-    const whole = this.#ended ? bytes.length : bytes.lastIndexOf(0x0a) + 1;
-    this.#held = bytes.subarray(whole);
+    const end = this.#length + read;
+    const whole = this.#ended || end === 0 ? end : this.#buffer.lastIndexOf(0x0a, end - 1) + 1;
     const left = this.#text.slice(this.#at);
-    const more = this.#decode(bytes.subarray(0, whole));
+    const more = this.#decode(this.#buffer.subarray(0, whole));
     this.#text = left === '' ? more : left + more;
     this.#at = 0;
+    this.#buffer.copyWithin(0, whole, end);
+    this.#length = end - whole;
   }
 
   #decode(bytes: Buffer): string {
