@@ -45,9 +45,19 @@ test('strings and encoding can only be what Postern reads', () => {
   for (const value of ['off', 'o', '0', '', null]) {
     assert.equal(settingRule('standard_conforming_strings', value).kind, 'denied', String(value));
   }
-  for (const value of ['utf8', 'UTF-8', 'utf_8', 'Unicode'])
+  for (const value of ['utf8', 'UTF-8', 'utf_8', 'Unicode', "'utf-8'", '"UTF8"'])
     assert.equal(settingRule('client_encoding', value).kind, 'free');
-  for (const value of ['latin1', 'sql_ascii', 'utf16', 'auto', null]) {
+  for (const value of [
+    'latin1',
+    'sql_ascii',
+    'utf16',
+    'auto',
+    "'latin1'",
+    'utf8 latin1',
+    'utf88',
+    '',
+    null,
+  ]) {
     assert.equal(settingRule('client_encoding', value).kind, 'denied', String(value));
   }
 });

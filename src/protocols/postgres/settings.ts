@@ -82,7 +82,8 @@ const HARMLESS: ReadonlySet<string> = new Set([
 /** Settings that change how Postern or PostgreSQL reads the text of a statement: with these values only. */
 const FIXED: ReadonlyMap<string, { readonly allowed: RegExp; readonly say: string }> = new Map([
   ['standard_conforming_strings', { allowed: /^(on|true|yes|1)$/i, say: 'on' }],
-  ['client_encoding', { allowed: /^(utf[-_ ]?8|unicode)$/i, say: 'UTF8' }],
+  // PostgreSQL reads letters and digits of an encoding's name only; asyncpg sends it in quotes.
+  ['client_encoding', { allowed: /^['" _-]{0,4}(utf[-_ ]?8|unicode)['" _-]{0,4}$/i, say: 'UTF8' }],
 ]);
 
 export type SettingRule =
