@@ -9,6 +9,7 @@ import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
 import { Bindings } from '../identity/bindings.ts';
 import { Credentials } from '../identity/credentials.ts';
+import { fetchIssuerKeys } from '../identity/issuers.ts';
 import { Persons } from '../identity/persons.ts';
 import { Principals } from '../identity/principals.ts';
 import { Setup } from '../identity/setup.ts';
@@ -43,6 +44,8 @@ export interface ControlOptions {
   readonly leftover?: Iterable<ChangeRecord>;
   readonly masterKey?: Buffer;
   readonly validateScope?: ValidateScope;
+  /** Default: over https. */
+  readonly fetchIssuerKeys?: typeof fetchIssuerKeys;
   /** Told of faults that no caller hears of; `error` is null when sweeping works again. */
   readonly onFault?: (what: 'sweep' | 'vault' | 'issuer', error: unknown) => void;
 }
@@ -99,6 +102,7 @@ export class Control {
       publish: (issuers) =>
         this.#changes.exclusive(() => this.#publish({ version: this.#version + 1, issuers })),
       onFault: (error) => options.onFault?.('issuer', error),
+      fetch: options.fetchIssuerKeys ?? fetchIssuerKeys,
     });
     this.bindings = new Bindings(db, this.#changes, (issuer) => this.#issuers.prepare(issuer));
     this.resources = new Resources(db, this.#changes, box);

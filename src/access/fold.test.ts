@@ -1,8 +1,11 @@
+import 'reflect-metadata';
 import assert from 'node:assert/strict';
+import { webcrypto } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import * as x509 from '@peculiar/x509';
 import fc from 'fast-check';
 import { PosternError } from '../core/errors.ts';
 import { personActor } from '../identity/persons.ts';
@@ -18,6 +21,7 @@ const TABLES = [
   'resources',
   'grants',
   'credentials',
+  'bindings',
   'masks',
   'legal_holds',
   'retention',
@@ -46,7 +50,10 @@ const STEPS = [
   'grant',
   'revokeGrant',
   'credential',
+  'certificate',
   'revokeCredential',
+  'bind',
+  'unbind',
   'mask',
   'changeMask',
   'retireMask',
@@ -57,6 +64,14 @@ const STEPS = [
   'diskFull',
   'diskFine',
 ] as const;
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+const CSR = (
+  await x509.Pkcs10CertificateRequestGenerator.create({
+    keys: await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']),
+    signingAlgorithm: ALGORITHM,
+  })
+).toString('pem');
+
 const step = fc.record({ op: fc.constantFrom(...STEPS), n: fc.nat(3) });
 
 async function play(
@@ -72,6 +87,9 @@ async function play(
   const name = `name-${n}`;
   const grants = await control.grants.list({});
   const credentials = await control.credentials.list({}, { limit: 100 });
+  const bindings = (
+    await Promise.all((await control.principals.list({})).map(({ id }) => control.bindings.list(id)))
+  ).flat();
   const holds = await control.holds.list({});
   const masks = await control.masks.list({});
   const some = <T extends { id: string }>(all: readonly T[]): string => all[n % all.length]?.id ?? 'none';
@@ -105,6 +123,15 @@ async function play(
       const own = grants.find((grant) => grant.principal.name === name);
       return control.credentials.issue(actor, { principal: name, ...(own && { grant: own.id }) });
     },
+    certificate: () => control.credentials.issueCertificate(actor, { principal: name, csr: CSR }),
+    bind: () =>
+      control.bindings.create(actor, {
+        principal: name,
+        issuer: `https://issuer-${n % 2}.example`,
+        audience: 'postern',
+        claims: { sub: name, ...(n === 1 && { ref: 'main' }) },
+      }),
+    unbind: () => control.bindings.remove(actor, some(bindings), 'why'),
     revokeCredential: () => control.credentials.revoke(actor, some(credentials), 'why'),
     mask: () =>
       control.masks.create(actor, {
@@ -147,7 +174,12 @@ test('folding the records into empty tables gives the state tables, after any hi
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (history) => {
       const dataDir = mkdtempSync(join(tmpdir(), 'postern-fold-'));
       const sink = new MemorySink();
-      const control = await Control.open({ dataDir, sink, publish: async () => undefined });
+      const control = await Control.open({
+        dataDir,
+        sink,
+        publish: async () => undefined,
+        fetchIssuerKeys: async (issuer) => ({ issuer, jwks: {} }),
+      });
       const folded = Store.open(':memory:');
       try {
         await control.setup.complete((await control.setup.mint()) ?? '', 'Ada', 'ada@example.org');

@@ -1,5 +1,5 @@
 import type { IssuerView } from '../core/views.ts';
-import { fetchIssuerKeys } from '../identity/issuers.ts';
+import type { fetchIssuerKeys } from '../identity/issuers.ts';
 
 /** How often keys are fetched anew. An issuer that rotates its keys publishes the next one well before it signs with it. */
 const REFRESH_MS = 5 * 60_000;
@@ -19,6 +19,7 @@ export interface IssuersOptions {
   /** Tells the workers. */
   readonly publish: (issuers: readonly IssuerView[]) => Promise<void>;
   readonly onFault: (error: unknown) => void;
+  readonly fetch: typeof fetchIssuerKeys;
 }
 
 /** The keys of OIDC issuers: fetched by the control process alone, and sent to the workers, which ask nobody. */
@@ -80,7 +81,7 @@ export class Issuers {
   }
 
   async #fetch(issuer: string): Promise<void> {
-    const { jwks } = await fetchIssuerKeys(issuer);
+    const { jwks } = await this.#options.fetch(issuer);
     this.#known.set(issuer, { jwks, fetchedMs: Date.now() });
     await this.#options.publish([{ issuer, jwks }]);
   }

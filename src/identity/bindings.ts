@@ -2,7 +2,7 @@ import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
 import type { Actor } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
-import type { ChangeLog } from '../store/changes.ts';
+import type { Change, ChangeLog } from '../store/changes.ts';
 import type { Binding } from '../store/entities.ts';
 import { findBinding, findPrincipal, found, listBindings } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
@@ -101,11 +101,22 @@ export class Bindings {
       const before = found(await findBinding(db, id), 'binding', id);
       if (before.status === 'removed')
         throw new PosternError('POSTERN_CONFLICT', `The binding ${id} is removed already.`);
-      const after: Binding = { ...before, status: 'removed', endReason: why, endedAt: rfc3339(nowMicros()) };
-      const change = { type: 'binding.removed', entity: 'binding', before, after } as const;
-      return { changes: [{ ...change, principal: after.principal, reason: why }], result: after };
+      const change = removedBinding(before, rfc3339(nowMicros()), why);
+      return { changes: [change], result: change.after as Binding };
     });
   }
+}
+
+/** The change that ends a binding. */
+export function removedBinding(before: Binding, at: string, reason: string): Change {
+  return {
+    type: 'binding.removed',
+    entity: 'binding',
+    before,
+    after: { ...before, status: 'removed', endReason: reason, endedAt: at },
+    principal: before.principal,
+    reason,
+  };
 }
 
 /** Whether one token could say both: no claim of both has two values. */

@@ -8,6 +8,7 @@ import {
   findPerson,
   findPrincipal,
   found,
+  listBindings,
   listCredentials,
   listGrants,
   listPrincipals,
@@ -15,6 +16,7 @@ import {
   type PrincipalFilter,
 } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
+import { removedBinding } from './bindings.ts';
 import { revokedCredential } from './credentials.ts';
 import { checkName, checkReason, checkText, checkTime } from './input.ts';
 import { SYSTEM } from './persons.ts';
@@ -122,7 +124,7 @@ export class Principals {
     return this.#end(actor, refText, 'disabled', reason);
   }
 
-  /** Ends the principal for good, with its grants and credentials. */
+  /** Ends the principal for good, with its grants, credentials and bindings. */
   retire(actor: Actor, refText: string, reason: string): Promise<Principal> {
     return this.#end(actor, refText, 'retired', reason);
   }
@@ -195,6 +197,7 @@ async function endingsOf(db: StateDb, principal: Principal): Promise<Change[]> {
   const reason = 'principal retired';
   const grants = await listGrants(db, { principal: principal.id, status: 'active' });
   const credentials = await listCredentials(db, { principal: principal.id, status: 'active', at });
+  const bindings = await listBindings(db, { principal: principal.id, status: 'active' });
   return [
     ...grants.map(
       (before): Change => ({
@@ -207,6 +210,7 @@ async function endingsOf(db: StateDb, principal: Principal): Promise<Change[]> {
       }),
     ),
     ...credentials.map((before) => revokedCredential(before, at, reason)),
+    ...bindings.map((before) => removedBinding(before, at, reason)),
   ];
 }
 

@@ -123,7 +123,7 @@ test('the database itself refuses what must never be state, naming the promise t
 
 test('an unknown entity in a record is an error, not a silent gap', async (context) => {
   const { db } = await filled(context);
-  const odd = record('binding' as unknown as EntityName, { id: 'b' });
+  const odd = record('spell' as unknown as EntityName, { id: 's' });
   await assert.rejects(applyChange(db, odd), { code: 'POSTERN_INTERNAL' });
 });
 
