@@ -34,6 +34,7 @@ export interface NewResource {
   readonly classification: string;
   readonly durability?: Resource['durability'] | undefined;
   readonly catalogAccess?: Resource['catalogAccess'] | undefined;
+  readonly resultDigest?: boolean | undefined;
   readonly upstream: Login;
   readonly admin?: Login | undefined;
 }
@@ -77,6 +78,7 @@ export class Resources {
         classification: checkText(input.classification, 'classification', 64),
         durability: input.durability ?? 'process',
         catalogAccess: input.catalogAccess ?? 'tools',
+        resultDigest: input.resultDigest ?? false,
         upstream: { user: checkText(input.upstream.user, 'upstream user', IDENTIFIER_MAX) },
         admin: input.admin === undefined ? null : adminOf(input.admin),
         status: 'active',
@@ -167,23 +169,13 @@ export class Resources {
    * @throws PosternError POSTERN_INTERNAL when the secret is missing or cannot be opened
    */
   async view(resource: Resource): Promise<ResourceView> {
-    const { id, name, protocol, host, port, database, tls, durability, catalogAccess, status } = resource;
+    const { id, name, protocol, host, port, database, tls, durability, catalogAccess, resultDigest, status } =
+      resource;
     const password = status === 'retired' ? '' : await this.#password(resource);
-    const upstream = { user: resource.upstream.user, password };
-    const admin = status === 'retired' ? null : await this.#admin(resource);
     return {
-      id,
-      name,
-      protocol,
-      host,
-      port,
-      database,
-      tls,
-      durability,
-      catalogAccess,
-      status,
-      upstream,
-      admin,
+      ...{ id, name, protocol, host, port, database, tls, durability, catalogAccess, resultDigest, status },
+      upstream: { user: resource.upstream.user, password },
+      admin: status === 'retired' ? null : await this.#admin(resource),
     };
   }
 

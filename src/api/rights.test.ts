@@ -30,6 +30,7 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['GET', '/v1/resources', undefined, 'admin owner approver reviewer auditor'],
   ['GET', '/v1/resources/ledger-db', undefined, 'admin owner approver reviewer auditor'],
   ['POST', '/v1/resources/ledger-db/test', undefined, 'admin'],
+  ['POST', '/v1/resources/ledger-db/admin', { admin: null, reason: 'test' }, 'admin'],
   ['POST', '/v1/resources/ledger-db/retire', {}, 'admin'],
   ['POST', '/v1/grants', {}, 'admin approver'],
   ['GET', '/v1/grants', undefined, 'admin owner approver reviewer auditor'],

@@ -39,6 +39,7 @@ interface AddOptions {
   readonly classification: string;
   readonly durability?: string;
   readonly catalogAccess?: string;
+  readonly resultDigest?: true;
   readonly passwordFile?: string;
   readonly adminUser?: string;
   readonly adminPasswordFile?: string;
@@ -79,6 +80,7 @@ function add(parent: Command): void {
         'system catalogues open to every session: those that tools read (tools), or none',
       ).choices(['tools', 'none']),
     )
+    .option('--result-digest', 'keep a SHA-256 of the rows that were delivered with each outcome')
     .option('--password-file <file>', 'file with the upstream password, "-" for standard input')
     .option(
       '--admin-user <name>',
@@ -114,6 +116,7 @@ function add(parent: Command): void {
       classification: options.classification,
       ...(options.durability !== undefined && { durability: options.durability }),
       ...(options.catalogAccess !== undefined && { catalogAccess: options.catalogAccess }),
+      ...(options.resultDigest !== undefined && { resultDigest: options.resultDigest }),
       upstream: { user: address.user, password },
       ...(options.adminUser !== undefined && {
         admin: { user: options.adminUser, password: await adminPassword(options.adminPasswordFile) },
@@ -280,6 +283,7 @@ function describe(resource: Resource): string {
     ['classification', resource.classification],
     ['durability', resource.durability],
     ['catalogue access', resource.catalogAccess],
+    ['digest of results', resource.resultDigest ? 'yes' : 'no'],
     ['status', resource.status],
     ['since', formatTime(resource.createdAt)],
     ['id', resource.id],

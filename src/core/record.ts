@@ -176,6 +176,8 @@ export interface CommandOutcome extends RecordBase {
   readonly rows: number;
   readonly bytes: number;
   readonly durationUs: number;
+  /** Hex SHA-256 of the DataRow and CopyData messages that the client was sent, whole and in order; where the resource asks for it. */
+  readonly digest?: string;
   /** What was masked in the result; absent where nothing was. */
   readonly masked?: readonly MaskedColumn[];
 }

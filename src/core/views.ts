@@ -37,6 +37,8 @@ export interface ResourceView {
   readonly durability: 'process' | 'power';
   /** `tools`: the system catalogues that drivers and tools read are open to every session; `none`: they need a scope. */
   readonly catalogAccess: 'tools' | 'none';
+  /** Outcomes hold a digest of the rows that were delivered. */
+  readonly resultDigest: boolean;
   readonly status: 'active' | 'retired';
   /** The injected credential, decrypted: it is sent to workers only, and never leaves them but towards the resource. */
   readonly upstream: { readonly user: string; readonly password: string };

@@ -60,7 +60,7 @@ const COLUMNS: Record<Population, readonly string[]> = {
   ],
   resources: [
     ...['leaf', 'lastLeaf', 'id', 'name', 'protocol', 'host', 'port', 'database', 'environment'],
-    ...['classification', 'durability', 'catalogAccess', 'status', 'createdAt'],
+    ...['classification', 'durability', 'catalogAccess', 'resultDigest', 'status', 'createdAt'],
   ],
   grants: [
     ...[

@@ -44,6 +44,7 @@ export interface Resource extends Ref, Pick<ResourceView, 'protocol' | 'host' | 
   readonly classification: string;
   readonly durability: 'process' | 'power';
   readonly catalogAccess: 'tools' | 'none';
+  readonly resultDigest: boolean;
   readonly upstream: { readonly user: string };
   /** The administering credential, with which each session gets a role of its own. `secret` is where the vault has its password. */
   readonly admin: { readonly user: string; readonly secret: string } | null;

@@ -239,4 +239,8 @@ CREATE TABLE bindings (
 ) STRICT;
 CREATE INDEX bindings_by_principal ON bindings (principal_id);
 `,
+  `
+ALTER TABLE resources ADD COLUMN result_digest INTEGER NOT NULL DEFAULT 0
+  CONSTRAINT result_digest_is_yes_or_no CHECK (result_digest IN (0, 1));
+`,
 ];

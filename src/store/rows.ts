@@ -99,6 +99,7 @@ export const resourceRow = (e: Resource): ResourceTable => ({
   durability: e.durability,
   // Records of before this could be said do not have it.
   catalog_access: e.catalogAccess ?? 'tools',
+  result_digest: e.resultDigest ? 1 : 0,
   upstream_user: e.upstream.user,
   // Records of before there were any do not have it.
   admin_user: e.admin?.user ?? null,
@@ -120,6 +121,7 @@ export const resourceOf = (r: ResourceTable): Resource => ({
   classification: r.classification,
   durability: r.durability,
   catalogAccess: r.catalog_access,
+  resultDigest: r.result_digest === 1,
   upstream: { user: r.upstream_user },
   admin:
     r.admin_user === null || r.admin_secret === null ? null : { user: r.admin_user, secret: r.admin_secret },

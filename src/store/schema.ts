@@ -51,6 +51,7 @@ export interface ResourceTable {
   classification: string;
   durability: 'process' | 'power';
   catalog_access: 'tools' | 'none';
+  result_digest: 0 | 1;
   upstream_user: string;
   admin_user: string | null;
   admin_secret: string | null;

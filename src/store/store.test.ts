@@ -47,6 +47,7 @@ const RESOURCE: Resource = {
   classification: 'internal',
   durability: 'process',
   catalogAccess: 'none',
+  resultDigest: true,
   admin: null,
   upstream: { user: 'app' },
   status: 'active',

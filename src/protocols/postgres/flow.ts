@@ -1,3 +1,4 @@
+import type { Hash } from 'node:crypto';
 import type { NativeError } from './errors.ts';
 import type { StatementMask } from './mask.ts';
 import type { CellMask } from './mask-cells.ts';
@@ -55,6 +56,8 @@ export class Running {
   cells: CellMask[] | null = null;
   /** What its grant says of its result; null where nothing. */
   limits: ResultLimits | null = null;
+  /** Of what the client is sent of its result; null where the resource does not ask for it. */
+  digest: Hash | null = null;
 
   constructor(id: string, startedMicros: number) {
     this.id = id;

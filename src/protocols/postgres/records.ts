@@ -57,9 +57,11 @@ export class SessionRecords {
     bytes: number,
     durationUs: number,
     masked: readonly MaskCount[] = [],
+    digest: string | null = null,
   ): string {
-    const tail =
-      masked.length === 0 ? '' : `,"masked":${JSON.stringify(masked.slice(0, MAX_MASKED).map(maskedField))}`;
+    let tail = digest === null ? '' : `,"digest":"${digest}"`;
+    if (masked.length > 0)
+      tail += `,"masked":${JSON.stringify(masked.slice(0, MAX_MASKED).map(maskedField))}`;
     return this.#record(
       'command.outcome',
       uuidv7(),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { uuidv7 } from '../../core/ids.ts';
 import { nowMicros } from '../../core/time.ts';
 import { readBind } from './bind.ts';
@@ -360,9 +361,10 @@ export class Requests {
 
   /** Writes the intent of what `decision` allows. */
   #record(decision: Allowed, text: Buffer, parameters: Buffer | null): Running {
-    const { gateway, records } = this.#session;
+    const { gateway, records, who } = this.#session;
     const micros = nowMicros();
     const running = new Running(uuidv7(), micros);
+    if (who.resource.resultDigest) running.digest = createHash('sha256');
     gateway.recorder.append(
       records.intent(running.id, micros, decision.fragment),
       payloads(text, parameters),

@@ -83,7 +83,11 @@ export class Responses {
         }
         if (head !== undefined && head.masked !== null) {
           const piece = this.#masker.row(head, this.#reader);
-          if (piece !== null && !this.#muted) this.#pass(piece.buffer, piece.start, piece.end);
+          if (piece !== null && !this.#muted) this.#deliver(head, piece.buffer, piece.start, piece.end);
+          return;
+        }
+        if (head !== undefined && !this.#muted) {
+          this.#deliver(head, buffer, start, end);
           return;
         }
         break;
@@ -94,8 +98,12 @@ export class Responses {
         }
         if (head !== undefined && head.masked !== null && head.masked.copy !== null) {
           this.#masker.copyData(head.masked.copy, this.#reader, (out, from, to) => {
-            if (!this.#muted) this.#pass(out, from, to);
+            if (!this.#muted) this.#deliver(head, out, from, to);
           });
+          return;
+        }
+        if (head !== undefined && !this.#muted) {
+          this.#deliver(head, buffer, start, end);
           return;
         }
         break;
@@ -343,6 +351,14 @@ export class Responses {
     if (head.changesCatalog) this.#session.catalog.invalidate();
     const stopped = running.limits?.told === true ? running.limits.stopped : null;
     this.#session.outcome(running, stopped === null ? how : 'error', stopped?.code ?? code, nowMicros());
+  }
+
+  /** A row, or a piece of one, goes to the client. */
+  #deliver({ running }: Expected, buffer: Buffer, start: number, end: number): void {
+    const digest = running?.digest ?? null;
+    if (digest !== null)
+      digest.update(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end));
+    this.#pass(buffer, start, end);
   }
 
   #pass(buffer: Buffer, start: number, end: number): void {

@@ -182,6 +182,7 @@ export class PgSession implements LiveSession {
       bytes,
       micros - startedMicros,
       maskCounts(running.cells),
+      running.digest === null || bytes === 0 ? null : running.digest.digest('hex'),
     );
     this.gateway.recorder.append(record);
   }
