@@ -3,7 +3,7 @@ import type { Ref } from '../core/record.ts';
 
 export const FORMAT = 'postern-evidence/1';
 /** Raised whenever the same facts would give another `report.html`. */
-export const RENDERER = 5;
+export const RENDERER = 6;
 
 export const FILES = {
   manifest: 'manifest.json',
@@ -129,6 +129,7 @@ export const POPULATIONS = [
   'resources',
   'grants',
   'credentials',
+  'bindings',
   'masks',
   'sessions',
   'erasures',

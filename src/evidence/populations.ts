@@ -48,6 +48,7 @@ const ENTITY = {
   resource: 'resources',
   grant: 'grants',
   credential: 'credentials',
+  binding: 'bindings',
   mask: 'masks',
   legal_hold: 'legal_holds',
 } as const;
@@ -86,12 +87,17 @@ const COLUMNS: Record<Population, readonly string[]> = {
       'principal',
       'grant',
       'kind',
+      'certificateSha256',
       'expiresAt',
       'status',
       'endReason',
       'endedAt',
     ],
     'createdAt',
+  ],
+  bindings: [
+    ...['leaf', 'lastLeaf', 'id', 'principal', 'kind', 'issuer', 'audience', 'claims', 'status', 'endReason'],
+    ...['endedAt', 'createdAt'],
   ],
   masks: [
     ...['leaf', 'lastLeaf', 'id', 'name', 'revision', 'resource', 'principal', 'grant', 'match', 'transform'],
@@ -121,6 +127,7 @@ export class Populations {
     resource: new Map(),
     grant: new Map(),
     credential: new Map(),
+    binding: new Map(),
     mask: new Map(),
     legal_hold: new Map(),
   };
