@@ -201,7 +201,7 @@ export class PgSession implements LiveSession {
   reported(name: string, value: string): void {
     if (name === 'search_path') this.pathWatch.isNow(value);
     const changed =
-      (name === 'client_encoding' && value !== 'UTF8') ||
+      (name === 'client_encoding' && value !== 'UTF8' && value !== 'UNICODE') ||
       (name === 'standard_conforming_strings' && value !== 'on');
     if (!changed) return;
     // With another encoding or other string rules, the text that was examined is not the text that runs.
