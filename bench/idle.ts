@@ -14,6 +14,7 @@ import { startPostgres } from '../test/support/postgres.ts';
 import { say, WireClient } from '../test/support/wire-client.ts';
 import type { Leg } from './support/leg.ts';
 import { LEGS } from './support/legs.ts';
+import { privateKib } from './support/memory.ts';
 
 /** Logins under way at a time. */
 const AT_ONCE = 32;
@@ -100,15 +101,6 @@ async function fill(name: string, leg: Leg): Promise<Row> {
   for (const client of clients) client.socket.destroy();
   await sleep(1000);
   return { leg: name, sessions, secondsToOpen, kibPerSession: kib / (sessions - 2) };
-}
-
-/** Memory that the process has for itself, without that of files which others share. */
-function privateKib(pid: number): number {
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  return [...rollup.matchAll(/^Private_(?:Clean|Dirty): +(\d+) kB$/gm)].reduce(
-    (sum, [, kib]) => sum + Number(kib),
-    0,
-  );
 }
 
 function table(rows: readonly Row[]): string {

@@ -15,6 +15,7 @@ import { ensureDebianPackages, PGBENCH } from '../scripts/need.ts';
 import { startPostgres } from '../test/support/postgres.ts';
 import type { Leg } from './support/leg.ts';
 import { DEFAULT_LEGS, LEGS } from './support/legs.ts';
+import { privateKib } from './support/memory.ts';
 import { fill, type Measurement, type Mode, measure } from './support/pgbench.ts';
 import { median, medianRatio } from './support/statistics.ts';
 
@@ -49,6 +50,9 @@ interface Row {
   readonly relayCpuMicros: number | null;
   readonly cpuMicros: number | null;
   readonly latencyMicros: number | null;
+  readonly slowMicros: number | null;
+  /** Private memory of the process that relays after the rounds, in MiB. */
+  readonly memoryMib: number | null;
 }
 
 ensureDebianPackages([PGBENCH]);
@@ -107,8 +111,14 @@ async function compare(mode: Mode, clients: number): Promise<Row[]> {
       relayCpuMicros: medianOrNull(measured.map((one) => one.relayCpuMicros)),
       cpuMicros: medianOrNull(measured.map((one) => one.cpuMicros)),
       latencyMicros: medianOrNull(measured.map((one) => one.latencyMicros)),
+      slowMicros: medianOrNull(measured.map((one) => one.slowMicros)),
+      memoryMib: memoryOf(legs.get(leg) as Leg),
     };
   });
+}
+
+function memoryOf({ middle }: Leg): number | null {
+  return middle === null ? null : privateKib(middle.relayPid) / 1024;
 }
 
 function medianOrNull(values: readonly (number | null)[]): number | null {
@@ -118,8 +128,22 @@ function medianOrNull(values: readonly (number | null)[]): number | null {
 
 function table(rows: readonly Row[]): string {
   const out = new Table({
-    head: ['mode', 'clients', 'leg', 'tps', '÷ relay', '÷ direct', 'CPU µs', '… all', 'p50 µs'],
-    colAligns: ['left', 'right', 'left', 'right', 'right', 'right', 'right', 'right', 'right'],
+    head: [
+      ...[
+        'mode',
+        'clients',
+        'leg',
+        'tps',
+        '÷ relay',
+        '÷ direct',
+        'CPU µs',
+        '… all',
+        'p50 µs',
+        'p99 µs',
+        'MiB',
+      ],
+    ],
+    colAligns: ['left', 'right', 'left', ...Array.from({ length: 8 }, () => 'right' as const)],
     style: { head: [], border: [], compact: true },
   });
   const figure = (value: number | null, digits: number): string => value?.toFixed(digits) ?? '';
@@ -134,9 +158,11 @@ function table(rows: readonly Row[]): string {
       figure(row.relayCpuMicros, 1),
       figure(row.cpuMicros, 1),
       figure(row.latencyMicros, 0),
+      figure(row.slowMicros, 0),
+      figure(row.memoryMib, 0),
     ]);
   }
-  return `${out.toString()}\nMedians of ${rounds} interleaved rounds of ${seconds} s. CPU per statement: of the process that relays, and of all in the middle.\n`;
+  return `${out.toString()}\nMedians of ${rounds} interleaved rounds of ${seconds} s. CPU per statement: of the process that relays, and of all in the middle. MiB: private memory of the process that relays. One idle session: npm run bench -- idle.\n`;
 }
 
 function positive(name: string, word: string): number {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { run } from '../../test/support/processes.ts';
 import { cpuMicros, cpuMicrosOfTree } from './cpu.ts';
 import type { Leg, Middle } from './leg.ts';
-import { median } from './statistics.ts';
+import { median, quantile } from './statistics.ts';
 
 export type Mode = 'simple' | 'extended' | 'prepared';
 
@@ -11,6 +11,8 @@ export interface Measurement {
   readonly tps: number;
   /** Median over a sample of the statements, in microseconds; null when the sample was empty. */
   readonly latencyMicros: number | null;
+  /** What 99 in 100 statements of the sample did not exceed. */
+  readonly slowMicros: number | null;
   /** Processor time per statement of the process that relays, in microseconds; null without a middle. */
   readonly relayCpuMicros: number | null;
   /** The same of all processes in the middle, until they have nothing left to do. */
@@ -58,6 +60,7 @@ export async function measure(
   return {
     tps: number(output, /tps = ([\d.]+)/),
     latencyMicros: latencies.length === 0 ? null : median(latencies),
+    slowMicros: latencies.length === 0 ? null : quantile(latencies, 0.99),
     relayCpuMicros: after && before && (after.relay - before.relay) / statements,
     cpuMicros: after && before && (after.all - before.all) / statements,
   };
