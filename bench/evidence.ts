@@ -36,6 +36,8 @@ const { values } = parseArgs({
 interface Sample {
   readonly seconds: number;
   readonly cpu: number;
+  /** Of the main thread alone: what it would take where the other threads had a core of their own. */
+  readonly mainCpu: number;
   readonly peakMiB: number;
 }
 
@@ -84,9 +86,11 @@ async function child(what: string, root: string, out: string): Promise<void> {
     if (!report.ok) throw new Error(JSON.stringify(report.findings.slice(0, 3)));
   }
   const { userCPUTime, systemCPUTime, maxRSS } = process.resourceUsage();
+  const main = process.threadCpuUsage();
   const sample: Sample = {
     seconds: (performance.now() - started) / 1000,
     cpu: (userCPUTime + systemCPUTime) / 1e6,
+    mainCpu: (main.user + main.system) / 1e6,
     peakMiB: maxRSS / 1024,
   };
   process.stdout.write(JSON.stringify(sample));
@@ -114,6 +118,7 @@ function main(): void {
       commands,
       seconds: median(all.map(({ seconds }) => seconds)),
       cpuSeconds: median(all.map(({ cpu }) => cpu)),
+      mainCpuSeconds: median(all.map(({ mainCpu }) => mainCpu)),
       leavesPerSecond: Math.round((commands * 2) / median(all.map(({ seconds }) => seconds))),
       leavesPerCpuSecond: Math.round((commands * 2) / median(all.map(({ cpu }) => cpu))),
       peakMiB: Math.round(median(all.map(({ peakMiB }) => peakMiB))),
