@@ -2,16 +2,19 @@
 import assert from 'node:assert/strict';
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { cstring, Front, message, startup } from '../src/protocols/postgres/wire.ts';
 import { Bank } from './support/bank.ts';
 import { makeServerCertificate } from './support/certificates.ts';
 import { run, until } from './support/processes.ts';
 import { WireClient } from './support/wire-client.ts';
+
+const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
 
 /** An issuer with one key, which can be exchanged. */
 class Issuer {
@@ -212,6 +215,50 @@ describe('tokens of an OIDC issuer', () => {
     }
     liar.server.close();
     liar.server.closeAllConnections();
+  });
+
+  it('are verified by a worker that was started after the keys were fetched', async () => {
+    const { workers } = JSON.parse(readFileSync(join(bank.postern.dataDir, 'run.json'), 'utf8')) as {
+      workers: number[];
+    };
+    for (const pid of workers) process.kill(pid, 'SIGKILL');
+    await until(
+      () =>
+        login(issuer.token()).then(
+          (client) => client.end().then(() => true),
+          () => false,
+        ),
+      'a new worker takes the token',
+      10_000,
+    );
+  });
+
+  it('are bound, listed and unbound at the command line', async () => {
+    const cli = (...args: string[]) =>
+      run(process.execPath, [MAIN, 'binding', ...args], {
+        env: {
+          ...process.env,
+          POSTERN_API: `https://127.0.0.1:${bank.postern.api.port}`,
+          POSTERN_CA: bank.postern.caFile,
+          POSTERN_TOKEN: bank.postern.token,
+        },
+      });
+    await bank.principal('at-shell');
+    const base = ['--principal', 'at-shell', '--issuer', issuer.url, '--audience', 'postern'];
+    const made = await cli('add', ...base, '--claim', 'sub=repo:a=b', '--claim', 'ref=main', '--json');
+    const { id, claims } = JSON.parse(made.stdout) as { id: string; claims: object };
+    assert.deepEqual(claims, { ref: 'main', sub: 'repo:a=b' });
+    assert.match((await cli('list', '--principal', 'at-shell')).stdout, /ref=main sub=repo:a=b/);
+    assert.match((await cli('add', ...base, '--claim', 'sub')).stderr, /NAME=VALUE/);
+    assert.match((await cli('add', ...base, '--claim', 'a=1', '--claim', 'a=2')).stderr, /given twice/);
+    assert.equal((await cli('remove', id, '--reason', 'test')).code, 0);
+    assert.match((await cli('list', '--principal', 'at-shell')).stderr, /There is no binding/);
+    const log = await bank.postern.call<{ items: { type: string }[] }>(
+      'GET',
+      '/v1/activity?principal=at-shell&type=change&limit=100',
+    );
+    const types = log.items.map(({ type }) => type);
+    assert.ok(types.includes('binding.created') && types.includes('binding.removed'), types.join());
   });
 
   it('end the sessions they opened when the binding is removed, and open none after that', async () => {

@@ -177,7 +177,7 @@ export class Control {
 
   /** Stops the sweeps, lets the change under way finish and closes the database. */
   async close(): Promise<void> {
-    await this.#issuers.close();
+    this.#issuers.close();
     await this.#stopSweeps?.();
     this.#stopSweeps = null;
     await this.#changes.exclusive(() => this.#store.close());

@@ -28,6 +28,7 @@ export class Issuers {
   readonly #known = new Map<string, Known>();
   #timer: NodeJS.Timeout | null = null;
   #running: Promise<void> = Promise.resolve();
+  #closed = false;
 
   constructor(options: IssuersOptions) {
     this.#options = options;
@@ -55,18 +56,20 @@ export class Issuers {
     refresh();
   }
 
-  async close(): Promise<void> {
+  /** An answer that is still awaited comes too late, and is let go. */
+  close(): void {
+    this.#closed = true;
     if (this.#timer !== null) clearInterval(this.#timer);
-    await this.#running;
   }
 
   async #refresh(): Promise<void> {
+    if (this.#closed) return;
     try {
       const wanted = new Set(await this.#options.wanted());
       for (const issuer of this.#known.keys()) if (!wanted.has(issuer)) await this.#forget(issuer);
       await Promise.all([...wanted].map((issuer) => this.#again(issuer)));
     } catch (error) {
-      this.#options.onFault(error);
+      if (!this.#closed) this.#options.onFault(error);
     }
   }
 
@@ -74,6 +77,7 @@ export class Issuers {
     try {
       await this.#fetch(issuer);
     } catch (error) {
+      if (this.#closed) return;
       this.#options.onFault(error);
       const known = this.#known.get(issuer);
       if (known !== undefined && Date.now() - known.fetchedMs > STALE_MS) await this.#forget(issuer);
@@ -82,6 +86,7 @@ export class Issuers {
 
   async #fetch(issuer: string): Promise<void> {
     const { jwks } = await this.#options.fetch(issuer);
+    if (this.#closed) return;
     this.#known.set(issuer, { jwks, fetchedMs: Date.now() });
     await this.#options.publish([{ issuer, jwks }]);
   }
