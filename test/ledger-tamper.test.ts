@@ -168,12 +168,12 @@ describe('postern ledger check names', () => {
     [
       'an altered payload',
       sql('payloads.db', 'UPDATE payloads SET sealed = zeroblob(60) WHERE rowid = 3'),
-      /^payloads\.db: the statement of leaf 3 cannot be read/,
+      /^payloads\.db: the statement of leaf 3 \(record [0-9a-f-]{36}\) cannot be read/,
     ],
     [
       'a deleted payload',
       sql('payloads.db', 'DELETE FROM payloads WHERE rowid = 3'),
-      /^payloads\.db: the statement of leaf 3 is missing/,
+      /^payloads\.db: the statement of leaf 3 \(record [0-9a-f-]{36}\) is missing, and no record says that it was erased/,
     ],
     ['deleted payloads', remove('payloads.db'), /^payloads\.db: is missing/],
     [

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkJournals } from '../ledger/check-journals.ts';
 import { PayloadCheck } from '../ledger/check-payloads.ts';
+import { checkSequencer, recoveryFindings } from '../ledger/check-sequencer.ts';
 import { PayloadStore } from '../ledger/payloads.ts';
 import type { IndexedEntry } from '../ledger/tiles.ts';
 import { type Finding, verifyLog } from '../ledger/verify.ts';
@@ -58,6 +59,7 @@ export function* checkData(options: DataCheckOptions): Generator<Finding, DataSu
       vkey,
       onRecord: (leaf, record, entry) => {
         if (payloadCheck) extra.push(...payloadCheck.look(leaf, record));
+        extra.push(...recoveryFindings(leaf, record));
         rebuild.take(leaf, entry);
       },
       ...(options.onProgress && { onProgress: options.onProgress }),
@@ -71,6 +73,7 @@ export function* checkData(options: DataCheckOptions): Generator<Finding, DataSu
     if (payloadCheck) yield* payloadCheck.end();
     const { origin, size, root, principals } = next.value;
     yield* checkIndex(dataDir, rebuild.end(), join(work, 'index.db'), size);
+    yield* checkSequencer(dataDir, size, principals);
     const journals = yield* checkJournals(join(dataDir, 'journal'));
     return {
       origin,

@@ -19,6 +19,7 @@ export class LedgerService {
   readonly #data: ThreadData;
   readonly #waiting = new Map<number, Waiting<{ size: number }>>();
   readonly #rotations = new Map<number, Waiting<KeyChange>>();
+  #onLoss: (loss: string) => void = () => undefined;
   readonly #listeners = new Set<(fault: string | null) => void>();
   #worker: Worker;
   /** Null until the log is open. */
@@ -106,6 +107,12 @@ export class LedgerService {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Calls `listener` with each sentence of `losses`, once. */
+  onLoss(listener: (loss: string) => void): void {
+    this.#onLoss = listener;
+    for (const loss of this.status().losses) listener(loss);
+  }
+
   /** Takes in what is journalled, signs a last checkpoint and ends the threads. */
   async close(): Promise<void> {
     this.#closing = true;
@@ -171,6 +178,7 @@ export class LedgerService {
 
   #takeStatus(status: LedgerStatus): void {
     const before = this.#status?.fault ?? null;
+    for (const loss of status.losses.slice(this.#status?.losses.length)) this.#onLoss(loss);
     this.#status = status;
     this.#index ??= new IndexService(this.#data.dataDir, status.size, (fault) => {
       this.#indexFault = fault;

@@ -4,6 +4,7 @@ import type { KeyChange } from '../ledger/log-key.ts';
 import { parseVerifierKeys } from '../ledger/note.ts';
 import { PayloadStore } from '../ledger/payloads.ts';
 import { Sequencer } from '../ledger/sequencer.ts';
+import type { Loss } from '../ledger/sequencer-db.ts';
 import { TILE_WIDTH } from '../ledger/tree.ts';
 import type { KeyRotation, LedgerStatus, ThreadData } from './thread-messages.ts';
 
@@ -92,6 +93,7 @@ export class Sequencing {
       checkpoint,
       vkey,
       lastCheckpointAt: this.#signedAt,
+      losses: this.#sequencer.losses.map(sentence),
       fault: null,
     };
   }
@@ -99,4 +101,9 @@ export class Sequencing {
   close(): void {
     for (const part of [this.#sequencer, this.#payloads]) part.close();
   }
+}
+
+function sentence({ file, offset, what }: Loss): string {
+  const how = what === 'missing' ? 'was gone when it had been read up to' : 'ended before';
+  return `The journal ${file} ${how} offset ${offset}: what it had more is not in the log.`;
 }

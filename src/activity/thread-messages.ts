@@ -15,6 +15,8 @@ export interface LedgerStatus {
   readonly vkey: string;
   /** When the last checkpoint was signed or found at start, milliseconds since the epoch. */
   readonly lastCheckpointAt: number;
+  /** Sentences that say which journals were gone, or shorter, before all of them was in the log. */
+  readonly losses: readonly string[];
   /** Why records are not being taken into the log at present; null where all is well. */
   readonly fault: string | null;
 }

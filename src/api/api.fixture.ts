@@ -64,7 +64,7 @@ export async function testApi(
       sharing: async () => 0,
     },
     ledger: {
-      status: () => ({ origin: 'o', size: 7, root: '', checkpoint: '', vkey: '', fault: null }),
+      status: () => ({ origin: 'o', size: 7, root: '', checkpoint: '', vkey: '', losses: [], fault: null }),
       flush: async () => undefined,
       rotateKey: async () => ({ before: ['old'], after: ['new', 'old'] }),
     },

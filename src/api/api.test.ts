@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RESOURCE, UPSTREAM_PASSWORD } from '../access/control.fixture.ts';
 import { itemsOf, type TestApi, testApi } from './api.fixture.ts';
+import type { ApiDeps } from './deps.ts';
 
 const PRINCIPAL = {
   name: 'nightly-ledger-batch',
@@ -301,17 +302,25 @@ test('lists come in pages that join without gap or repeat', async (context) => {
   assert.equal((await api.call('GET', "/v1/principals?cursor='")).status, 400);
 });
 
+const ledgerWith = (fault: string | null, losses: readonly string[]): ApiDeps['ledger'] => ({
+  status: () => ({ origin: '', size: 0, root: '', checkpoint: '', vkey: '', losses, fault }),
+  flush: async () => undefined,
+  rotateKey: async () => ({ before: [], after: [] }),
+});
+
 test('health says 503 and why, when the log or the gateway fails', async (context) => {
-  const api = await testApi(context, {
-    ledger: {
-      status: () => ({ origin: '', size: 0, root: '', checkpoint: '', vkey: '', fault: 'disk full' }),
-      flush: async () => undefined,
-      rotateKey: async () => ({ before: [], after: [] }),
-    },
-  });
+  const api = await testApi(context, { ledger: ledgerWith('disk full', []) });
   const answer = await api.call('GET', '/healthz', undefined, null);
   assert.equal(answer.status, 503);
   assert.deepEqual(answer.body.reasons, ['disk full']);
+});
+
+test('health and the state of the log name what was lost, and the gateway stays in service', async (context) => {
+  const api = await testApi(context, { ledger: ledgerWith(null, ['The journal w was gone.']) });
+  const health = await api.call('GET', '/healthz', undefined, null);
+  assert.equal(health.status, 200);
+  assert.deepEqual(health.body.warnings, ['The journal w was gone.']);
+  assert.deepEqual((await api.call('GET', '/v1/ledger')).body.losses, ['The journal w was gone.']);
 });
 
 test('an evidence export is recorded before it is handed over, under the id in the header', async (context) => {

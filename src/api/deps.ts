@@ -33,6 +33,8 @@ export interface LedgerState {
   /** The signed note, whole. */
   readonly checkpoint: string;
   readonly vkey: string;
+  /** What was lost of journals before it was in the log, a sentence each. */
+  readonly losses: readonly string[];
   /** What keeps the log from growing, in words; null when all is well. */
   readonly fault: string | null;
 }

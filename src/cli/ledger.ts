@@ -4,9 +4,9 @@ import { registerLedgerKeys } from './ledger-keys.ts';
 import { registerLedgerWitnesses } from './ledger-witnesses.ts';
 import type { LedgerStatus } from './support/api-types.ts';
 import { connected } from './support/command.ts';
-import { print, printJson } from './support/output.ts';
+import { note, print, printJson } from './support/output.ts';
 import { formatFields } from './support/table.ts';
-import { safeBlock } from './support/text.ts';
+import { safeBlock, safeLine } from './support/text.ts';
 
 export function register(program: Command): void {
   const ledger = program.command('ledger').description('the append-only log');
@@ -29,5 +29,6 @@ export function register(program: Command): void {
           .map((vkey, i): [string, string] => [i === 0 ? 'verifier key' : 'and, as it retires', vkey]),
       ])}\n${safeBlock(answer.checkpoint)}`,
     );
+    for (const loss of answer.losses) note(`LOST: ${safeLine(loss)}`);
   });
 }

@@ -34,7 +34,7 @@ export class PayloadCheck {
       if (this.#right.has(key)) return [];
       const wrong = this.#wrong(leaf, String(commitment), kind, Number(bytes), owner);
       if (wrong === null && this.#right.size < REMEMBERED) this.#right.add(key);
-      const what = `the ${kind} of leaf ${leaf}`;
+      const what = `the ${kind} of leaf ${leaf} (record ${String(record.id)})`;
       return wrong === null ? [] : [{ severity: 'error', file: FILE, leaf, message: `${what} ${wrong}` }];
     });
   }
@@ -52,7 +52,8 @@ export class PayloadCheck {
     if (!/^[0-9a-f]{64}$/.test(commitment)) return 'has no commitment that could be one';
     try {
       const stored = this.#payloads.get(commitment);
-      if (stored === null) return `is missing (commitment ${commitment})`;
+      if (stored === null)
+        return `is missing, and no record says that it was erased (commitment ${commitment})`;
       if (stored === 'erased') {
         const by = this.#payloads.erasure(commitment)?.record ?? 'unknown';
         if (!this.#erasures.has(by)) this.#erasures.set(by, leaf);

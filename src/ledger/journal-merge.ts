@@ -191,6 +191,7 @@ function sizes(files: readonly JournalFile[]): Map<string, number> {
  * A record is taken only when everything that was written before it came to be could be seen: a grant of the control
  * process comes before the command of a worker that stands under it. For that, all journals are looked at a second
  * time after the first; what only the second look saw is taken only as far as it is no younger than what the first saw.
+ * A journal without a position is left alone: it has no record yet, or came after the caller looked.
  */
 export function takeRecords(
   dir: string,
@@ -205,7 +206,8 @@ export function takeRecords(
   const writers = new Map<string, Part[]>();
   for (const { path, name } of files) {
     const file = basename(path);
-    const start = positions.get(file) ?? { offset: 0, skip: 0 };
+    const start = positions.get(file);
+    if (!start) continue;
     const size = secondSizes.get(path) ?? 0;
     const part = { path, file, firstSize: firstSizes.get(path) ?? 0, size, start };
     const parts = writers.get(name);

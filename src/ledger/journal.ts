@@ -22,6 +22,8 @@ export { listJournals };
  */
 
 const ROTATE_BYTES = 64 * 1024 * 1024;
+/** How often a writer looks whether its file is still there, milliseconds. */
+const LOOK_MS = 100;
 const SETTLED: Promise<void> = Promise.resolve();
 
 function unavailable(error: unknown): PosternError {
@@ -55,6 +57,7 @@ export class JournalWriter implements RecordSink {
   /** The file can no longer be trusted to take a frame: the next flush begins a new one. */
   #broken = false;
   #closed = false;
+  #lookedAt = 0;
   #unsynced = false;
   #syncing: Promise<void> | null = null;
   #syncNext: Promise<void> | null = null;
@@ -115,7 +118,7 @@ export class JournalWriter implements RecordSink {
     this.#queue = [];
     try {
       if (this.#closed) throw new Error('closed');
-      if (this.#broken || this.#end >= ROTATE_BYTES) this.#rotate();
+      if (this.#broken || this.#end >= ROTATE_BYTES || this.#isDeleted()) this.#rotate();
       this.#write(this.#encoder.encode(records));
     } catch (error) {
       throw unavailable(error);
@@ -189,6 +192,14 @@ export class JournalWriter implements RecordSink {
     this.#open();
     this.#retireFile(old, unsynced);
     this.#unsynced = unsynced;
+  }
+
+  /** Whether somebody deleted the file: what is written to it from then on nobody would read. */
+  #isDeleted(): boolean {
+    const now = Date.now();
+    if (now - this.#lookedAt < LOOK_MS) return false;
+    this.#lookedAt = now;
+    return fs.fstatSync(this.#fd).nlink === 0;
   }
 
   #write(frame: Buffer): void {

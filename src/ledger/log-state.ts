@@ -1,7 +1,7 @@
 import { entryHead, shortenedEntry } from './entry.ts';
 import type { Incoming } from './journal-merge.ts';
 import type { Commitment, PayloadStore, StoredKind } from './payloads.ts';
-import type { Position, SavedState, StepChange } from './sequencer-db.ts';
+import type { Loss, Position, SavedState, StepChange } from './sequencer-db.ts';
 import { encodeBundle, MAX_ENTRY_BYTES, type TileReader, type TileStore } from './tiles.ts';
 import { HASH_BYTES, prefixedLeafHash, TILE_WIDTH, Tree } from './tree.ts';
 
@@ -29,6 +29,8 @@ export class LogState {
   #used = 0;
   #savedSize: number;
   readonly #moved = new Map<string, Position>();
+  #gone: string[] = [];
+  #losses: Loss[] = [];
   readonly #counted = new Map<string, number>();
 
   constructor(saved: SavedState, store: TileStore, payloads: PayloadStore) {
@@ -78,10 +80,38 @@ export class LogState {
       this.#store.writeEntries(this.tree.size / TILE_WIDTH - 1, TILE_WIDTH, encodeBundle(this.tail));
       this.tail = [];
     }
-    if (from) {
-      this.positions.set(from.file, from.next);
-      this.#moved.set(from.file, from.next);
+    if (from) this.move(from.file, from.next);
+  }
+
+  /** Goes on in a journal from there. */
+  move(file: string, to: Position): void {
+    this.positions.set(file, to);
+    this.#moved.set(file, to);
+  }
+
+  /** Goes on without what is missing of a journal. */
+  lose(loss: Loss, size: number | null): void {
+    this.#losses.push(loss);
+    if (size !== null) {
+      this.move(loss.file, { offset: size, skip: 0 });
+      return;
     }
+    this.positions.delete(loss.file);
+    this.#moved.delete(loss.file);
+    this.#gone.push(loss.file);
+  }
+
+  /** Puts the numbers of principals right, as the log has them. How many were wrong. */
+  correct(sequences: ReadonlyMap<string, number>): number {
+    const wrong = [...new Set([...this.#sequences.keys(), ...sequences.keys()])].filter(
+      (id) => (this.#sequences.get(id) ?? 1) !== (sequences.get(id) ?? 1),
+    );
+    for (const id of wrong) {
+      const next = sequences.get(id) ?? 1;
+      this.#sequences.set(id, next);
+      this.#counted.set(id, next);
+    }
+    return wrong.length;
   }
 
   /** What changed since the last call. */
@@ -94,7 +124,11 @@ export class LogState {
       sequences: new Map(this.#counted),
       tail: this.tail.slice(known),
       tailFrom: this.tailFrom + known,
+      gone: this.#gone,
+      losses: this.#losses,
     };
+    this.#gone = [];
+    this.#losses = [];
     this.#moved.clear();
     this.#counted.clear();
     this.#savedSize = this.size;

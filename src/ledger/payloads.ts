@@ -1,6 +1,7 @@
 import {
   createCipheriv,
   createDecipheriv,
+  createHmac,
   createSecretKey,
   hash,
   type KeyObject,
@@ -278,6 +279,11 @@ export class PayloadStore {
     if (plan === undefined) return null;
     const { record, time, by, reason } = JSON.parse(String(plan)) as Erased;
     return { record, time, by: { id: by.id, name: by.name }, reason };
+  }
+
+  /** A key of 32 bytes for another purpose, from the master key. */
+  deriveKey(purpose: string): Buffer {
+    return createHmac('sha256', this.#masterKey).update(purpose).digest();
   }
 
   /** Begins a batch: what is put becomes durable together, with {@link commit}. */

@@ -2,6 +2,7 @@ import * as fs from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { PosternError } from '../core/errors.ts';
 import { namingDamage } from '../store/damage.ts';
+import { Seal } from './seal.ts';
 
 /** Where reading of a journal goes on: a frame, and how many of its records are leaves already. */
 export interface Position {
@@ -30,6 +31,20 @@ export interface SavedState {
   readonly sequences: Map<string, number>;
   /** Entries of the unfinished bundle. */
   readonly tail: Buffer[];
+  /** Whether positions and sequences are as they were saved. */
+  readonly sealed: boolean;
+  /** What was found missing in journals, ever. */
+  readonly losses: readonly Loss[];
+}
+
+/** A journal that was gone, or shorter, before all of it was in the log. */
+export interface Loss {
+  readonly file: string;
+  /** Up to there, and `skip` records further, it is in the log. */
+  readonly offset: number;
+  readonly skip: number;
+  /** Whether the file is gone, or ends before `offset`. */
+  readonly what: 'missing' | 'shorter';
 }
 
 /** What one step changes. */
@@ -41,6 +56,9 @@ export interface StepChange {
   /** New entries of the unfinished bundle, from leaf `tailFrom` on. */
   readonly tail: readonly Buffer[];
   readonly tailFrom: number;
+  /** Journals that are gone, whose positions are to be forgotten. */
+  readonly gone: readonly string[];
+  readonly losses: readonly Loss[];
 }
 
 /** @see https://www.sqlite.org/rescode.html#busy */
@@ -66,6 +84,9 @@ const SCHEMA = `
     position INTEGER NOT NULL,
     skip INTEGER NOT NULL
   ) STRICT;
+  CREATE TABLE IF NOT EXISTS retired (file TEXT PRIMARY KEY) STRICT;
+  CREATE TABLE IF NOT EXISTS losses (n INTEGER PRIMARY KEY, loss TEXT NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS seal (only INTEGER PRIMARY KEY CHECK (only = 1), tag BLOB NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS sequences (principal TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS tail (leaf INTEGER PRIMARY KEY, entry BLOB NOT NULL) STRICT;
   CREATE TRIGGER IF NOT EXISTS log_never_shrinks BEFORE UPDATE OF size ON log
@@ -93,8 +114,21 @@ export class SequencerDb {
   readonly #setSequence: StatementSync;
   readonly #addTail: StatementSync;
   readonly #dropTail: StatementSync;
+  readonly #forgetPosition: StatementSync;
+  readonly #addLoss: StatementSync;
+  readonly #setTag: StatementSync;
+  readonly #sealKey: Uint8Array;
+  #seal: Seal;
+  /** Rows as they are in the file. */
+  readonly #rows = new Map<string, string>();
+  /** Whether what is saved is to be trusted at the next start without looking into the log. */
+  sealing = true;
+  #resealed: { readonly seal: Seal; readonly changed: readonly Row[] } | null = null;
 
-  constructor(file: string, emptyRoot: Buffer) {
+  /** @param sealKey shows that nobody else changed the positions and the sequence numbers */
+  constructor(file: string, emptyRoot: Buffer, sealKey: Uint8Array) {
+    this.#sealKey = sealKey;
+    this.#seal = new Seal(sealKey);
     fs.closeSync(fs.openSync(file, 'a', 0o600));
     this.#db = new DatabaseSync(file, { timeout: 0 });
     try {
@@ -119,9 +153,16 @@ export class SequencerDb {
     );
     this.#addTail = this.#db.prepare('INSERT INTO tail (leaf, entry) VALUES (?, ?)');
     this.#dropTail = this.#db.prepare('DELETE FROM tail WHERE leaf < ?');
+    this.#forgetPosition = this.#db.prepare('DELETE FROM journals WHERE file = ?');
+    this.#addLoss = this.#db.prepare('INSERT INTO losses (loss) VALUES (?)');
+    this.#setTag = this.#db.prepare(
+      'INSERT INTO seal (only, tag) VALUES (1, ?) ON CONFLICT DO UPDATE SET tag = excluded.tag',
+    );
   }
 
   load(): SavedState {
+    this.#rows.clear();
+    this.#seal = new Seal(this.#sealKey);
     const log = this.#db.prepare('SELECT * FROM log').get() as Record<string, unknown>;
     const positions = new Map<string, Position>();
     for (const row of this.#db.prepare('SELECT * FROM journals').all()) {
@@ -131,6 +172,12 @@ export class SequencerDb {
     for (const row of this.#db.prepare('SELECT * FROM sequences').all()) {
       sequences.set(String(row.principal), Number(row.next));
     }
+    for (const [file, position] of positions) this.#rows.set(...positionRow(file, position));
+    for (const [principal, next] of sequences) this.#rows.set(...sequenceRow(principal, next));
+    for (const [name, value] of this.#rows) this.#seal.add(`${name}\n${value}`);
+    const size = Number(log.size);
+    const root = Buffer.from(log.root as Uint8Array);
+    const tag = this.#db.prepare('SELECT tag FROM seal').get()?.tag as Uint8Array | undefined;
     const tail = this.#db.prepare('SELECT entry FROM tail ORDER BY leaf').all();
     const signed =
       log.signed_size === null
@@ -141,14 +188,19 @@ export class SequencerDb {
             note: String(log.signed_note),
           };
     return {
-      size: Number(log.size),
-      root: Buffer.from(log.root as Uint8Array),
+      size,
+      root,
       clean: log.clean === 1,
       signed,
       unswept: Number(log.unswept),
       positions,
       sequences,
       tail: tail.map((row) => Buffer.from(row.entry as Uint8Array)),
+      sealed: tag !== undefined && this.#seal.tag(boundTo(size, root)).equals(tag),
+      losses: this.#db
+        .prepare('SELECT loss FROM losses ORDER BY n')
+        .all()
+        .map(({ loss }) => JSON.parse(String(loss)) as Loss),
     };
   }
 
@@ -160,6 +212,13 @@ export class SequencerDb {
       for (const [principal, next] of change.sequences) this.#setSequence.run(principal, next);
       this.#dropTail.run(change.size - (change.size % 256));
       for (const [i, entry] of change.tail.entries()) this.#addTail.run(change.tailFrom + i, entry);
+      for (const file of change.gone) this.#forgetPosition.run(file);
+      for (const loss of change.losses) this.#addLoss.run(JSON.stringify(loss));
+      this.#reseal(change.size, change.root, [
+        ...[...change.positions].map(([file, position]) => positionRow(file, position)),
+        ...[...change.sequences].map(([principal, next]) => sequenceRow(principal, next)),
+        ...change.gone.map(noPosition),
+      ]);
     });
   }
 
@@ -172,11 +231,34 @@ export class SequencerDb {
       .run(signed.size, signed.root, signed.note);
   }
 
-  forgetJournals(files: readonly string[]): void {
-    const forget = this.#db.prepare('DELETE FROM journals WHERE file = ?');
+  /** Says that journals are about to be deleted, since all of them is in the log. Then their absence is no loss. */
+  retireJournals(files: readonly string[]): void {
+    const retire = this.#db.prepare('INSERT INTO retired (file) VALUES (?) ON CONFLICT DO NOTHING');
     this.#transaction(() => {
-      for (const file of files) forget.run(file);
+      for (const file of files) retire.run(file);
     });
+  }
+
+  /** Journals that were about to be deleted when the last run ended. */
+  retired(): string[] {
+    return this.#db
+      .prepare('SELECT file FROM retired')
+      .all()
+      .map(({ file }) => String(file));
+  }
+
+  /** Forgets journals that were deleted, and that any others were to be. */
+  forgetJournals(files: readonly string[], size: number, root: Buffer): void {
+    this.#transaction(() => {
+      for (const file of files) this.#forgetPosition.run(file);
+      this.#db.exec('DELETE FROM retired');
+      this.#reseal(size, root, files.map(noPosition));
+    });
+  }
+
+  /** Seals positions and sequences as they are. */
+  seal(size: number, root: Buffer): void {
+    this.#transaction(() => this.#reseal(size, root, []));
   }
 
   saveClean(): void {
@@ -187,14 +269,58 @@ export class SequencerDb {
     this.#db.close();
   }
 
+  /** Within a transaction; counts once that is committed. */
+  #reseal(size: number, root: Buffer, changed: readonly Row[]): void {
+    const seal = new Seal(this.#sealKey, this.#seal.sum);
+    for (const [name, value] of changed) {
+      const before = this.#rows.get(name);
+      if (before !== undefined) seal.remove(`${name}\n${before}`);
+      if (value !== null) seal.add(`${name}\n${value}`);
+    }
+    if (this.sealing) this.#setTag.run(seal.tag(boundTo(size, root)));
+    else this.#db.exec('DELETE FROM seal');
+    this.#resealed = { seal, changed };
+  }
+
   #transaction(work: () => void): void {
+    this.#resealed = null;
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       work();
       this.#db.exec('COMMIT');
+      this.#keepSeal();
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       throw error;
     }
   }
+
+  #keepSeal(): void {
+    if (this.#resealed === null) return;
+    const { seal, changed } = this.#resealed;
+    this.#seal = seal;
+    for (const [name, value] of changed) {
+      if (value === null) this.#rows.delete(name);
+      else this.#rows.set(name, value);
+    }
+  }
+}
+
+/** Name and value of a row that the seal covers; null where it is deleted. */
+type Row<V = string | null> = readonly [name: string, value: V];
+
+function positionRow(file: string, { offset, skip }: Position): Row<string> {
+  return [`journal ${file}`, `${offset} ${skip}`];
+}
+
+function noPosition(file: string): Row {
+  return [`journal ${file}`, null];
+}
+
+function sequenceRow(principal: string, next: number): Row<string> {
+  return [`sequence ${principal}`, String(next)];
+}
+
+function boundTo(size: number, root: Buffer): string {
+  return `${size} ${root.toString('hex')}`;
 }

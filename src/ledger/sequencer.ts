@@ -8,12 +8,14 @@ import { type Checkpoint, formatCheckpoint, openCheckpoint } from './checkpoint.
 import { syncDirectory, writeDurably } from './files.ts';
 import { type Incoming, takeRecords } from './journal-merge.ts';
 import { type JournalFile, listJournals, readJournal } from './journal-reader.ts';
+import { firstTime, JournalWatch } from './journal-watch.ts';
+import { recount } from './log-history.ts';
 import { type KeyChange, LogKeys } from './log-key.ts';
 import { LogState } from './log-state.ts';
 import type { PayloadStore } from './payloads.ts';
 import { consistencyProof, verifyConsistency } from './proof.ts';
 import { RecordScanner } from './record-scan.ts';
-import { SequencerDb, type Signed } from './sequencer-db.ts';
+import { type Loss, SequencerDb, type Signed } from './sequencer-db.ts';
 import { encodeBundle, partialTiles, TileStore } from './tiles.ts';
 import { EMPTY_ROOT, TILE_WIDTH } from './tree.ts';
 
@@ -44,6 +46,7 @@ export class Sequencer {
   readonly #payloads: PayloadStore;
   readonly #keys: LogKeys;
   readonly #scanner = new RecordScanner();
+  readonly #watch: JournalWatch;
   /** Who asked for the change of keys that is not recorded yet. */
   #rotatedBy: { readonly actor: Actor; readonly reason: string | undefined } = {
     actor: SYSTEM,
@@ -52,6 +55,9 @@ export class Sequencer {
   /** Null after a failure: what is in memory may be ahead of the disk, and is read again. */
   #state: LogState | null = null;
   #signed: Signed | null = null;
+  #sealed = true;
+  #retiring = false;
+  #losses: readonly Loss[] = [];
   #behind = false;
 
   private constructor(options: SequencerOptions, db: SequencerDb, keys: LogKeys) {
@@ -61,6 +67,7 @@ export class Sequencer {
     this.#db = db;
     this.#keys = keys;
     this.#store = new TileStore(this.#logDir);
+    this.#watch = new JournalWatch(this.#store);
   }
 
   /**
@@ -71,7 +78,11 @@ export class Sequencer {
   static open(options: SequencerOptions): Sequencer {
     const logDir = join(options.dir, 'log');
     fs.mkdirSync(logDir, { recursive: true, mode: 0o700 });
-    const db = new SequencerDb(join(logDir, 'sequencer.db'), EMPTY_ROOT);
+    const db = new SequencerDb(
+      join(logDir, 'sequencer.db'),
+      EMPTY_ROOT,
+      options.payloads.deriveKey('postern-sequencer-seal'),
+    );
     try {
       const { size, clean } = db.load();
       const sequencer = new Sequencer(options, db, LogKeys.open(logDir, size === 0, options.logKey));
@@ -98,6 +109,11 @@ export class Sequencer {
     return this.#behind;
   }
 
+  /** Journals that were gone, or shorter, before all of them was in the log: what they had more is lost. */
+  get losses(): readonly Loss[] {
+    return this.#losses;
+  }
+
   get origin(): string {
     return this.#keys.origin;
   }
@@ -120,6 +136,8 @@ export class Sequencer {
    */
   step(maxRecords: number = STEP_RECORDS): number {
     const state = this.#load();
+    if (this.#retiring) this.#forgetRetired(state);
+    this.#recordLosses(state, this.#watch.look(state, listJournals(this.#journalDir)));
     const { records, faults, journals, more } = takeRecords(
       this.#journalDir,
       state.positions,
@@ -128,7 +146,11 @@ export class Sequencer {
     );
     this.#behind = more;
     if (records.length > 0) this.#sequence(state, records);
-    if (!more) this.#retire(state, journals);
+    this.#recordRepeats(state);
+    if (!more) {
+      this.#caughtUp(state);
+      this.#retire(state, journals);
+    }
     if (records.length === 0 && faults[0]) throw faults[0];
     return records.length;
   }
@@ -173,6 +195,14 @@ export class Sequencer {
     return { before, after: this.vkey.split('\n') };
   }
 
+  /** All journals were read to their ends: nothing that was read before can come again. */
+  #caughtUp(state: LogState): void {
+    this.#watch.release();
+    if (this.#db.sealing) return;
+    this.#db.sealing = true;
+    this.#db.seal(state.size, state.tree.root);
+  }
+
   /** Signs what there is and ends cleanly. The journals keep what was not sequenced. */
   close(): void {
     try {
@@ -185,6 +215,7 @@ export class Sequencer {
 
   #begin(size: number, clean: boolean): void {
     const state = this.#load();
+    if (size > 0) this.#checkMemory(state);
     if (size === 0) {
       this.#sequence(state, [this.#ownRecord('ledger.opened', { vkey: this.vkey })]);
     } else if (!clean) {
@@ -192,6 +223,44 @@ export class Sequencer {
       this.#sequence(state, [this.#ownRecord('ledger.recovered', { size, journals })]);
     }
     this.#recordKeys();
+  }
+
+  /** Puts right what somebody else may have changed in `sequencer.db`, and says what is missing of the journals. */
+  #checkMemory(state: LogState): void {
+    this.#db.sealing = this.#sealed;
+    this.#forgetRetired(state);
+    const journals = listJournals(this.#journalDir);
+    const losses = this.#watch.look(state, journals);
+    if (this.#sealed) losses.push(...this.#watch.shorter(state, journals));
+    this.#recordLosses(state, losses);
+    if (this.#sealed) return;
+    const times = journals.flatMap(({ path }) => firstTime(path) ?? []);
+    const { sequences, ids } = recount(state, this.#store, times.sort()[0] ?? null);
+    const corrected = state.correct(sequences);
+    this.#watch.startOver(state, journals, ids);
+    if (corrected > 0) this.#sequence(state, [this.#ownRecord('ledger.recovered', { corrected })]);
+    else this.#db.saveStep(state.takeChange());
+  }
+
+  /** Forgets the journals that were deleted on purpose, where the last deletion was cut short. */
+  #forgetRetired(state: LogState): void {
+    const files = this.#db.retired().filter((file) => !fs.existsSync(join(this.#journalDir, file)));
+    this.#db.forgetJournals(files, state.size, state.tree.root);
+    for (const file of files) state.positions.delete(file);
+    this.#retiring = false;
+  }
+
+  /** What is lost is said in the log, so that nobody takes the log for whole; everything else goes on. */
+  #recordLosses(state: LogState, lost: readonly Loss[]): void {
+    if (lost.length === 0) return;
+    this.#sequence(state, [this.#ownRecord('ledger.recovered', { lost })]);
+    this.#losses = [...this.#losses, ...lost];
+  }
+
+  #recordRepeats(state: LogState): void {
+    const repeated = this.#watch.takeRepeats();
+    if (repeated.length === 0) return;
+    this.#sequence(state, [this.#ownRecord('ledger.recovered', { repeated })]);
   }
 
   /** Makes a leaf of a change of the signing keys, then lets the readers know of it. A crash in between records it twice. */
@@ -233,6 +302,8 @@ export class Sequencer {
     }
     this.#mustContinue(saved.signed, state, saved.root);
     this.#signed = saved.signed;
+    this.#sealed = saved.sealed;
+    this.#losses = saved.losses;
     this.#checkPublished(saved.signed);
     if (saved.signed) this.#sweep(saved.unswept, saved.signed.size);
     this.#state = state;
@@ -242,11 +313,18 @@ export class Sequencer {
   #sequence(state: LogState, records: readonly Incoming[]): void {
     try {
       this.#payloads.begin();
-      for (const incoming of records) state.add(incoming);
+      for (const incoming of records) {
+        if (incoming.from && this.#watch.isRepeat(incoming))
+          state.move(incoming.from.file, incoming.from.next);
+        else state.add(incoming);
+      }
       this.#payloads.commit();
       this.#store.commit();
+      if (this.#watch.unsure) this.#db.sealing = false;
       this.#db.saveStep(state.takeChange());
+      this.#watch.settle(state, true);
     } catch (error) {
+      this.#watch.settle(state, false);
       this.#state = null;
       this.#store.discard();
       this.#payloads.rollback();
@@ -316,21 +394,25 @@ export class Sequencer {
    * acknowledged; the file is kept beside, as `.torn`, for whoever wants to look.
    */
   #retire(state: LogState, journals: readonly JournalFile[]): void {
-    const done: string[] = [];
+    const done: { readonly file: string; readonly path: string; readonly torn: boolean }[] = [];
     for (const [i, { path, name }] of journals.entries()) {
       const file = basename(path);
       const position = state.positions.get(file) ?? { offset: 0, skip: 0 };
       if (journals[i + 1]?.name !== name || position.skip > 0) continue;
       const rest = readJournal(path, position.offset, 1);
       if (rest.records.length > 0 || rest.state === 'corrupt') continue;
-      if (rest.state === 'torn') fs.renameSync(path, `${path}.torn`);
-      else fs.rmSync(path);
-      done.push(file);
+      done.push({ file, path, torn: rest.state === 'torn' });
     }
     if (done.length === 0) return;
+    const files = done.map(({ file }) => file);
+    this.#retiring = true;
+    this.#db.retireJournals(files);
+    for (const { path, torn } of done) {
+      if (torn) fs.renameSync(path, `${path}.torn`);
+      else fs.rmSync(path);
+    }
     syncDirectory(this.#journalDir);
-    this.#db.forgetJournals(done);
-    for (const file of done) state.positions.delete(file);
+    this.#forgetRetired(state);
   }
 }
 

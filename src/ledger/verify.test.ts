@@ -164,3 +164,24 @@ describe('verifyLog', () => {
     fs.rmSync(forged, { recursive: true });
   });
 });
+
+describe('verification of a log', () => {
+  it('names a record that is there twice', () => {
+    const doubled = temporaryDirectory();
+    const opened = openLog(doubled);
+    const writer = JournalWriter.create(join(doubled, 'journal'), 'w');
+    for (const id of ['r1', 'r2', 'r1']) {
+      writer.append(commandJson(id, 'p', '2026-11-21T19:30:00.000001Z'));
+      writer.flush();
+      drain(opened.sequencer);
+    }
+    const { findings } = verified(doubled, opened.sequencer.vkey);
+    opened.close();
+    writer.close();
+    fs.rmSync(doubled, { recursive: true });
+    assert.deepEqual(
+      findings.map(({ leaf, message }) => [leaf, message]),
+      [[3, 'leaf 3 has the id r1 of leaf 1: the record is in the log twice']],
+    );
+  });
+});

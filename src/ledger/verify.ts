@@ -6,6 +6,7 @@ import { RECORD_TYPES } from '../core/record.ts';
 import { openCheckpoint } from './checkpoint.ts';
 import { parseVerifierKeys } from './note.ts';
 import { inclusionProof, rootFromTiles, verifyInclusion } from './proof.ts';
+import { RecordIds } from './record-ids.ts';
 import { bundleWidth, entriesPath, partialTiles, TileStore, tilePath } from './tiles.ts';
 import { HASH_BYTES, prefixedLeafHash, TILE_WIDTH, Tree } from './tree.ts';
 
@@ -52,8 +53,8 @@ const scratch = Buffer.alloc(1 + 65_535);
 
 /**
  * Yields findings as they come up and returns the summary. Without an `error` among them, every entry is a
- * well-formed leaf in its place, the entries give exactly the signed root, every tile agrees with them, and no
- * principal's leaf is missing between its first and its last.
+ * well-formed leaf in its place, the entries give exactly the signed root, every tile agrees with them, no record is there
+ * twice, and no principal's leaf is missing between its first and its last.
  *
  * @throws PosternError where there is no checkpoint that the key opens
  */
@@ -80,6 +81,7 @@ class Run {
   readonly #hashesOnly: boolean;
   readonly #onRecord: VerifyOptions['onRecord'];
   readonly #sequences = new Map<string, number>();
+  readonly #ids = new RecordIds();
   #findings: Finding[] = [];
   /** Whether the tiles as they are give the signed root; null while nobody asked. */
   #tilesHold: boolean | null = null;
@@ -223,6 +225,11 @@ class Run {
     }
     if (typeof record.id !== 'string' || typeof record.time !== 'string') {
       this.#error(file, `leaf ${index} has no id or no time`, index);
+    }
+    const first = typeof record.id === 'string' ? this.#ids.add(record.id, index) : null;
+    if (first !== null) {
+      const message = `leaf ${index} has the id ${record.id} of leaf ${first}: the record is in the log twice`;
+      this.#error(file, message, index);
     }
     if (!TYPES.has(record.type)) {
       const message = `leaf ${index} is of the unknown type ${JSON.stringify(record.type)}`;

@@ -124,6 +124,9 @@ export function checkHistory(dir: string, witnessed: Witnessed): { readonly size
 }
 
 interface TestLeaf {
+  readonly lost?: unknown;
+  readonly repeated?: unknown;
+  readonly corrected?: unknown;
   readonly test?: { readonly run: string; readonly writer: string; readonly n: number };
   readonly payloads?: { readonly statement?: { readonly commitment: string } };
 }
@@ -133,7 +136,18 @@ function checkRecords(dir: string, store: TileStore, size: number, witnessed: Wi
   const payloads = PayloadStore.open(join(dir, 'payloads.db'), MASTER_KEY);
   try {
     for (const { index, entry } of entries(store, 0, size)) {
-      const { test, payloads: commitments } = JSON.parse(entry.toString()) as TestLeaf;
+      const {
+        test,
+        payloads: commitments,
+        lost,
+        repeated,
+        corrected,
+      } = JSON.parse(entry.toString()) as TestLeaf;
+      assert.deepEqual(
+        [lost, repeated, corrected],
+        [undefined, undefined, undefined],
+        `leaf ${index}: no false alarm`,
+      );
       if (!test) continue;
       const { run, writer, n } = test;
       const key = `${run} ${writer}`;

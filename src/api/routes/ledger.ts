@@ -10,6 +10,7 @@ const Status = Type.Object({
   root: Type.String(),
   checkpoint: Type.String(),
   vkey: Type.String({ description: 'one key a line, the newest first' }),
+  losses: Type.Array(Type.String(), { description: 'what was lost of journals before it was in the log' }),
 });
 
 const Period = Type.Object({

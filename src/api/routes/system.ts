@@ -7,10 +7,10 @@ import { Address, Person } from '../schemas.ts';
 export function systemRoutes(app: Api, deps: ApiDeps): void {
   app.get('/healthz', { config: { operation: 'public' } }, async (_request, reply) => {
     const { workers, reasons: faults } = deps.gateway.health();
-    const { size, fault } = await deps.ledger.status();
+    const { size, fault, losses } = await deps.ledger.status();
     const reasons = [...faults, ...(fault === null ? [] : [fault])];
     if (reasons.length > 0) return reply.status(503).send({ status: 'failing', reasons });
-    const warnings = deps.witnesses.warnings();
+    const warnings = [...losses, ...deps.witnesses.warnings()];
     return { status: 'ok', version: deps.version, log: { size }, workers, warnings };
   });
 

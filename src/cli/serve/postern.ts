@@ -97,6 +97,7 @@ async function start(
   undo.push(() => ledger?.close());
   undo.push(() => control.close());
   ledger.onFault((fault) => log(fault === null ? 'the log grows again' : `the log does not grow: ${fault}`));
+  ledger.onLoss((loss) => log(`LOST: ${loss}`));
   const activity = Activity.open({ dataDir, masterKey });
   undo.push(() => activity.close());
 

@@ -75,6 +75,8 @@ export interface LedgerStatus {
   readonly checkpoint: string;
   /** One key a line, the newest first. */
   readonly vkey: string;
+  /** What was lost of journals before it was in the log. */
+  readonly losses: readonly string[];
 }
 
 export interface LedgerWitnesses {
