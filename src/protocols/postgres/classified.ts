@@ -55,7 +55,7 @@ export interface ColumnUse {
   /** As in the `Access` of the same verb. */
   readonly schema: string | null;
   readonly name: string;
-  /** Every column: `*`, the row as a value, a list left out. */
+  /** Every column but the system's: `*`, the row as a value, a list left out. */
   readonly all: boolean;
   /** Columns that are meant for certain. One that is not there may be a function of the whole row. */
   readonly named: readonly string[];

@@ -5,6 +5,7 @@
  * @see https://www.postgresql.org/docs/18/sql-expressions.html#SQL-EXPRESSIONS-COLUMN-REFS
  */
 import type { ColumnUse, Verb } from './classified.ts';
+import { SYSTEM_COLUMNS } from './columns.ts';
 import type { DottedName } from './tree.ts';
 
 /** A name that columns can be qualified with. Without relations: a subquery, a function, a WITH query. */
@@ -110,8 +111,9 @@ export class ColumnUses {
       schema: target.schema,
       name: target.name,
       all,
-      named: all ? [] : [...named],
-      maybe: all ? [] : [...maybe].filter((name) => !named.has(name)),
+      // System columns are not among all.
+      named: [...named].filter((name) => !all || SYSTEM_COLUMNS.has(name)),
+      maybe: [...maybe].filter((name) => !named.has(name) && (!all || SYSTEM_COLUMNS.has(name))),
     }));
   }
 
@@ -125,7 +127,9 @@ export class ColumnUses {
       for (const { kind, relations } of items) {
         for (const relation of relations) {
           if (name === null || kind !== 'plain') this.all('select', relation);
-          else this.named('select', relation, name);
+          if (name !== null && (kind === 'plain' || SYSTEM_COLUMNS.has(name))) {
+            this.named('select', relation, name);
+          }
         }
       }
     } else if (name === null) {
@@ -135,7 +139,7 @@ export class ColumnUses {
         for (const relation of item.relations) {
           // The name of a FROM item, where no column has it, is its row as a value.
           if (item.name === name || item.kind === 'renamed') this.all('select', relation);
-          else this.some('select', relation).maybe.add(name);
+          this.some('select', relation).maybe.add(name);
         }
       }
     }

@@ -39,11 +39,9 @@ export function lackingColumns(
   relation: Relation | undefined,
 ): readonly string[] | null {
   if (relation === undefined) return [];
-  const used = usedColumns(verb, use, relation);
-  const lacking = [...used].filter((name) => !rights(name));
+  const lacking = [...usedColumns(verb, use, relation)].filter((name) => !rights(name));
   if (lacking.length > 0) return lacking.length > MAX_NAMED ? [] : lacking;
-  if (used.size > 0) return null;
-  // As in PostgreSQL, a statement that uses no column needs a right on any of them.
+  // As in PostgreSQL, a statement that uses no column needs a right on any of them; system columns do not count.
   return relation.columns.some(({ name }) => rights(name)) ? null : [];
 }
 
