@@ -2,7 +2,7 @@
  * The activity room: what happened, found fast. The index is a copy of the log in the shape that questions have;
  * it holds nothing that the log does not, so it may be thrown away and rebuilt, and nothing in evidence rests on it.
  */
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import {
   type ChangeRecord,
   type CommandDenied,
@@ -19,28 +19,15 @@ import {
 import type { LeafRecord } from '../ledger/leaf.ts';
 import type { CommonPart } from '../ledger/record-scan.ts';
 import type { IndexedEntry } from '../ledger/tiles.ts';
-import { BulkInsert } from './bulk-insert.ts';
 import { EntityTable } from './entity-table.ts';
 import { EntryScanner, type ScannedEntry } from './entry-scan.ts';
+import { type EventRow, EventTables, one, type Use } from './event-tables.ts';
 import { Names } from './names.ts';
 import { BLOCK, DECISION, KIND, NAME, openIndex } from './schema.ts';
 import { microsOf } from './times.ts';
 
 const TYPE_NUMBER = new Map<string, number>(RECORD_TYPES.map((type, i) => [type, i]));
 const INTENT = typeNumber('command.intent');
-
-/** How many intents that wait for their outcome are held in memory; older ones are found through the index. */
-const WAITING = 100_000;
-/** How many statement classes are held in memory. */
-const CLASSES = 50_000;
-
-interface Use {
-  readonly principal: number;
-  readonly resource: number;
-  readonly class: number;
-  readonly first: number;
-  last: number;
-}
 
 /** The numbers of what the intents of a session and a statement have in common, and the last leaf that has it. */
 interface Shared {
@@ -59,11 +46,6 @@ export function typeNumber(type: string): number {
   return TYPE_NUMBER.get(type) ?? -1;
 }
 
-/** A record id as the index stores it: the 16 bytes of the UUID. */
-export function idBytes(id: string): Buffer {
-  return Buffer.from(id.replaceAll('-', ''), 'hex');
-}
-
 export class ActivityIndex {
   readonly #db: DatabaseSync;
   readonly #principals: Names;
@@ -71,23 +53,14 @@ export class ActivityIndex {
   readonly #sessions: Names;
   readonly #grants: Names;
   readonly #entities: EntityTable;
-  readonly #events: BulkInsert;
-  readonly #outcomes: BulkInsert;
-  readonly #details: BulkInsert;
-  readonly #classes = new Map<string, number>();
-  readonly #waiting = new Map<string, number>();
-  readonly #uses = new Map<string, Use>();
+  readonly #tables: EventTables;
+  readonly #putMeta: StatementSync;
   readonly #scanner = new EntryScanner();
   /** Of one batch. */
   readonly #shared = new Map<CommonPart, Shared>();
-  readonly #statements: Record<
-    'findClass' | 'putClass' | 'findEvent' | 'putUse' | 'putBlock' | 'putMeta',
-    StatementSync
-  >;
   #size: number;
   #lastTime = 0;
   #nextName: number;
-  #nextClass: number;
 
   /** @param file path of index.db; made where it is missing, made anew where it is of another version. */
   static open(file: string): ActivityIndex {
@@ -102,46 +75,10 @@ export class ActivityIndex {
     this.#sessions = new Names(db, NAME.session, nextName);
     this.#grants = new Names(db, NAME.grant, nextName);
     this.#entities = new EntityTable(db);
-    this.#events = new BulkInsert(db, 'events', [
-      'leaf',
-      'id',
-      'time',
-      'type',
-      'kind',
-      'decision',
-      'principal',
-      'resource',
-      'session',
-      'grant_n',
-      'class',
-    ]);
-    this.#outcomes = new BulkInsert(db, 'outcomes', [
-      'intent',
-      'leaf',
-      'status',
-      'code',
-      'row_count',
-      'bytes',
-      'duration',
-    ]);
-    this.#details = new BulkInsert(db, 'details', ['leaf', 'code', 'reason', 'subject']);
-    this.#statements = {
-      findClass: db.prepare('SELECT n FROM classes WHERE fingerprint = ? AND objects = ? AND verbs = ?'),
-      putClass: db.prepare('INSERT INTO classes (n, verbs, objects, fingerprint) VALUES (?, ?, ?, ?)'),
-      findEvent: db.prepare('SELECT leaf FROM events WHERE id = ?'),
-      putUse: db.prepare(
-        'INSERT INTO uses (principal, resource, class, first, last) VALUES (?, ?, ?, ?, ?) ' +
-          'ON CONFLICT DO UPDATE SET last = max(last, excluded.last)',
-      ),
-      putBlock: db.prepare(
-        'INSERT INTO blocks (block, min_time, max_time) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET ' +
-          'min_time = min(min_time, excluded.min_time), max_time = max(max_time, excluded.max_time)',
-      ),
-      putMeta: db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)'),
-    };
+    this.#tables = new EventTables(db);
+    this.#putMeta = db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)');
     this.#size = one(db, "SELECT value FROM meta WHERE key = 'size'");
     this.#nextName = one(db, 'SELECT max(n) FROM names') + 1;
-    this.#nextClass = one(db, 'SELECT max(n) FROM classes') + 1;
   }
 
   /** How many leaves, from leaf 0 on, are in the index. */
@@ -164,7 +101,7 @@ export class ActivityIndex {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       this.#takeAll(leaves);
-      this.#statements.putMeta.run('size', last.index + 1);
+      this.#putMeta.run('size', last.index + 1);
       this.#db.exec('COMMIT');
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
@@ -183,7 +120,7 @@ export class ActivityIndex {
     let min = 0;
     let max = 0;
     const putBlock = (): void => {
-      if (block >= 0) this.#statements.putBlock.run(block, min, max);
+      if (block >= 0) this.#tables.putBlock(block, min, max);
     };
     for (const leaf of leaves) {
       if (leaf.index < this.#size) continue;
@@ -204,19 +141,13 @@ export class ActivityIndex {
     }
     putBlock();
     this.#nameShared();
-    for (const table of [this.#events, this.#outcomes, this.#details]) table.flush();
+    this.#tables.flush();
     for (const names of [this.#principals, this.#resources, this.#sessions, this.#grants]) names.save();
-    for (const use of this.#uses.values()) {
-      this.#statements.putUse.run(use.principal, use.resource, use.class, use.first, use.last);
-    }
-    this.#uses.clear();
-    if (this.#classes.size > CLASSES) this.#classes.clear();
   }
 
   #takeScanned(leaf: number, time: number, { id, common, outcome }: ScannedEntry): void {
     if (outcome !== null) {
-      const { intent, status, code, rows, bytes, durationUs } = outcome;
-      this.#putOutcome(leaf, intent, status, code, rows, bytes, durationUs);
+      this.#tables.addOutcome(leaf, outcome);
       return;
     }
     let shared = this.#shared.get(common);
@@ -226,21 +157,10 @@ export class ActivityIndex {
     }
     shared.last = leaf;
     shared.use.last = leaf;
-    const { principal, resource, session, grant } = shared;
-    this.#events.add(
-      leaf,
-      idBytes(id),
-      time,
-      INTENT,
-      KIND.command,
-      DECISION.allow,
-      principal,
-      resource,
-      session,
-      grant,
-      shared.class,
-    );
-    this.#wait(id, leaf);
+    const { principal, resource, session, grant, class: n } = shared;
+    const what = { type: INTENT, kind: KIND.command, decision: DECISION.allow };
+    this.#tables.addEvent(leaf, { id, time, ...what, principal, resource, session, grant, class: n });
+    this.#tables.wait(id, leaf);
   }
 
   #share(leaf: number, record: Partial<CommandIntent>): Shared {
@@ -248,8 +168,12 @@ export class ActivityIndex {
     const resource = this.#resource(leaf, record.resource);
     const session = this.#session(leaf, record.session, principal);
     const grant = this.#grant(leaf, record.grant, principal);
-    const classNumber = this.#class(record.verbs ?? [], record.objects ?? [], record.fingerprint ?? '');
-    const use = this.#use(leaf, principal, resource, classNumber);
+    const classNumber = this.#tables.class(
+      record.verbs ?? [],
+      record.objects ?? [],
+      record.fingerprint ?? '',
+    );
+    const use = this.#tables.use(leaf, principal, resource, classNumber);
     return { record, principal, resource, session, grant, class: classNumber, use, last: leaf };
   }
 
@@ -284,40 +208,18 @@ export class ActivityIndex {
       resource: this.#resource(leaf, record.resource),
       session: this.#session(leaf, record.session, principal),
       grant: record.type === 'command.intent' ? this.#grant(leaf, record.grant, principal) : 0,
-      class: this.#class(record.verbs ?? [], record.objects ?? [], record.fingerprint ?? ''),
+      class: this.#tables.class(record.verbs ?? [], record.objects ?? [], record.fingerprint ?? ''),
     });
     if (record.type === 'command.denied') {
-      this.#details.add(leaf, record.decision?.code ?? null, record.decision?.reason ?? null, null);
+      this.#tables.addDetail(leaf, record.decision?.code ?? null, record.decision?.reason ?? null, null);
       return;
     }
-    this.#wait(record.id, leaf);
-  }
-
-  #wait(intent: string, leaf: number): void {
-    this.#waiting.set(intent, leaf);
-    if (this.#waiting.size > WAITING) this.#waiting.delete(this.#waiting.keys().next().value as string);
+    this.#tables.wait(record.id, leaf);
   }
 
   #takeOutcome(leaf: number, record: Partial<CommandOutcome>): void {
     const { intent = '', status = 'unknown', code = '', rows = 0, bytes = 0, durationUs = 0 } = record;
-    this.#putOutcome(leaf, intent, status, code, rows, bytes, durationUs);
-  }
-
-  #putOutcome(
-    leaf: number,
-    of: string,
-    status: string,
-    code: string,
-    rows: number,
-    bytes: number,
-    durationUs: number,
-  ): void {
-    const waiting = this.#waiting.get(of);
-    this.#waiting.delete(of);
-    const intent = waiting ?? (this.#statements.findEvent.get(idBytes(of))?.leaf as number | undefined);
-    // An outcome whose intent is not in the log is no answer to any question; verification reports it.
-    if (intent === undefined) return;
-    this.#outcomes.add(intent, leaf, status, code, rows, bytes, durationUs);
+    this.#tables.addOutcome(leaf, { intent, status, code, rows, bytes, durationUs });
   }
 
   #takeSession(
@@ -333,9 +235,9 @@ export class ActivityIndex {
       session: this.#session(leaf, record.session, principal),
     });
     if (record.type === 'session.refused') {
-      this.#details.add(leaf, record.code ?? null, record.reason ?? null, null);
+      this.#tables.addDetail(leaf, record.code ?? null, record.reason ?? null, null);
     } else if (record.type === 'session.closed') {
-      this.#details.add(leaf, null, record.reason ?? null, null);
+      this.#tables.addDetail(leaf, null, record.reason ?? null, null);
     }
   }
 
@@ -348,7 +250,7 @@ export class ActivityIndex {
       resource: entity === 'resource' ? this.#resources.number(id, name, leaf) : 0,
       grant: entity === 'grant' ? this.#grants.number(id, '', leaf, principal) : 0,
     });
-    this.#details.add(leaf, null, record.reason ?? null, JSON.stringify({ entity, id, name }));
+    this.#tables.addDetail(leaf, null, record.reason ?? null, JSON.stringify({ entity, id, name }));
   }
 
   #takeErasure(leaf: number, time: number, record: Partial<PayloadErased> & RecordBase): void {
@@ -357,7 +259,7 @@ export class ActivityIndex {
     if (erasure === undefined) return;
     const { payloads, kinds, day, record: of } = erasure;
     const name = `${payloads} ${payloads === 1 ? 'text' : 'texts'} (${kinds.join(', ')}) of ${day}`;
-    this.#details.add(leaf, null, reason, JSON.stringify({ entity: 'payload', id: of ?? day, name }));
+    this.#tables.addDetail(leaf, null, reason, JSON.stringify({ entity: 'payload', id: of ?? day, name }));
   }
 
   #put(
@@ -365,41 +267,12 @@ export class ActivityIndex {
     time: number,
     record: RecordBase,
     kind: number,
-    row: {
-      principal: number;
-      decision?: number;
-      resource?: number;
-      session?: number;
-      grant?: number;
-      class?: number;
-    },
+    row: Partial<EventRow> & { readonly principal: number },
   ): void {
-    const resource = row.resource ?? 0;
-    const classNumber = row.class ?? 0;
-    this.#events.add(
-      leaf,
-      idBytes(record.id),
-      time,
-      typeNumber(record.type),
-      kind,
-      row.decision ?? DECISION.none,
-      row.principal,
-      resource,
-      row.session ?? 0,
-      row.grant ?? 0,
-      classNumber,
-    );
-    this.#use(leaf, row.principal, resource, classNumber).last = leaf;
-  }
-
-  #use(leaf: number, principal: number, resource: number, classNumber: number): Use {
-    const key = `${principal} ${resource} ${classNumber}`;
-    let use = this.#uses.get(key);
-    if (use === undefined) {
-      use = { principal, resource, class: classNumber, first: leaf, last: leaf };
-      this.#uses.set(key, use);
-    }
-    return use;
+    const { decision = DECISION.none, principal, resource = 0, session = 0, grant = 0, class: n = 0 } = row;
+    const what = { id: record.id, time, type: typeNumber(record.type), kind, decision };
+    this.#tables.addEvent(leaf, { ...what, principal, resource, session, grant, class: n });
+    this.#tables.use(leaf, principal, resource, n);
   }
 
   #principal(leaf: number, record: Pick<RecordBase, 'principal'>): number {
@@ -419,38 +292,13 @@ export class ActivityIndex {
     return id === undefined || id === '' ? 0 : this.#grants.number(id, '', leaf, principal);
   }
 
-  #class(verbList: readonly string[], objectList: readonly string[], fingerprint: string): number {
-    const verbs = JSON.stringify(verbList);
-    const objects = JSON.stringify(objectList);
-    const key = `${fingerprint} ${verbs} ${objects}`;
-    let n = this.#classes.get(key);
-    if (n === undefined) {
-      n = this.#statements.findClass.get(fingerprint, objects, verbs)?.n as number | undefined;
-      if (n === undefined) {
-        n = this.#nextClass++;
-        this.#statements.putClass.run(n, verbs, objects, fingerprint);
-      }
-      this.#classes.set(key, n);
-    }
-    return n;
-  }
-
   /** After a failed batch nothing in memory may claim to be in the file. */
   #forget(): void {
-    for (const table of [this.#events, this.#outcomes, this.#details]) table.drop();
+    this.#tables.drop();
     for (const names of [this.#principals, this.#resources, this.#sessions, this.#grants]) names.drop();
-    this.#classes.clear();
-    this.#waiting.clear();
-    this.#uses.clear();
     this.#shared.clear();
     this.#nextName = one(this.#db, 'SELECT max(n) FROM names') + 1;
-    this.#nextClass = one(this.#db, 'SELECT max(n) FROM classes') + 1;
   }
-}
-
-function one(db: DatabaseSync, sql: string, ...values: SQLInputValue[]): number {
-  const row = db.prepare(sql).get(...values);
-  return row === undefined ? 0 : Number(Object.values(row)[0] ?? 0);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { IndexedEntry } from '../ledger/tiles.ts';
-import { idBytes } from './activity-index.ts';
+import { idBytes } from './event-tables.ts';
 import { BLOCK } from './schema.ts';
 
 /** How far the time of a record and the time in its id may lie apart: as a rule, and at most. */
