@@ -6,6 +6,7 @@ import { parseVerifierKeys } from '../ledger/note.ts';
 import { type Commitment, type Erased, PayloadStore, type StoredKind } from '../ledger/payloads.ts';
 import { readEntry, TileStore } from '../ledger/tiles.ts';
 import type { ActivityFilter } from './filter.ts';
+import { namingIndexDamage } from './index-damage.ts';
 import { LongQuestions } from './long-questions.ts';
 import { type ActivityItem, type ActivityPage, ActivityQuery, type PageOptions } from './query.ts';
 import type { ActivitySummary } from './summary.ts';
@@ -60,7 +61,7 @@ export class Activity {
 
   /** @see ActivityQuery.query */
   query(filter: ActivityFilter, page: PageOptions = {}): ActivityPage {
-    return this.#query.query(filter, page);
+    return namingIndexDamage(() => this.#query.query(filter, page));
   }
 
   /**
@@ -89,7 +90,9 @@ export class Activity {
    * @throws PosternError POSTERN_NOT_FOUND
    */
   record(id: string): RecordDetail {
-    const item = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id) ? this.#query.item(id) : null;
+    const item = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)
+      ? namingIndexDamage(() => this.#query.item(id))
+      : null;
     const size = this.#size();
     if (item === null || item.leaf >= size) {
       throw new PosternError(

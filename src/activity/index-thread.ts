@@ -3,6 +3,8 @@
  * meanwhile.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { PosternError } from '../core/errors.ts';
+import { namingIndexDamage } from './index-damage.ts';
 import { IndexFollower } from './index-follower.ts';
 import type { FromIndex, IndexData, ToIndex } from './thread-messages.ts';
 
@@ -37,9 +39,14 @@ function pause(ms: number | null): Promise<void> {
 /** One transaction; whether there is nothing left to do. */
 function step(follower: IndexFollower): boolean {
   const target = wanted;
-  const done = follower.step(target);
+  const done = namingIndexDamage(() => follower.step(target));
   if (done) say({ kind: 'reached', size: follower.size });
   return done && target === wanted;
+}
+
+function explain(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error instanceof PosternError && error.hint ? `${error.message} ${error.hint}` : error.message;
 }
 
 async function run(follower: IndexFollower): Promise<void> {
@@ -53,7 +60,7 @@ async function run(follower: IndexFollower): Promise<void> {
       fault = null;
       retry = RETRY_MS.first;
     } catch (error) {
-      fault = String(error instanceof Error ? error.message : error);
+      fault = explain(error);
       say({ kind: 'fault', message: fault });
     }
     if (closing && (idle || fault !== null)) return;
@@ -72,6 +79,6 @@ try {
   await run(follower);
   follower.close();
 } catch (error) {
-  say({ kind: 'fault', message: String(error instanceof Error ? error.message : error) });
+  say({ kind: 'fault', message: explain(error) });
 }
 port.close();

@@ -1,6 +1,7 @@
 /** The thread on which long questions are answered, one after the other (see `long-questions.ts`). */
 import { parentPort, workerData } from 'node:worker_threads';
 import { PosternError } from '../core/errors.ts';
+import { namingIndexDamage } from './index-damage.ts';
 import { LongReader } from './long-question.ts';
 import type { Asked, LongReply } from './long-questions.ts';
 
@@ -11,7 +12,7 @@ const reader = new LongReader(String(workerData));
 port.on('message', ({ id, question }: Asked) => {
   let reply: LongReply;
   try {
-    reply = { id, answer: reader.answer(question) };
+    reply = { id, answer: namingIndexDamage(() => reader.answer(question)) };
   } catch (error) {
     reply =
       error instanceof PosternError

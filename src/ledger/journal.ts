@@ -48,6 +48,7 @@ function nextJournalPath(dir: string, name: string): string {
 export class JournalWriter implements RecordSink {
   readonly #dir: string;
   readonly #name: string;
+  readonly #rotateBytes: number;
   readonly #encoder = new FrameEncoder();
   #queue: QueuedRecord[] = [];
   #path = '';
@@ -64,21 +65,23 @@ export class JournalWriter implements RecordSink {
   /** Settles, with its error if any, when the files rotated away are synced and closed. */
   #retired: Promise<Error | null> = Promise.resolve(null);
 
-  private constructor(dir: string, name: string) {
+  private constructor(dir: string, name: string, rotateBytes: number) {
     this.#dir = dir;
     this.#name = name;
+    this.#rotateBytes = rotateBytes;
   }
 
   /**
    * Begins a new journal file `<name>-<startMillis>.journal`, mode 0600, in `dir` (made where missing).
    *
+   * @param rotateBytes length from which on the next flush begins a new file
    * @throws PosternError `POSTERN_AUDIT_UNAVAILABLE`
    */
-  static create(dir: string, name: string): JournalWriter {
+  static create(dir: string, name: string, rotateBytes: number = ROTATE_BYTES): JournalWriter {
     if (!/^[a-z0-9][a-z0-9._-]{0,63}$/.test(name)) {
       throw new PosternError('POSTERN_INVALID', `A journal cannot be called ${JSON.stringify(name)}.`);
     }
-    const writer = new JournalWriter(dir, name);
+    const writer = new JournalWriter(dir, name, rotateBytes);
     try {
       fs.mkdirSync(dir, { recursive: true, mode: 0o700 });
       writer.#open();
@@ -118,7 +121,7 @@ export class JournalWriter implements RecordSink {
     this.#queue = [];
     try {
       if (this.#closed) throw new Error('closed');
-      if (this.#broken || this.#end >= ROTATE_BYTES || this.#isDeleted()) this.#rotate();
+      if (this.#broken || this.#end >= this.#rotateBytes || this.#isDeleted()) this.#rotate();
       this.#write(this.#encoder.encode(records));
     } catch (error) {
       throw unavailable(error);

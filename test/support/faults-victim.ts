@@ -1,5 +1,6 @@
 /**
- * A process that journals, sequences, signs, begins new journals and ends, always in the same steps, and says on standard output
+ * A process that journals, sequences, signs, begins new journals (at its start, at their size limit, when told to, after a refused sync)
+ * and ends, always in the same steps, and says on standard output
  * what it was told has been written: `wrote RUN WRITER COUNT .` and `released NOTE .`. It is there to be killed.
  *
  *   node faults-victim.ts DIRECTORY RUN
@@ -34,7 +35,8 @@ function sign(sequencing: Sequencing): void {
 }
 
 let a = JournalWriter.create(journals, 'a');
-const b = JournalWriter.create(journals, 'b');
+// It begins a new file by itself in the middle of the run.
+const b = JournalWriter.create(journals, 'b', 2500);
 const sequencing = Sequencing.open({ dataDir: dir, masterKey: MASTER_KEY });
 const index = IndexFollower.open(dir, sequencing.size);
 write(a, 'a', 7);
@@ -48,13 +50,14 @@ await a.sync().catch((error: Error) => writeSync(1, `refused ${error.message} .\
 write(a, 'a', 1);
 // A new journal of the same writer: the old one is deleted once its records are leaves.
 a.close();
-write(b, 'b', 1);
+write(b, 'b', 6);
 a = JournalWriter.create(journals, 'a');
 write(a, 'a', 4);
 sequencing.step();
 sign(sequencing);
 write(a, 'a', 2);
 sequencing.step();
+a.rotate();
 write(b, 'b', 2);
 b.close();
 a.close();

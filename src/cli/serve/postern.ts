@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Control } from '../../access/control.ts';
 import { Activity } from '../../activity/activity.ts';
 import { findLeaf } from '../../activity/find-leaf.ts';
+import { namingIndexDamage } from '../../activity/index-damage.ts';
 import { LedgerService } from '../../activity/ledger-service.ts';
 import { Witnessing } from '../../activity/witnessing.ts';
 import { createApi } from '../../api/server.ts';
@@ -151,7 +152,10 @@ async function start(
     },
     zipFolder,
     log: published,
-    findLeaf: (id) => findLeaf(join(dataDir, 'index.db'), id, (from, to) => published.leaves(from, to)),
+    findLeaf: (id) =>
+      namingIndexDamage(() =>
+        findLeaf(join(dataDir, 'index.db'), id, (from, to) => published.leaves(from, to)),
+      ),
     workDir,
     gateway,
     tls,
