@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import { type Command, Option } from 'commander';
+import type { MaskedColumn } from '../core/record.ts';
 import {
   type ActivityWriter,
   activityWriter,
@@ -174,6 +175,7 @@ function describe(found: ActivityDetail): string {
     ['result', result(found)],
     ['rows', found.rows],
     ['took', found.durationUs === null ? null : formatMicros(found.durationUs)],
+    ['masked', maskedIn(found.outcome)],
     ['outcome leaf', found.outcomeLeaf === null ? null : String(found.outcomeLeaf)],
   ]);
   for (const [kind, { by, time, reason, record }] of Object.entries(found.erased)) {
@@ -186,4 +188,14 @@ function describe(found: ActivityDetail): string {
     text += `\n${pc.bold('Parameters')}\n${lines.join('')}`;
   }
   return `${text}\n${pc.bold('Leaf')}\n${safeJson(found.record, 2)}\n`;
+}
+
+/** What was masked in the result, as the outcome's record says it. */
+function maskedIn(outcome: object | null): string | null {
+  const { masked = [] } = (outcome ?? {}) as { readonly masked?: readonly MaskedColumn[] };
+  const lines = masked.map(({ column, rule, revision, rows }) => {
+    const under = rule === null ? 'not traced' : `rule ${rule}, revision ${revision}`;
+    return `${column} in ${rows} ${rows === 1 ? 'row' : 'rows'} (${under})`;
+  });
+  return lines.length === 0 ? null : lines.join('; ');
 }

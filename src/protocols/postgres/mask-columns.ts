@@ -47,6 +47,8 @@ export class ColumnMasks {
   readonly #known = new Map<number, RelationMasks>();
   readonly #named = new Map<string, Masked>();
   readonly #whole = new Map<Masked, Masked>();
+  /** Those whose own rule lets probes through, where another one on the same column does not. */
+  readonly #closed = new Map<Masked, Masked>();
   readonly #inProgress = new Set<number>();
 
   constructor(plan: MaskPlan, catalog: RelationCatalog, origins: Origins, key: Uint8Array) {
@@ -115,12 +117,12 @@ export class ColumnMasks {
       return STATISTICS.has(table) && !STATISTICS_OPEN.test(name) ? this.unseen : null;
     }
     let masked = this.named(schema, table, name);
-    if (kind === 'v' || kind === 'm') return stricter(masked, this.#viewColumn(relation, number));
+    if (kind === 'v' || kind === 'm') return this.#stricter(masked, this.#viewColumn(relation, number));
     // A row of the parent may be one of the child, and one of the child is one of the parent.
     for (const relative of this.#origins.relatives(oid)) {
       const other = this.#catalog.relationByOid(relative);
       if (other?.column(name) !== undefined) {
-        masked = stricter(masked, this.named(other.schema, other.name, name));
+        masked = this.#stricter(masked, this.named(other.schema, other.name, name));
       }
     }
     return masked;
@@ -183,10 +185,18 @@ export class ColumnMasks {
     this.#named.set(column, made);
     return made;
   }
-}
 
-function stricter(a: Masked | null, b: Masked | null): Masked | null {
-  if (a === null || b === null) return a ?? b;
-  const rank = ({ mask }: Masked): number => TRANSFORMS.indexOf(mask.transform.kind);
-  return rank(b) < rank(a) ? b : a;
+  /** Where two masks meet on a column, the stricter transform holds, and probes are let through by both or not at all. */
+  #stricter(a: Masked | null, b: Masked | null): Masked | null {
+    if (a === null || b === null) return a ?? b;
+    const rank = ({ mask }: Masked): number => TRANSFORMS.indexOf(mask.transform.kind);
+    const [chosen, other] = rank(b) < rank(a) ? [b, a] : [a, b];
+    if (chosen.mask.probes === other.mask.probes || chosen.mask.probes === 'deny') return chosen;
+    let closed = this.#closed.get(chosen);
+    if (closed === undefined) {
+      closed = { column: chosen.column, mask: { ...chosen.mask, probes: 'deny' } };
+      this.#closed.set(chosen, closed);
+    }
+    return closed;
+  }
 }
