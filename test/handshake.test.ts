@@ -168,6 +168,26 @@ describe('the handshake', () => {
       assert.equal(nested.error.get('C'), '08P01');
     });
 
+    it('is never resumed: every connection proves itself anew, also one that would resume', async () => {
+      for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+        const tls = { minVersion: version, maxVersion: version };
+        const first = await WireClient.open({ ...door, tls });
+        const kept: Buffer[] = [];
+        first.tls.on('session', (session: Buffer) => kept.push(session));
+        first.send(startup([['user', 'batch']]));
+        await first.until((heard) => heard.length === 1);
+        const session = kept.at(-1) ?? first.tls.getSession();
+        first.socket.destroy();
+        const { client } = await loginAs(PROTOCOL_3_0, {
+          ...door,
+          tls: { ...tls, ...(session === undefined ? {} : { session }) },
+        });
+        assert.equal(client.tls.isSessionReused(), false);
+        assert.equal(client.tls.getProtocol(), version);
+        await client.end();
+      }
+    });
+
     it('carries a cancel request too', async () => {
       const { client, key } = await loginAs(PROTOCOL_3_2, { ...door, direct: true });
       client.send(say.query('select pg_sleep(30)'));

@@ -175,7 +175,6 @@ export class Entrance {
       secure.once('end', () => reject(new Gone()));
       raw.once('close', () => reject(new Gone()));
     });
-    secure.setNoDelay(true);
     this.#secure = secure;
     return secure;
   }
