@@ -82,10 +82,8 @@ test('a name that WITH gives away means that query, and inside it still the tabl
   assert.deepEqual(outputs('with w as (select id from t), t as (select 2 as secret) select secret from t'), [
     '',
   ]);
-  assert.deepEqual(outputs('select (with t as (select 1 as secret) select secret from t), secret from t'), [
-    '',
-    SECRET,
-  ]);
+  // A query inside may see the names around it: what is not certain is taken for both.
+  assert.deepEqual(outputs('select (select secret from plain) from t'), [SECRET]);
 });
 
 test('views are followed column by column, children of a table are masked like it, and unknown views whole', () => {
