@@ -77,6 +77,12 @@ export const CLIENTS: readonly Client[] = [
     steps: ['parameters', 'pipeline', 'pipeline error', 'batch', 'copy in', 'copy out', 'cancel', 'notify'],
   },
   {
+    name: 'asyncpg',
+    needs: [{ file: '/usr/share/doc/python3-asyncpg', package: 'python3-asyncpg' }],
+    command: [PYTHON, script('asyncpg-client.py')],
+    steps: ['parameters', 'batch', 'copy in', 'copy out', 'cancel', 'notify', 'reset', 'pool'],
+  },
+  {
     name: 'JDBC',
     needs: [
       { command: 'javac', package: 'default-jdk-headless' },

@@ -216,7 +216,7 @@ public class Jdbc {
     Statement asleep = db.createStatement();
     Thread canceller = new Thread(() -> {
       try {
-        Thread.sleep(300);
+        Thread.sleep(1000);
         asleep.cancel();
       } catch (Exception error) {
         emit("cancel", error);

@@ -84,7 +84,7 @@ failure('refused in a transaction', sub { $db->do('select 1') });
 $db->rollback;
 
 $db->do('select pg_sleep(60)', { pg_async => PG_ASYNC });
-select(undef, undef, undef, 0.3);
+select(undef, undef, undef, 1);
 emit('cancel', $db->pg_cancel ? 1 : 0);
 emit('cancel', [$db->selectrow_array('select 1')]);
 

@@ -119,7 +119,7 @@ const cancelled = new Promise((resolve, reject) => {
 });
 const expected = failure('cancel', cancelled);
 client.query(asleep);
-await sleep(300);
+await sleep(1000);
 const canceller = new pg.Client(config) as pg.Client & {
   cancel(client: pg.Client, query: pg.Query): void;
 };

@@ -76,7 +76,7 @@ failure("refused", lambda: cur.execute("select n from hidden.secret"))
 failure("refused", lambda: cur.execute("select n from hidden.secret where n = ?", 1))
 
 sleeper = conn.cursor()
-threading.Timer(0.3, sleeper.cancel).start()
+threading.Timer(1, sleeper.cancel).start()
 failure("cancel", lambda: sleeper.execute("select pg_sleep(60)"))
 cur.execute("select 1")
 emit("cancel", list(cur.fetchone()))

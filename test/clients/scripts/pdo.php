@@ -116,7 +116,7 @@ $db = null;
 // PDO cannot cancel; the older extension can.
 $link = pg_connect('');
 pg_send_query($link, 'select pg_sleep(60)');
-usleep(300_000);
+usleep(1_000_000);
 emit('cancel', pg_cancel_query($link));
 emit('cancel', pg_fetch_all(pg_query_params($link, 'select $1::int as one', [1])));
 emit('metadata', pg_meta_data($link, 'conf.types'));

@@ -103,7 +103,7 @@ emit('refused in a transaction', await sql`select 1 as one`);
 
 const asleep = sql`select pg_sleep(60)`;
 const expected = failure('cancel', asleep);
-await sleep(300);
+await sleep(1000);
 asleep.cancel();
 await expected;
 emit('cancel', await sql`select 1 as one`);

@@ -100,7 +100,7 @@ failure("error", lambda: cur.execute("select 1 / %s", (0,)))
 failure("error", lambda: cur.execute("selec"))
 failure("refused", lambda: cur.execute("select n from hidden.secret"))
 
-threading.Timer(0.3, conn.cancel).start()
+threading.Timer(1, conn.cancel).start()
 failure("cancel", lambda: cur.execute("select pg_sleep(60)"))
 cur.execute("select 1")
 emit("cancel", cur.fetchone())

@@ -139,7 +139,7 @@ emit("refused in a transaction", conn.info.transaction_status.name)
 conn.rollback()
 conn.autocommit = True
 
-threading.Timer(0.3, conn.cancel).start()
+threading.Timer(1, conn.cancel).start()
 failure("cancel", lambda: cur.execute("select pg_sleep(60)"))
 cur.execute("select 1")
 emit("cancel", cur.fetchone())

@@ -108,7 +108,7 @@ emit('refused in a transaction', db.transaction_status)
 db.exec('rollback')
 
 db.send_query('select pg_sleep(60)')
-sleep 0.3
+sleep 1
 emit('cancel', db.cancel)
 failure('cancel') { db.get_last_result }
 emit('cancel', db.exec('select 1').values)
