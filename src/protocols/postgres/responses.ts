@@ -1,10 +1,11 @@
 import { nowMicros } from '../../core/time.ts';
 import type { ContentMask } from '../../masking/rules.ts';
-import { errorResponse, type NativeError } from './errors.ts';
-import type { Expected, Running } from './flow.ts';
+import { errorResponse } from './errors.ts';
+import type { Expected } from './flow.ts';
 import { maskMessage } from './mask-errors.ts';
 import { MaskedResult, ResultMasker } from './mask-results.ts';
 import { readShape } from './mask-rows.ts';
+import { note, parameter, status } from './response-parts.ts';
 import { nothingFollows, type ResultLimits } from './result-limits.ts';
 import type { PgSession } from './session.ts';
 import { readDataRow } from './simple-query.ts';
@@ -287,7 +288,9 @@ export class Responses {
     flow.copyIn = false;
     if (fields.get('V') === 'FATAL' || fields.get('V') === 'PANIC') this.fatal = true;
     if (head === undefined || head.kind === 'sync') return false;
-    const denied = this.fatal ? null : (head.denied ?? stoppedBy(head, fields.get('C')));
+    const denied = this.fatal
+      ? null
+      : (head.denied ?? head.running?.limits?.endedBy(fields.get('C')) ?? null);
     if (this.#muted && !this.fatal) {
       // The client has read its error.
     } else if (denied !== null) {
@@ -388,42 +391,10 @@ const UNASKED: ReadonlySet<number> = new Set([
   Back.readyForQuery,
 ]);
 
-/** The error with which Postern broke the command off, where that is what ended it. */
-function stoppedBy({ running }: Expected, sqlstate: string | undefined): NativeError | null {
-  const limits = running?.limits ?? null;
-  if (limits === null || limits.stopped === null || limits.told) return null;
-  if (!limits.cut && sqlstate !== QUERY_CANCELED) return null;
-  limits.told = true;
-  return limits.stopped;
-}
-
-const QUERY_CANCELED = '57014';
-
 export const SHOW_SEARCH_PATH = query('SHOW search_path');
 
 function nextStatement({ statement }: MaskedResult): MaskedResult {
   const next = new MaskedResult();
   next.statement = statement + 1;
   return next;
-}
-
-function note(running: Running, tag: string): void {
-  running.tag = running.tag === '' ? tag : `${running.tag}; ${tag}`.slice(0, 200);
-  // `SELECT 3`, `INSERT 0 1`, `COPY 10`: the last number is the rows. Those that also came as data are the same ones; a
-  // tag without data behind it (no RETURNING, CREATE TABLE AS) is all there is to know.
-  const told = Number(/ (\d+)$/.exec(tag)?.[1] ?? 0);
-  running.rows = Math.max(running.rows, running.rowsBefore + told);
-  running.rowsBefore = running.rows;
-}
-
-function status(letter: number | undefined): 'I' | 'T' | 'E' {
-  if (letter === 0x49) return 'I';
-  if (letter === 0x54) return 'T';
-  if (letter === 0x45) return 'E';
-  throw new WireError('a transaction status that does not exist');
-}
-
-function parameter(buffer: Buffer, start: number, end: number): [string, string] {
-  const [name = '', value = ''] = buffer.toString('utf8', start + 5, end).split('\0');
-  return [name, value];
 }

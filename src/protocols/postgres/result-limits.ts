@@ -11,6 +11,8 @@ interface Delivered {
   rows: number;
 }
 
+const QUERY_CANCELED = '57014';
+
 const delivered = new WeakMap<Portal, Delivered>();
 
 /** What is known of a command that may have to be broken off. */
@@ -79,6 +81,13 @@ export class ResultLimits {
     const message = `cancelled: it ran for more than the ${statementTimeoutMs / 1000} s that the grant allows`;
     this.#stop('POSTERN_TIMEOUT', message, undefined);
     return true;
+  }
+
+  /** The error that the client reads in place of one of the server's, where Postern has broken the command off and that ended it. */
+  endedBy(sqlstate: string | undefined): NativeError | null {
+    if (this.stopped === null || this.told || (!this.cut && sqlstate !== QUERY_CANCELED)) return null;
+    this.told = true;
+    return this.stopped;
   }
 
   #stop(code: NativeError['code'], message: string, hint: string | undefined): void {

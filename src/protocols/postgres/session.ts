@@ -3,11 +3,12 @@ import { PosternError } from '../../core/errors.ts';
 import { nowMicros, rfc3339 } from '../../core/time.ts';
 import type { GrantView } from '../../core/views.ts';
 import type { Gateway, LiveSession, SessionEnd, SessionInfo } from '../contract.ts';
-import { Decider, isActive } from './decide.ts';
+import { Decider } from './decide.ts';
 import { errorResponse, type NativeError } from './errors.ts';
 import { Expected, Flow, type Portal, type Prepared, type Running } from './flow.ts';
 import { IdleFor } from './idle-for.ts';
 import { maskCounts } from './mask-results.ts';
+import { mustEnd } from './must-end.ts';
 import { Named } from './named.ts';
 import { Outbox } from './outbox.ts';
 import { PathWatch } from './path-watch.ts';
@@ -324,39 +325,11 @@ export class PgSession implements LiveSession {
     }
     if (this.#mayJoin) this.#joinGrants();
     const now = Date.now();
-    const why = this.#mustEnd(now) ?? this.#idleFor.tooLong(now);
+    const { directory } = this.gateway;
+    const why =
+      mustEnd(directory, this.who, this.decider.grants, this.#used, now) ?? this.#idleFor.tooLong(now);
     if (why !== null) this.end(why);
     else if (this.flow.expected[0]?.running?.limits?.overdue(this.#runsSince(), now) === true) this.cancel();
-  }
-
-  #mustEnd(nowMs: number): SessionEnd | null {
-    const { directory } = this.gateway;
-    const { principal, credential, resource } = this.who;
-    const now = directory.principal(principal.id);
-    if (now === undefined || now.status !== 'active' || (now.expiresAt !== null && now.expiresAt <= nowMs)) {
-      const status = now === undefined || now.status === 'active' ? 'past its expiry' : now.status;
-      const message = `session closed: principal ${principal.name} is ${status}`;
-      return { kind: 'principal inactive', code: 'POSTERN_PRINCIPAL_INACTIVE', message };
-    }
-    if (directory.resource(resource.id)?.status !== 'active') {
-      const message = `session closed: resource ${resource.name} is retired`;
-      return { kind: 'resource retired', code: 'POSTERN_GRANT_REVOKED', message };
-    }
-    if (directory.credential(credential.id)?.status === 'revoked') {
-      const message = `session closed: its credential was revoked`;
-      return { kind: 'credential revoked', code: 'POSTERN_GRANT_REVOKED', message };
-    }
-    const { grants } = this.decider;
-    const ended = grants.find((grant) => this.#used.has(grant.id) && !isActive(grant, nowMs));
-    if (ended !== undefined) return grantEnded(ended, resource.name);
-    if (grants.some((grant) => isActive(grant, nowMs))) return null;
-    const last = grants.at(-1);
-    if (last !== undefined) return grantEnded(last, resource.name);
-    return {
-      kind: 'grant ended',
-      code: 'POSTERN_GRANT_REVOKED',
-      message: 'session closed: no grant is left',
-    };
   }
 
   /** When the command that is being answered began to run, in milliseconds: those behind it wait. */
@@ -451,18 +424,4 @@ export class PgSession implements LiveSession {
     this.#client.end();
     this.#upstream.socket.end(this.idle() ? TERMINATE : FLUSH);
   }
-}
-
-function grantEnded(grant: GrantView, resource: string): SessionEnd {
-  const expired = grant.status === 'expired' || (grant.status === 'active' && grant.end <= Date.now());
-  const at = new Date(grant.end).toISOString();
-  const reason = grant.endReason === null ? '' : `: ${grant.endReason}`;
-  return {
-    kind: expired ? 'grant expired' : 'grant revoked',
-    code: expired ? 'POSTERN_GRANT_EXPIRED' : 'POSTERN_GRANT_REVOKED',
-    message: expired
-      ? `session closed: the grant on ${resource} ended at ${at}`
-      : `session closed: the grant on ${resource} was revoked${reason}`,
-    hint: `Grant ${grant.id}. Ask for a new grant to go on.`,
-  };
 }
