@@ -170,10 +170,14 @@ export class Entrance {
     secure.on('error', () => raw.destroy());
     this.#socket = secure;
     await new Promise<void>((resolve, reject) => {
-      secure.once('secure', resolve);
-      secure.once('error', () => reject(new Gone()));
-      secure.once('end', () => reject(new Gone()));
-      raw.once('close', () => reject(new Gone()));
+      const gone = (): void => reject(new Gone());
+      for (const event of ['error', 'end', 'close']) secure.once(event, gone);
+      raw.once('close', gone);
+      secure.once('secure', () => {
+        for (const event of ['error', 'end', 'close']) secure.off(event, gone);
+        raw.off('close', gone);
+        resolve();
+      });
     });
     this.#secure = secure;
     return secure;
