@@ -171,7 +171,7 @@ export interface CommandOutcome extends RecordBase {
   readonly intent: string;
   /** `skipped`: an earlier failure in the same pipeline kept the resource from running it. `unknown`: the session ended first. */
   readonly status: 'ok' | 'error' | 'skipped' | 'unknown';
-  /** Native result: the command tag (`SELECT 3`) or the SQLSTATE. */
+  /** Native result: the command tag (`SELECT 3`) or the SQLSTATE; Postern's own code where it broke the command off. */
   readonly code: string;
   readonly rows: number;
   readonly bytes: number;
