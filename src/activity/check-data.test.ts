@@ -89,7 +89,10 @@ describe('the check of a data directory', () => {
     const [gone = '', altered = ''] = [
       ...new Set(told(found()).map((line) => line.replace(/leaf \d+/, 'leaf'))),
     ];
-    assert.match(gone, /^payloads.db: the statement of leaf \(record [0-9a-f-]{36}\) is missing, and no record says that it was erased \(commitment [0-9a-f]{64}\)$/);
+    assert.match(
+      gone,
+      /^payloads.db: the statement of leaf \(record [0-9a-f-]{36}\) is missing, and no record says that it was erased \(commitment [0-9a-f]{64}\)$/,
+    );
     assert.match(altered, /^payloads.db: the statement of leaf \(record [0-9a-f-]{36}\) cannot be read/);
     const plan = JSON.stringify({ record: uuidv7(), time: '', by: { id: 'x', name: 'x' }, reason: '' });
     sql(
