@@ -86,6 +86,28 @@ test('a name that WITH gives away means that query, and inside it still the tabl
   assert.deepEqual(outputs('select (select secret from plain) from t'), [SECRET]);
 });
 
+test('a query that reads itself is followed until nothing more is found', () => {
+  assert.deepEqual(
+    outputs(
+      'with recursive w as (select id, open from t union all select t.id, t.open from t join w on t.id = w.id) select * from w',
+    ),
+    ['', ''],
+  );
+  // The value comes up one step from column to column.
+  assert.deepEqual(
+    outputs(
+      'with recursive w(a, b, c) as (select 1, 1, secret from t union all select b, c, c from w) select a from w',
+    ),
+    [SECRET],
+  );
+  const nested = (depth: number): string =>
+    depth === 0
+      ? 'select secret as x from t'
+      : `with recursive w as (select x from (${nested(depth - 1)}) q union all select x from w) select x from w`;
+  assert.deepEqual(outputs(nested(3)), [SECRET]);
+  assert.throws(() => outputs(nested(40)), RangeError);
+});
+
 test('views are followed column by column, children of a table are masked like it, and unknown views whole', () => {
   assert.deepEqual(outputs('select * from seen'), ['', SECRET, SECRET]);
   assert.deepEqual(outputs('select secret from child'), ['s.t.secret']);

@@ -43,7 +43,9 @@ interface Cte {
   readonly query: Query;
   readonly renamed: boolean;
   readonly scope: Scope;
-  bound: Bound | 'in progress' | null;
+  bound: Bound | null;
+  /** What a recursive query is taken to give while it is being looked at. */
+  assumed: Bound | null;
 }
 
 interface Scope {
@@ -55,6 +57,14 @@ interface Scope {
 }
 
 const EMPTY: Bound = { columns: [], exact: true, all: NO_MASKS };
+/** Any name may mean a column of it, and none holds a masked value as far as is known. */
+const NOTHING_YET: Bound = {
+  columns: [{ name: null, taint: NO_MASKS, plain: null, type: 0 }],
+  exact: false,
+  all: NO_MASKS,
+};
+/** Queries looked at for one statement. A query in a query that reads itself is looked at several times. */
+const MAX_QUERIES = 20_000;
 
 export class MaskBinder {
   /** Masked columns whose values decide something. */
@@ -65,6 +75,7 @@ export class MaskBinder {
   readonly stored = new Set<Masked>();
   /** Some relation in it has a masked column, or is not known. */
   touched = false;
+  #queries = 0;
   readonly #masks: ColumnMasks;
   readonly #path: SearchPath;
   readonly #catalog: RelationCatalog;
@@ -75,6 +86,7 @@ export class MaskBinder {
     this.#catalog = catalog;
   }
 
+  /** @throws RangeError for a statement that is nested too deeply to be followed */
   bind(query: Query): Bound {
     return this.#query(query, null);
   }
@@ -95,6 +107,8 @@ export class MaskBinder {
   }
 
   #query(query: Query, parent: Scope | null): Bound {
+    this.#queries += 1;
+    if (this.#queries > MAX_QUERIES) throw new RangeError('too many queries in one');
     const scope: Scope = { items: [], ctes: new Map(), parent, merged: query.target !== null };
     this.#ctes(query, scope);
     for (const source of query.sources) this.#source(source, scope, scope.items);
@@ -112,26 +126,27 @@ export class MaskBinder {
       // Without RECURSIVE a query sees those before it only: another one of that name is a relation.
       const seen = query.recursive ? scope.ctes : new Map(scope.ctes);
       const at: Scope = { items: [], ctes: seen, parent: scope.parent, merged: false };
-      scope.ctes.set(name, { query: inner, renamed, scope: at, bound: null });
+      scope.ctes.set(name, { query: inner, renamed, scope: at, bound: null, assumed: null });
     }
   }
 
   #cte(cte: Cte): Bound {
-    if (cte.bound === 'in progress') return this.#recursion(cte.query);
     if (cte.bound !== null) return cte.bound;
-    cte.bound = 'in progress';
-    const bound = this.#query(cte.query, cte.scope);
-    cte.bound = cte.renamed ? renamed(bound) : bound;
-    return cte.bound;
+    if (cte.assumed !== null) return cte.assumed;
+    // A query that reads itself: from nothing on, until looking again finds no more. What is found only grows.
+    cte.assumed = NOTHING_YET;
+    let found = this.#cteOnce(cte);
+    while (!sameTaint(found, cte.assumed)) {
+      cte.assumed = found;
+      found = this.#cteOnce(cte);
+    }
+    cte.bound = found;
+    return found;
   }
 
-  /** What a recursive query may find in itself: anything that its relations hold. */
-  #recursion(query: Query): Bound {
-    const all = new Set<Masked>();
-    for (const relation of relationsIn(query)) {
-      for (const masked of this.#relation(relation).bound.all) all.add(masked);
-    }
-    return { columns: [column(null, all)], exact: false, all };
+  #cteOnce(cte: Cte): Bound {
+    const bound = this.#query(cte.query, cte.scope);
+    return cte.renamed ? renamed(bound) : bound;
   }
 
   #source(source: Source, scope: Scope, into: Item[]): void {
@@ -407,25 +422,10 @@ function commonNames(sides: readonly Item[]): Set<string> {
   return new Set([...counts].filter(([, count]) => count > 1 || open).map(([name]) => name));
 }
 
-function relationsIn(query: Query): RelationName[] {
-  const found: RelationName[] = [];
-  const source = (each: Source): void => {
-    if (each.kind === 'relation') found.push(each.relation);
-    else if (each.kind === 'query') walk(each.query);
-    else if (each.kind === 'join') each.sides.forEach(source);
-    else if (each.value !== null) expression(each.value);
-  };
-  const expression = ({ queries }: Expression): void => {
-    for (const each of queries) walk(each.query);
-  };
-  const walk = (each: Query): void => {
-    each.sources.forEach(source);
-    each.arms.forEach(walk);
-    for (const cte of each.ctes) walk(cte.query);
-    for (const { value } of [...each.outputs, ...each.writes]) if (value !== null) expression(value);
-    each.decides.forEach(expression);
-    if (each.inserts !== null) walk(each.inserts);
-  };
-  walk(query);
-  return found;
+function sameTaint(a: Bound, b: Bound): boolean {
+  if (a.columns.length !== b.columns.length || a.exact !== b.exact) return false;
+  return a.columns.every(({ taint }, i) => {
+    const other = b.columns[i]?.taint ?? NO_MASKS;
+    return taint.size === other.size && [...taint].every((masked) => other.has(masked));
+  });
 }

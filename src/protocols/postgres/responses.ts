@@ -33,6 +33,8 @@ export class Responses {
   readonly #masker: ResultMasker;
   /** Something in this transaction may quote masked values in an error. */
   #sensitive = false;
+  /** A statement of this transaction may have changed names. */
+  #catalogChanged = false;
   /** What is looked for in messages of the server. */
   #content: readonly ContentMask[] = [];
   /** The last ErrorResponse of the server ended the connection. */
@@ -331,7 +333,12 @@ export class Responses {
     flow.skipping = false;
     flow.copyIn = false;
     flow.status = status(letter.charCodeAt(0));
-    if (flow.status === 'I') this.#sensitive = false;
+    if (flow.status === 'I') {
+      this.#sensitive = false;
+      // What a transaction made is seen by other connections when it has ended.
+      if (this.#catalogChanged) this.#session.catalog.invalidate();
+      this.#catalogChanged = false;
+    }
     if (head !== undefined) {
       if (head.kind !== 'query' && head.kind !== 'sync') throw new WireError('ready before all was answered');
       this.#finish(head, 'ok', head.running?.tag ?? '');
@@ -351,7 +358,10 @@ export class Responses {
     if (running === null) return;
     head.running = null;
     head.bound = null;
-    if (head.changesCatalog) this.#session.catalog.invalidate();
+    if (head.changesCatalog) {
+      this.#catalogChanged = true;
+      this.#session.catalog.invalidate();
+    }
     const stopped = running.limits?.told === true ? running.limits.stopped : null;
     this.#session.outcome(running, stopped === null ? how : 'error', stopped?.code ?? code, nowMicros());
   }
