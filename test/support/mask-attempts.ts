@@ -110,6 +110,9 @@ export const ATTEMPTS: readonly string[] = [
   "select most_common_vals::text, histogram_bounds::text from pg_catalog.pg_stats where tablename = 'customers'",
   "select s::text from pg_stats s where tablename = 'customers'",
   'select stavalues1::text from pg_statistic',
+  'select doubled, doubled::text from shop.customers',
+  'insert into shop.ruled values (1)',
+  'prepare r as insert into shop.ruled values (1); execute r',
   // Cursors, prepared statements, RETURNING, EXPLAIN.
   'begin; declare c cursor for select * from shop.customers; fetch all from c; commit',
   'begin; declare c cursor for select upper(email), c::text from shop.customers c; fetch 2 c; fetch backward all from c; commit',
@@ -125,6 +128,13 @@ export const ATTEMPTS: readonly string[] = [
   'begin; merge into shop.customers c using shop.orders o on c.id = o.customer and o.id = 1 when matched then update set note = o.item returning c.email, c, o.item; rollback',
   'explain (analyze, verbose, costs off, timing off) select email, upper(email) from shop.customers',
   'explain (analyze, format json) select * from shop.customers',
+  'set search_path to shop; select email, upper(email), c from customers c',
+  "set DateStyle to 'German'; select born, seen, born::text from shop.customers",
+  'begin; create temp table kept (id int); insert into kept values (1); select c.email, c from shop.customers c, kept; commit',
+  'select ((t.c)).*, (t.c).email from (select c from shop.customers c) t',
+  'select (array_agg(c))[1].email, (array_agg(c.email))[1] from shop.customers c',
+  'select v.x from shop.customers c, lateral (values (c.email)) v(x)',
+  'select * from (shop.customers c cross join shop.orders o)',
   // Kept elsewhere and read there.
   'create table shop.thief as select * from shop.customers; select * from shop.thief',
   'select email into shop.thief2 from shop.customers; table shop.thief2',

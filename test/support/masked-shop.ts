@@ -34,6 +34,8 @@ create trigger t before update on shop.guarded for each row execute function sho
 create function shop.gossip() returns trigger language plpgsql as
   $$ begin raise notice 'it was %', (select email from shop.customers where id = 1); return new; end $$;
 create trigger g before insert on shop.dump for each row execute function shop.gossip();
+create table shop.ruled (id int);
+create rule tells as on insert to shop.ruled do instead select email, upper(email) as up from shop.customers;
 grant usage, create on schema shop to ledger_app;
 grant all on all tables in schema shop to ledger_app;
 analyze shop.customers;
@@ -50,6 +52,8 @@ const SECRETS = [
   '901-66-4321',
   '73519.42',
   '64208.17',
+  '147038.84',
+  '128416.34',
   '1984-07-09',
   '1979-12-30',
   'd3adb33f-1111',
@@ -106,7 +110,7 @@ export function leakIn(bytes: Buffer): string | null {
 }
 
 export const MASKED_COLUMNS = [
-  ...['email', 'ssn', 'salary', 'born', 'uid', 'meta', 'tags', 'points', 'last_ip', 'seen', 'doubled'].map(
+  ...['email', 'ssn', 'salary', 'born', 'uid', 'meta', 'tags', 'points', 'last_ip', 'seen'].map(
     (column) => `shop.customers.${column}`,
   ),
   'shop.people.email',

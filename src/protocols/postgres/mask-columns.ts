@@ -78,6 +78,16 @@ export class ColumnMasks {
       byNumber.set(number, masked);
       byName.set(name, masked);
     }
+    const [first] = byNumber.values();
+    if (first !== undefined) {
+      // What a generated column is computed from is in its own definition: any of the masked ones perhaps.
+      for (const name of this.generated(relation)) {
+        const number = relation.column(name)?.number;
+        if (number === undefined || byNumber.has(number)) continue;
+        byNumber.set(number, this.whole(first));
+        byName.set(name, this.whole(first));
+      }
+    }
     const all = byName.size === 0 ? NO_MASKS : new Set(byName.values());
     const touches = all.size > 0 || this.#used(relation).touches;
     const masks = { byNumber, byName, all, touches };

@@ -15,6 +15,8 @@ import type { Known } from './statements.ts';
 export interface ResultMask {
   /** Null: it gives no rows. */
   readonly bound: Bound | null;
+  /** It gives no rows by its text: where the database has a rule that gives some all the same, nothing of them is shown. */
+  readonly silent: boolean;
   /** Of COPY ... TO; null where it is none, or its rows need no masks. */
   readonly copy: CopyFormat | null;
 }
@@ -27,6 +29,8 @@ export interface StatementMask {
   readonly results: readonly ResultMask[];
   /** Rows may have to be rewritten. */
   readonly rewrites: boolean;
+  /** Rows that may have to be rewritten are expected, so their description is needed. */
+  readonly describes: boolean;
   /** Its errors and notices may quote masked values. */
   readonly sensitive: boolean;
 }
@@ -36,7 +40,7 @@ export interface MaskRefusal {
   readonly hint: string;
 }
 
-const NONE: ResultMask = { bound: null, copy: null };
+const NONE: ResultMask = { bound: null, silent: true, copy: null };
 /** Columns of which nothing is known beforehand, and none of which holds a masked value. */
 const CLEAN: Bound = { columns: [], exact: false, all: new Set() };
 
@@ -109,10 +113,12 @@ export class SessionMasks {
       if (refusal !== undefined && known.lineage.some(({ to }) => to === 'define')) return refusal;
     }
     const content = plan.content.length > 0;
-    const rewrites = results.some(({ bound }) => bound !== null && (content || bound.all.size > 0));
+    const rows = results.filter(({ bound }) => bound !== null && (content || bound.all.size > 0));
+    const rewrites = rows.length > 0;
+    const describes = rows.some(({ silent }) => !silent);
     const sensitive = plan.columns && (touched || all.some(runsOtherCode));
     if (!rewrites && !sensitive && !content) return null;
-    return { masks, catalog, results, rewrites, sensitive };
+    return { masks, catalog, results, rewrites, describes, sensitive };
   }
 
   #masks(plan: MaskPlan, catalog: RelationCatalog, origins: Origins): ColumnMasks {
@@ -134,7 +140,7 @@ export class SessionMasks {
     if (runs === null || (lineage.runs && runs.query === null)) {
       // What EXECUTE names is not known yet; when it runs it is, and examined again.
       if (lineage.to === 'stored') return UNSEEN;
-      return { mask: { bound: unseen(masks), copy: null }, touched: true };
+      return { mask: { bound: unseen(masks), silent: false, copy: null }, touched: true };
     }
     if (runs.query === null) return { mask: NONE, touched: lineage.to === 'define' };
     const binder = new MaskBinder(masks, path, catalog);
@@ -145,9 +151,12 @@ export class SessionMasks {
     const { touched } = binder;
     switch (lineage.to) {
       case 'client':
-        return { mask: { bound, copy: null }, touched };
+        if (runs.query.target === null || runs.query.outputs.length > 0) {
+          return { mask: { bound, silent: false, copy: null }, touched };
+        }
+        return { mask: masks.plan.columns ? { ...NONE, bound: unseen(masks) } : NONE, touched };
       case 'plan':
-        return { mask: { bound: CLEAN, copy: null }, touched };
+        return { mask: { bound: CLEAN, silent: false, copy: null }, touched };
       case 'copy':
         return copyMask(
           masks,
@@ -181,7 +190,7 @@ function copyMask(
       hint: 'Write the columns instead of *, and give tables of WITH and FROM no new column names.',
     };
   }
-  return { mask: { bound, copy: lineage.copy }, touched };
+  return { mask: { bound, silent: false, copy: lineage.copy }, touched };
 }
 
 /** Columns of which nothing is known, so that nothing of them is shown. */
