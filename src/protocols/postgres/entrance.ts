@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import { TLSSocket } from 'node:tls';
+import { type SecureContext, TLSSocket } from 'node:tls';
 import { PosternError } from '../../core/errors.ts';
 import type { Gateway } from '../contract.ts';
 import { serverEndPoint } from './channel-binding.ts';
@@ -29,6 +29,7 @@ export class Entrance {
   readonly #gateway: Gateway;
   #socket: Socket;
   #secure: TLSSocket | null = null;
+  #context: SecureContext | null = null;
   #input: Buffer = Buffer.alloc(0);
 
   constructor(gateway: Gateway, socket: Socket) {
@@ -53,8 +54,15 @@ export class Entrance {
 
   /** What a client binds its proof to; null where there is no TLS. */
   get endPoint(): Buffer | null {
-    const own = this.#secure?.getX509Certificate();
-    return own === undefined ? null : serverEndPoint(own);
+    const context = this.#context;
+    if (this.#secure === null || context === null) return null;
+    let endPoint = endPoints.get(context);
+    if (endPoint === undefined) {
+      const own = this.#secure.getX509Certificate();
+      endPoint = own === undefined ? null : serverEndPoint(own);
+      endPoints.set(context, endPoint);
+    }
+    return endPoint;
   }
 
   /**
@@ -159,9 +167,10 @@ export class Entrance {
 
   async #encrypt(): Promise<TLSSocket> {
     const raw = this.#socket;
+    this.#context = this.#gateway.tls();
     const secure = new TLSSocket(raw, {
       isServer: true,
-      secureContext: this.#gateway.tls(),
+      secureContext: this.#context,
       ALPNProtocols: [ALPN],
       // Asked for, not insisted on; what comes is judged with the startup packet, where the reason can be said.
       requestCert: true,
@@ -183,6 +192,9 @@ export class Entrance {
     return secure;
   }
 }
+
+/** Postern's own, by what its connections are encrypted with: to read its certificate costs as much as a signature. */
+const endPoints = new WeakMap<SecureContext, Buffer | null>();
 
 /** The client went away by itself, or is one that gets no answer. */
 export class Gone extends Error {}

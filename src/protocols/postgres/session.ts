@@ -422,6 +422,7 @@ export class PgSession implements LiveSession {
       setTimeout(() => socket.destroy(), GOODBYE_MS).unref();
     }
     this.#client.end();
-    this.#upstream.socket.end(this.idle() ? TERMINATE : FLUSH);
+    // One that the server has closed takes no last words.
+    if (this.#upstream.socket.writable) this.#upstream.socket.end(this.idle() ? TERMINATE : FLUSH);
   }
 }
