@@ -20,6 +20,13 @@ export class MaskedResult {
   /** The rows of the present statement are described, and none of them needs a mask. */
   untouched = false;
   copy: CopyMasker | null = null;
+
+  /** The present statement has ended. */
+  next(): MaskedResult {
+    const next = new MaskedResult();
+    next.statement = this.statement + 1;
+    return next;
+  }
 }
 
 /** Masks the results of one session on their way to the client. */

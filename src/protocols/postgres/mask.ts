@@ -3,11 +3,12 @@ import type { MaskRuleView } from '../../core/views.ts';
 import { compileMasks, type MaskPlan } from '../../masking/rules.ts';
 import type { Classified } from './classified.ts';
 import type { CopyFormat, Lineage } from './lineage.ts';
-import { type Bound, MaskBinder } from './mask-bind.ts';
+import { MaskBinder } from './mask-bind.ts';
 import { type CellMask, columnCell, contentCell } from './mask-cells.ts';
 import { ColumnMasks, type Masked } from './mask-columns.ts';
 import type { Origins } from './mask-origins.ts';
 import type { Shape } from './mask-rows.ts';
+import type { Bound } from './mask-scope.ts';
 import { type RelationCatalog, resolve, type SearchPath } from './names.ts';
 import type { Known } from './statements.ts';
 

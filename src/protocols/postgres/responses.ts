@@ -3,7 +3,7 @@ import type { ContentMask } from '../../masking/rules.ts';
 import { errorResponse } from './errors.ts';
 import type { Expected } from './flow.ts';
 import { maskMessage } from './mask-errors.ts';
-import { MaskedResult, ResultMasker } from './mask-results.ts';
+import { ResultMasker } from './mask-results.ts';
 import { readShape } from './mask-rows.ts';
 import { note, parameter, status } from './response-parts.ts';
 import { nothingFollows, type ResultLimits } from './result-limits.ts';
@@ -247,7 +247,7 @@ export class Responses {
       this.#breakOff(head, limits);
       if (this.#session.ended) return true;
     } else if (head.running !== null) note(head.running, tag);
-    if (head.masked !== null) head.masked = nextStatement(head.masked);
+    if (head.masked !== null) head.masked = head.masked.next();
     if (head.kind === 'query') return limits?.cut === true;
     this.#finish(head, 'ok', head.running?.tag ?? '');
     flow.confirm(head);
@@ -402,9 +402,3 @@ const UNASKED: ReadonlySet<number> = new Set([
 ]);
 
 export const SHOW_SEARCH_PATH = query('SHOW search_path');
-
-function nextStatement({ statement }: MaskedResult): MaskedResult {
-  const next = new MaskedResult();
-  next.statement = statement + 1;
-  return next;
-}
