@@ -24,6 +24,7 @@ export class CopyMasker {
   #header: boolean;
   readonly #slab: Slab;
   readonly #delimiter: Buffer;
+  readonly #null: Buffer;
   /** Pieces of the row in hand. */
   #parts: Buffer[] = [];
 
@@ -35,6 +36,7 @@ export class CopyMasker {
     this.#format = format;
     this.#slab = slab;
     this.#delimiter = Buffer.from(format.delimiter);
+    this.#null = Buffer.from(format.nullText);
     this.cells = cells;
     this.#limit = limit;
     this.#header = format.header || format.format === 'binary';
@@ -96,6 +98,11 @@ export class CopyMasker {
     }
     const quoteByte = quote.charCodeAt(0);
     const escapeByte = escaper.charCodeAt(0);
+    if (!this.#quoted) {
+      // Most rows hold no quotes, and then end at the first line break.
+      const end = rest.indexOf(NEWLINE, at);
+      if (end !== -1 && !rest.subarray(at, end).includes(quoteByte)) return end + 1;
+    }
     for (; at < rest.length; at++) {
       const byte = rest[at];
       if (this.#quoted && byte === escapeByte && escapeByte !== quoteByte) {
@@ -173,16 +180,12 @@ export class CopyMasker {
   }
 
   #textRow(row: Buffer): void {
-    const { nullText } = this.#format;
     const delimiterByte = this.#delimiter[0] as number;
     const ends: number[] = [];
     // A value is full of other bytes than these two, so they are looked for and not everything looked at.
-    const escapes = row.indexOf(BACKSLASH) !== -1;
-    if (!escapes) {
-      for (let at = row.indexOf(delimiterByte); at !== -1; at = row.indexOf(delimiterByte, at + 1))
-        ends.push(at);
-      ends.push(row.length - 1);
-    } else {
+    const escapes = row.includes(BACKSLASH);
+    if (!escapes) plainEnds(row, delimiterByte, ends);
+    else {
       for (let at = 0; at < row.length; at++) {
         const byte = row[at];
         if (byte === BACKSLASH) at += 1;
@@ -190,29 +193,31 @@ export class CopyMasker {
       }
     }
     this.#fields(row, ends, (raw, cell) => {
-      if (raw.toString('utf8') === nullText) return undefined;
-      const masked = cell.apply(unescaped(raw));
-      return masked === null ? Buffer.from(nullText) : masked && escaped(masked, delimiterByte);
+      if (raw.equals(this.#null)) return undefined;
+      const masked = cell.apply(escapes ? unescaped(raw) : raw);
+      return masked === null ? this.#null : masked && escaped(masked, delimiterByte);
     });
   }
 
   #csvRow(row: Buffer): void {
-    const { nullText, quote, escape: escaper } = this.#format;
-    const delimiterByte = this.#delimiter[0];
+    const { quote, escape: escaper } = this.#format;
+    const delimiterByte = this.#delimiter[0] as number;
     const quoteByte = quote.charCodeAt(0);
     const escapeByte = escaper.charCodeAt(0);
     const ends: number[] = [];
+    const quotes = row.includes(quoteByte);
+    if (!quotes) plainEnds(row, delimiterByte, ends);
     let quoted = false;
-    for (let at = 0; at < row.length; at++) {
+    for (let at = 0; quotes && at < row.length; at++) {
       const byte = row[at];
       if (quoted && byte === escapeByte && escapeByte !== quoteByte) at += 1;
       else if (byte === quoteByte) quoted = !quoted;
       else if (!quoted && (byte === delimiterByte || byte === NEWLINE)) ends.push(at);
     }
     this.#fields(row, ends, (raw, cell) => {
-      if (raw.toString('utf8') === nullText) return undefined;
-      const masked = cell.apply(unquoted(raw, quoteByte, escapeByte));
-      return masked === null ? Buffer.from(nullText) : masked && quotedField(masked, quoteByte, escapeByte);
+      if (raw.equals(this.#null)) return undefined;
+      const masked = cell.apply(quotes ? unquoted(raw, quoteByte, escapeByte) : raw);
+      return masked === null ? this.#null : masked && quotedField(masked, quoteByte, escapeByte);
     });
   }
 
@@ -237,6 +242,12 @@ export class CopyMasker {
     }
     this.#parts.push(row.subarray(from));
   }
+}
+
+/** Where the fields of a row end in which no delimiter and no line break belongs to a value. */
+function plainEnds(row: Buffer, delimiter: number, ends: number[]): void {
+  for (let at = row.indexOf(delimiter); at !== -1; at = row.indexOf(delimiter, at + 1)) ends.push(at);
+  ends.push(row.length - 1);
 }
 
 /** Letters that stand for a character behind a backslash. */
@@ -266,6 +277,12 @@ function unescaped(raw: Buffer): Buffer {
 }
 
 function escaped(value: Buffer, delimiter: number): Buffer {
+  let plain = true;
+  for (let at = 0; plain && at < value.length; at++) {
+    const byte = value[at] as number;
+    plain = byte > 0x0d && byte !== BACKSLASH && byte !== delimiter;
+  }
+  if (plain) return value;
   const out: number[] = [];
   for (const byte of value) {
     const letter = LETTERS.get(byte);
