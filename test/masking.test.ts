@@ -1,8 +1,8 @@
 /** Masked values do not leak: not through another format, an expression, an error, COPY, RETURNING, a cursor or a prepared statement. */
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { cstring, Front, int16, message } from '../src/protocols/postgres/wire.ts';
 import { ATTEMPTS, HARMLESS, PROBES } from './support/mask-attempts.ts';
+import { pieces, WAYS } from './support/mask-ways.ts';
 import {
   type Bank,
   type Credential,
@@ -13,13 +13,6 @@ import {
   WIDE,
 } from './support/masked-shop.ts';
 import { type Door, type Heard, say, WireClient } from './support/wire-client.ts';
-
-/** Statements of an attempt, cut where no literal holds a semicolon. */
-const pieces = (attempt: string): string[] => attempt.split('; ');
-
-/** Bind with every result column in binary. */
-const bindBinary = (): Buffer =>
-  message(Front.bind, cstring(''), cstring(''), int16(0), int16(0), int16(1), int16(1));
 
 function cellsOf(row: Heard): (Buffer | null)[] {
   const values: (Buffer | null)[] = [];
@@ -42,31 +35,6 @@ const rowsOf = (client: WireClient): (string | null)[][] =>
 const heardBytes = (client: WireClient): Buffer => Buffer.concat(client.heard.map(({ bytes }) => bytes));
 
 const codeOf = (client: WireClient): string | undefined => client.error.get('R');
-
-const WAYS: Readonly<Record<string, (sql: string) => Buffer[]>> = {
-  'as one string': (sql) => [say.query(sql)],
-  'one by one': (sql) => pieces(sql).map((each) => say.query(each)),
-  'extended, described': (sql) =>
-    pieces(sql).flatMap((each) => [
-      say.parse('', each),
-      say.bind('', ''),
-      say.describe('P', ''),
-      say.execute(''),
-      say.sync(),
-    ]),
-  'extended, not described, in binary': (sql) =>
-    pieces(sql).flatMap((each) => [say.parse('', each), bindBinary(), say.execute(''), say.sync()]),
-  'extended, row by row': (sql) =>
-    pieces(sql).flatMap((each) => [
-      say.parse('', each),
-      say.describe('S', ''),
-      say.bind('', ''),
-      say.execute('', 1),
-      say.execute('', 1),
-      say.execute('', 0),
-      say.sync(),
-    ]),
-};
 
 describe('masks on PostgreSQL', () => {
   let bank: Bank;

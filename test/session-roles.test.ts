@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Bank, type Credential, databaseError } from './support/bank.ts';
-import { until } from './support/processes.ts';
+import { until, workersOf } from './support/processes.ts';
 
 const TABLES = `
   create schema work; create schema other;
@@ -208,7 +208,7 @@ describe('a resource with an administering credential', () => {
     const who = await bank.identity('worker-g', 'select on work.plain');
     const { client, role } = await me(who);
     client.on('error', () => undefined);
-    for (const pid of workersOf(bank.postern.pid)) process.kill(Number(pid), 'SIGKILL');
+    for (const pid of workersOf(bank.postern.pid)) process.kill(pid, 'SIGKILL');
     await until(
       async () => !(await rolesOf()).some(({ name }) => name === role),
       'the orphan is swept',
@@ -220,7 +220,7 @@ describe('a resource with an administering credential', () => {
     };
     assert.equal(await groupOf(), 1);
     await bank.postern.call('POST', `/v1/grants/${who.grant}/revoke`, { reason: 'done' });
-    for (const pid of workersOf(bank.postern.pid)) process.kill(Number(pid), 'SIGKILL');
+    for (const pid of workersOf(bank.postern.pid)) process.kill(pid, 'SIGKILL');
     await until(async () => (await groupOf()) === 0, 'the role of the grant is dropped', 15_000);
   });
 
@@ -228,7 +228,7 @@ describe('a resource with an administering credential', () => {
     await bank.server.query(
       'create role postern_mine_0123456789ab; comment on role postern_mine_0123456789ab is $$mine$$',
     );
-    for (const pid of workersOf(bank.postern.pid)) process.kill(Number(pid), 'SIGKILL');
+    for (const pid of workersOf(bank.postern.pid)) process.kill(pid, 'SIGKILL');
     await sleep(3000);
     assert.ok((await rolesOf()).some(({ name }) => name === 'postern_mine_0123456789ab'));
   });
@@ -243,10 +243,3 @@ describe('a resource with an administering credential', () => {
     assert.deepEqual([status, stdout], [1, '']);
   });
 });
-
-function workersOf(pid: number): string[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
-    .trim()
-    .split(' ')
-    .filter((child) => readFileSync(`/proc/${child}/cmdline`, 'utf8').includes('worker.ts'));
-}

@@ -1,5 +1,6 @@
 /** A shop whose customers' data are masked, behind a real Postern, and what of them must never be seen. */
 import { Bank, type Credential } from './bank.ts';
+import type { PostgresOptions } from './postgres.ts';
 
 const SCHEMA = `
 create schema shop;
@@ -121,8 +122,8 @@ export const MASKED_COLUMNS = [
 export const WIDE =
   'select, insert, update, delete, truncate, references, create, alter, drop, copy, lock, maintain on shop.*; create on shop.*; select on pg_catalog.*; create on pg_temp.*; select, insert on pg_temp.*; set on app.*; alter on shop.*';
 
-export async function startShop(): Promise<Bank> {
-  const bank = await Bank.start();
+export async function startShop(postgres: PostgresOptions = {}): Promise<Bank> {
+  const bank = await Bank.start({}, postgres);
   await bank.server.query(SCHEMA, bank.ledger.database);
   return bank;
 }
