@@ -39,12 +39,18 @@ export class TurnRecorder implements Recorder {
     for (const { data } of payloads ?? []) this.#bytes += data.length;
     if (this.#bytes >= EARLY_BYTES) this.#lost = !this.#write() || this.#lost;
     if (this.#lingering >= LINGER_RECORDS) this.#schedule();
-    else this.#timer ??= setTimeout(() => this.#flush(), LINGER_MS);
+    else this.#timer ??= setTimeout(() => this.#linger(), LINGER_MS);
   }
 
   afterWrite(durability: 'process' | 'power', callback: (written: boolean) => void): void {
     this.#waiting.push({ power: durability === 'power', callback });
     this.#schedule();
+  }
+
+  /** The timer is left alone by what is written meanwhile: making one for each statement would cost more. */
+  #linger(): void {
+    this.#timer = null;
+    if (this.#lingering > 0) this.#flush();
   }
 
   #schedule(): void {
@@ -57,10 +63,6 @@ export class TurnRecorder implements Recorder {
   #flush(): void {
     this.#scheduled = false;
     this.#lingering = 0;
-    if (this.#timer !== null) {
-      clearTimeout(this.#timer);
-      this.#timer = null;
-    }
     const waiting = this.#waiting;
     this.#waiting = [];
     const written = this.#write() && !this.#lost;

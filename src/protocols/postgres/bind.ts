@@ -64,6 +64,7 @@ export function readBind(
 function value(buffer: Buffer, start: number, end: number, isText: boolean, type: number): string {
   const tail = type === 0 ? '}' : `,"type":${type}}`;
   if (isText) {
+    if (isPlain(buffer, start, end)) return `{"text":"${buffer.toString('latin1', start, end)}"${tail}`;
     try {
       return `{"text":${JSON.stringify(decoder.decode(buffer.subarray(start, end)))}${tail}`;
     } catch {
@@ -71,4 +72,17 @@ function value(buffer: Buffer, start: number, end: number, isText: boolean, type
     }
   }
   return `{"base64":"${buffer.toString('base64', start, end)}"${tail}`;
+}
+
+/** Longest value that is looked at byte by byte: beyond, a decoder is faster. */
+const MAX_PLAIN = 64;
+
+/** Whether the bytes are a short text that stands in JSON as it is: printable ASCII without quote and backslash. */
+function isPlain(buffer: Buffer, start: number, end: number): boolean {
+  if (end - start > MAX_PLAIN) return false;
+  for (let at = start; at < end; at++) {
+    const byte = buffer[at] as number;
+    if (byte < 0x20 || byte > 0x7e || byte === 0x22 || byte === 0x5c) return false;
+  }
+  return true;
 }

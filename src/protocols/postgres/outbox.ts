@@ -1,9 +1,16 @@
 import type { Socket } from 'node:net';
 import type { Recorder } from '../contract.ts';
 
+/** Bytes of one buffer. */
+interface Piece {
+  readonly buffer: Buffer;
+  readonly start: number;
+  end: number;
+}
+
 /** A message that may only be forwarded when its record is written; `refuse` gives what is forwarded otherwise. */
 interface Guarded {
-  /** Place in the list of pieces, and bytes within that piece. */
+  /** Place in the list of pieces, and bytes of that piece's buffer. */
   readonly piece: number;
   readonly start: number;
   readonly end: number;
@@ -18,7 +25,7 @@ export class Outbox {
   readonly #recorder: Recorder;
   readonly #durability: 'process' | 'power';
   readonly #full: () => void;
-  #pieces: Buffer[] = [];
+  #pieces: Piece[] = [];
   #guarded: Guarded[] = [];
   #unwritten = 0;
   #closed = false;
@@ -32,24 +39,14 @@ export class Outbox {
   }
 
   add(buffer: Buffer, start = 0, end = buffer.length): void {
-    const at = this.#pieces.length - 1;
-    const last = this.#pieces[at];
-    if (
-      last !== undefined &&
-      last.buffer === buffer.buffer &&
-      last.byteOffset + last.length === buffer.byteOffset + start
-    ) {
-      this.#pieces[at] = Buffer.from(last.buffer as ArrayBuffer, last.byteOffset, last.length + end - start);
-    } else {
-      this.#pieces.push(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end));
-    }
+    const last = this.#pieces.at(-1);
+    if (last !== undefined && last.buffer === buffer && last.end === start) last.end = end;
+    else this.#pieces.push({ buffer, start, end });
   }
 
   addGuarded(buffer: Buffer, start: number, end: number, refuse: () => Buffer): void {
     this.add(buffer, start, end);
-    const piece = this.#pieces.length - 1;
-    const stop = (this.#pieces[piece] as Buffer).length;
-    this.#guarded.push({ piece, start: stop - (end - start), end: stop, refuse });
+    this.#guarded.push({ piece: this.#pieces.length - 1, start, end, refuse });
   }
 
   /** Forwards what has gathered: at once when no record is pending, else when it has been written. */
@@ -74,29 +71,35 @@ export class Outbox {
     this.#closed = true;
   }
 
-  #write(pieces: readonly Buffer[]): void {
-    if (pieces.length === 1) {
-      this.#socket.write(pieces[0] as Buffer);
+  #write(pieces: readonly Piece[]): void {
+    const [first] = pieces;
+    if (pieces.length === 1 && first !== undefined) {
+      this.#socket.write(bytesOf(first));
     } else {
       this.#socket.cork();
-      for (const piece of pieces) this.#socket.write(piece);
+      for (const piece of pieces) this.#socket.write(bytesOf(piece));
       this.#socket.uncork();
     }
     if (this.#socket.writableNeedDrain) this.#full();
   }
 }
 
-function withRefusals(pieces: readonly Buffer[], guarded: readonly Guarded[]): Buffer[] {
-  const out: Buffer[] = [];
+function bytesOf({ buffer, start, end }: Piece): Buffer {
+  return start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end);
+}
+
+function withRefusals(pieces: readonly Piece[], guarded: readonly Guarded[]): Piece[] {
+  const out: Piece[] = [];
   let next = 0;
-  pieces.forEach((piece, index) => {
-    let at = 0;
+  pieces.forEach(({ buffer, start, end }, index) => {
+    let at = start;
     for (let each = guarded[next]; each !== undefined && each.piece === index; each = guarded[++next]) {
-      if (each.start > at) out.push(piece.subarray(at, each.start));
-      out.push(each.refuse());
+      if (each.start > at) out.push({ buffer, start: at, end: each.start });
+      const refusal = each.refuse();
+      out.push({ buffer: refusal, start: 0, end: refusal.length });
       at = each.end;
     }
-    if (at < piece.length) out.push(piece.subarray(at));
+    if (at < end) out.push({ buffer, start: at, end });
   });
   return out;
 }
