@@ -197,6 +197,33 @@ describe('masks on PostgreSQL', () => {
       await client.end();
     });
 
+    it('answer a pipeline whose middle fails as PostgreSQL does, with the questions of Postern unheard', async () => {
+      const piped = await bank.identity('piped', WIDE);
+      await mask(bank, {
+        ...{ name: 'piped', principal: 'piped' },
+        ...{ columns: ['shop.customers.email'], transform: { kind: 'redact' } },
+      });
+      const client = await login(piped);
+      const run = (sql: string): Buffer[] => [say.parse('', sql), say.bind('', ''), say.execute('')];
+      const heard = await client.ask([
+        ...run('select email from shop.customers where id = 1'),
+        ...run('select email, 1 / (id - id) from shop.customers'),
+        ...run('select email from shop.customers where id = 2'),
+        say.sync(),
+      ]);
+      assert.deepEqual(heard, ['1', '2', 'D', 'C SELECT 1', '1', '2', 'E 22012', 'Z I']);
+      await client.end();
+      const ran = (await bank.commands('piped')).filter(({ type }) => type === 'command.intent');
+      assert.deepEqual(
+        ran.map(({ status, code }) => [status, code]),
+        [
+          ['ok', 'SELECT 1'],
+          ['error', '22012'],
+          ['skipped', ''],
+        ],
+      );
+    });
+
     it('are in the record: which columns, under which rule and revision, in how many rows', async () => {
       const recorded = await bank.identity('recorded', WIDE);
       const rule = await mask(bank, {
