@@ -1,14 +1,10 @@
 import { type Command, Option } from 'commander';
+import { describeConditions } from '../core/condition-words.ts';
 import type { Grant } from './support/api-types.ts';
 import { path } from './support/client.ts';
 import { authorityOf, GRANT_COLUMNS } from './support/columns.ts';
 import { connected, examples } from './support/command.ts';
-import {
-  type ConditionOptions,
-  conditionOptions,
-  conditionsOf,
-  describeConditions,
-} from './support/conditions.ts';
+import { type ConditionOptions, conditionOptions, conditionsOf } from './support/conditions.ts';
 import { usageError } from './support/failure.ts';
 import { print, printJson, printList } from './support/output.ts';
 import { formatFields } from './support/table.ts';

@@ -58,3 +58,11 @@ export interface MaskMatch {
 
 /** Whether statements may compare, sort or group by a masked column, which tells its values without showing them. */
 export type Probes = 'deny' | 'allow';
+
+/** A transform with what was chosen of it: `partial, last 4`. */
+export function transformWords(transform: Transform): string {
+  if (transform.kind === 'partial') return `partial, last ${transform.keep}`;
+  if (transform.kind !== 'generalise') return transform.kind;
+  const { date, bucket, prefix } = transform;
+  return `generalise: days to the ${date}, numbers to ${bucket}, text to ${prefix} characters`;
+}

@@ -1,6 +1,7 @@
 import type { Ref } from '../core/record.ts';
 import type { ErasureMember } from './erasures.ts';
 import type { LogPosition, Manifest, Parameters, TextCounts } from './format.ts';
+import type { LossMember } from './losses.ts';
 import type { WitnessReport } from './verify-witnesses.ts';
 
 /** Something that does not hold, named so that it can be found. */
@@ -37,6 +38,8 @@ export interface Report {
   readonly texts: TextCounts | null;
   /** Texts that were destroyed, as the records in the package say. */
   readonly erasures: readonly ErasureMember[];
+  /** What is not in the log although it was journalled, as the records in the package say. */
+  readonly losses: readonly LossMember[];
   readonly checks: readonly CheckResult[];
   readonly findings: readonly Finding[];
 }

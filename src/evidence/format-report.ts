@@ -1,5 +1,6 @@
 import type { Report } from './findings.ts';
 import type { TextMode } from './format.ts';
+import { lossWords } from './losses.ts';
 
 const STATEMENTS: Readonly<Record<TextMode, string | null>> = {
   full: null,
@@ -7,8 +8,8 @@ const STATEMENTS: Readonly<Record<TextMode, string | null>> = {
   commitments: 'statements and bind values by commitment only',
 };
 
-/** Erasures that are told one by one; the others are counted. */
-const ERASURES = 20;
+/** Erasures, and losses, that are told one by one; the others are counted. */
+const TOLD = 20;
 
 /** A report as plain text for a terminal. What came out of the package is shown without control characters. */
 export function formatReport(report: Report): string {
@@ -48,7 +49,7 @@ export function formatReport(report: Report): string {
       ok && count === 0 ? 'nothing to check' : `${count} checked${detail === '' ? '' : `, ${detail}`}`;
     lines.push(`  ${ok ? 'ok  ' : 'FAIL'}  ${name.padEnd(width)}  ${looked}`);
   }
-  lines.push(...erasureLines(report.erasures));
+  lines.push(...lossLines(report.losses), ...erasureLines(report.erasures));
   if (report.findings.length > 0) lines.push('', 'What is wrong:');
   for (const { file, leaf, record, message } of report.findings) {
     const where = [
@@ -61,15 +62,25 @@ export function formatReport(report: Report): string {
   return `${lines.map(printable).join('\n')}\n`;
 }
 
+function lossLines(losses: Report['losses']): string[] {
+  if (losses.length === 0) return [];
+  const told = losses
+    .slice(0, TOLD)
+    .flatMap((loss) => [`  leaf ${loss.leaf}, ${loss.time}`, `      ${lossWords(loss)}`]);
+  const more = losses.length - TOLD;
+  const rest = more > 0 ? [`  and ${more} more losses`] : [];
+  return ['', 'LOST, by the log itself (the package holds; the record is not whole):', ...told, ...rest];
+}
+
 function erasureLines(erasures: Report['erasures']): string[] {
   if (erasures.length === 0) return [];
   const told = erasures
-    .slice(0, ERASURES)
+    .slice(0, TOLD)
     .flatMap(({ payloads, kinds, principal, day, by, time, reason, leaf }) => [
       `  ${payloads} ${payloads === 1 ? 'text' : 'texts'} (${kinds.join(', ')}) of ${principal?.name ?? 'no principal'} of ${day}, leaf ${leaf}`,
       `      by ${by.name} at ${time}: ${reason}`,
     ]);
-  const more = erasures.length - ERASURES;
+  const more = erasures.length - TOLD;
   return ['', 'Texts erased, by the log:', ...told, ...(more > 0 ? [`  and ${more} more erasures`] : [])];
 }
 

@@ -4,6 +4,7 @@ import { csvLine } from './csv.ts';
 import { type ErasureMember, erasureOf } from './erasures.ts';
 import type { Population } from './format.ts';
 import { ActiveHolds, type HoldBreach } from './legal-holds.ts';
+import { type LossMember, lossesOf } from './losses.ts';
 import { type RetentionMember, retentionOf } from './retention-rules.ts';
 
 type State = Readonly<Record<string, unknown>>;
@@ -136,6 +137,7 @@ export class Populations {
   readonly #retention: RetentionMember[] = [];
   readonly #active = new ActiveHolds();
   readonly #breaches: HoldBreach[] = [];
+  readonly #losses: LossMember[] = [];
 
   /** Takes one leaf. Records that change nothing are passed over. */
   take(leaf: number, record: LeafRecord): void {
@@ -145,6 +147,7 @@ export class Populations {
       if (rule !== null) this.#retention.push(rule);
       else this.#takeChange(leaf, record);
     } else {
+      this.#losses.push(...lossesOf(leaf, record));
       const erasure = erasureOf(leaf, record);
       if (erasure === null) return;
       this.#erasures.push(erasure);
@@ -161,6 +164,11 @@ export class Populations {
   /** Erasures of texts that a legal hold was on. */
   get breaches(): readonly HoldBreach[] {
     return this.#breaches;
+  }
+
+  /** Journals of which something is not in the log, as the log itself says. */
+  get losses(): readonly LossMember[] {
+    return this.#losses;
   }
 
   /** What was said of how long texts are kept, in the order of the log; the last is what holds. */

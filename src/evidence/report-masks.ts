@@ -1,3 +1,4 @@
+import { type Transform, transformWords } from '../core/masks.ts';
 import { type Html, html } from './html.ts';
 import type { Populations } from './populations.ts';
 import { refName, table, tag } from './report-parts.ts';
@@ -7,9 +8,11 @@ export function masks(populations: Populations): Html {
   const rows = [...populations.members('mask')].map(([, { state, lastActor, lastLeaf }]) => {
     const match = (state.match ?? {}) as Readonly<Record<string, readonly string[]>>;
     const { columns = [], names = [], detectors = [] } = match;
-    const { kind } = (state.transform ?? {}) as { readonly kind?: string };
-    const where = [refName(state.resource), refName(state.principal)].filter((name) => name !== '');
-    return html`<tr><td><b>${String(state.name ?? '')}</b>, revision ${String(state.revision ?? '')}</td><td>${where.join(', ') || 'everywhere'}</td><td>${[...columns, ...names, ...detectors].join(', ')}</td><td>${kind ?? ''}</td><td>${tag(String(state.status))} <span class="soft">by ${lastActor.name}</span></td><td class="n">${lastLeaf}</td></tr>
+    const grant = typeof state.grant === 'string' ? `grant ${state.grant}` : '';
+    const where = [refName(state.resource), refName(state.principal), grant].filter((name) => name !== '');
+    const transform = transformWords((state.transform ?? {}) as Transform);
+    const probes = state.probes === 'allow' ? html`<br><span class="soft">may be compared</span>` : html``;
+    return html`<tr><td><b>${String(state.name ?? '')}</b>, revision ${String(state.revision ?? '')}</td><td>${where.join(', ') || 'everywhere'}</td><td>${[...columns, ...names, ...detectors].join(', ')}</td><td>${transform}${probes}</td><td>${tag(String(state.status))} <span class="soft">by ${lastActor.name}${typeof state.statusReason === 'string' ? `: ${state.statusReason}` : ''}</span></td><td class="n">${lastLeaf}</td></tr>
 `;
   });
   if (rows.length === 0) return html``;

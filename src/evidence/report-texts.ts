@@ -1,5 +1,6 @@
 import type { Parameters } from './format.ts';
 import { type Html, html } from './html.ts';
+import { lossWords } from './losses.ts';
 import type { Populations } from './populations.ts';
 import { count, refName, table, tag, when } from './report-parts.ts';
 import { SHOWN } from './report-tally.ts';
@@ -56,6 +57,22 @@ ${rule}${
 <p class="soft">While one is active, no text that it is on is destroyed.</p>
 ${table(['Placed and released', 'On', 'Matter', 'By', 'Status', '#Leaf'], held)}`
 }`;
+}
+
+/** What the log says is missing from it; nothing where nothing is. */
+export function losses(populations: Populations): Html {
+  const all = populations.losses;
+  if (all.length === 0) return html``;
+  const rows = all.slice(-SHOWN).map(
+    (loss) =>
+      html`<tr><td class="t">${when(loss.time)}</td><td>${lossWords(loss)}</td><td class="n">${loss.leaf}</td></tr>
+`,
+  );
+  return html`<h2>What was lost</h2>
+<p>Journals were gone or cut short before all of them was in the log, by the log’s own records. What they had more is missing: commands may have run of which nothing else is known.${
+    all.length > SHOWN ? ` The last ${SHOWN} of ${count(all.length)}.` : ''
+  }</p>
+${table(['Noticed', 'What', '#Leaf'], rows)}`;
 }
 
 function days(value: unknown): string {

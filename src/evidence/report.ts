@@ -2,12 +2,14 @@ import type { Ref } from '../core/record.ts';
 import { payloadText } from './command-texts.ts';
 import type { LogPosition, Manifest } from './format.ts';
 import { type Html, html } from './html.ts';
-import type { Member, Populations } from './populations.ts';
+import type { Populations } from './populations.ts';
+import { grants } from './report-grants.ts';
 import { masks } from './report-masks.ts';
 import { count, refName, table, tag, when } from './report-parts.ts';
+import { proofs, sessions } from './report-sessions.ts';
 import { REPORT_STYLE } from './report-style.ts';
 import { type ReportTally, SHOWN } from './report-tally.ts';
-import { erasures, keeping } from './report-texts.ts';
+import { erasures, keeping, losses } from './report-texts.ts';
 
 /** What the report is made from. The same facts always give the same bytes, so that verification can make it again. */
 export interface ReportFacts {
@@ -45,10 +47,12 @@ ${grants(populations, tally)}
 ${deeds(tally)}
 ${refusals(tally)}
 ${statements(tally)}
+${proofs(populations)}
 ${sessions(populations)}
 ${masks(populations)}
 ${erasures(populations, manifest.parameters)}
 ${keeping(populations)}
+${losses(populations)}
 ${verification(manifest.log, manifest.coverage, facts)}
 <footer>Postern evidence package. Every figure on this page follows from the leaves of the log in this package; <code>verify</code> recomputes this page and compares it.</footer>
 </body>
@@ -124,29 +128,6 @@ function accountable({ populations, manifest }: ReportFacts): Html {
 ${table(['Principal', 'Owner', 'Backup owner', 'Purpose', 'Status', '#Records', '#Leaf'], rows)}`;
 }
 
-function grants(populations: Populations, tally: ReportTally): Html {
-  const rows = [...populations.members('grant')].map(([id, member]) => {
-    const { state } = member;
-    const authority = (state.authority ?? {}) as {
-      approvers?: Ref[];
-      ticket?: string;
-      justification?: string;
-    };
-    return html`<tr><td><b>${refName(state.principal)}</b> on ${refName(state.resource)}<br><code>${String(state.scope ?? '')}</code></td><td>${(authority.approvers ?? []).map((ref) => ref.name).join(', ')}<br><span class="soft">${authority.ticket ?? 'no ticket'}${authority.justification ? ` · ${authority.justification}` : ''}</span></td><td class="t">${when(String(state.start ?? ''))}<br>${when(String(state.end ?? ''))}</td><td>${ending(member)}</td><td class="n">${count(tally.commandsUnder(id))}</td><td class="n">${member.leaf}</td></tr>
-`;
-  });
-  return html`<h2>On whose authority</h2>
-${table(['Grant and scope', 'Approved by', 'Start and end', 'How it ended', '#Commands', '#Leaf'], rows)}`;
-}
-
-function ending({ state, lastActor, lastTime }: Member): Html {
-  if (state.status === 'active') return tag('active');
-  const at = typeof state.endedAt === 'string' ? state.endedAt : lastTime;
-  return html`${tag(String(state.status))}<br>${when(at)}<br><span class="soft">by ${lastActor.name}${
-    typeof state.endReason === 'string' ? `: ${state.endReason}` : ''
-  }</span>`;
-}
-
 function deeds(tally: ReportTally): Html {
   const rows = tally.deeds().map(
     (deed) =>
@@ -187,21 +168,6 @@ function statements(tally: ReportTally): Html {
       : `Only the first ${SHOWN} kinds are shown; ${count(tally.moreStatements)} more commands are in activity/commands.csv.`
   }</p>
 ${table(['#Times', 'Example', 'Verbs', '#First leaf'], rows)}`;
-}
-
-function sessions(populations: Populations): Html {
-  const all = [...populations.rows('sessions')];
-  const rows = all.slice(-SHOWN).map(
-    (s) =>
-      html`<tr><td class="t">${when(String(s.openedAt))}<br>${s.closedAt === null ? '' : when(String(s.closedAt))}</td><td>${refName(s.principal)}</td><td>${refName(s.resource)}</td><td><code>${String(s.source)}</code></td><td>${tag(String(s.status))} <span class="soft">${String(s.reason ?? '')}</span></td><td class="n">${s.commands === null ? '' : count(Number(s.commands))}</td><td class="n">${s.denied === null ? '' : count(Number(s.denied))}</td></tr>
-`,
-  );
-  if (rows.length === 0) return html``;
-  return html`<h2>Sessions</h2>
-${all.length > SHOWN ? html`<p class="soft">The last ${SHOWN} of ${count(all.length)}; all are in populations/sessions.csv.</p>` : ''}${table(
-  ['Opened and closed', 'Principal', 'Resource', 'From', 'Ended by', '#Commands', '#Refused'],
-  rows,
-)}`;
 }
 
 function verification(log: LogPosition, coverage: Manifest['coverage'], { manifest }: ReportFacts): Html {

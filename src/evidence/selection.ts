@@ -2,6 +2,7 @@ import { PosternError } from '../core/errors.ts';
 import type { Ref } from '../core/record.ts';
 import type { LeafRecord } from '../ledger/leaf.ts';
 import { entries, type TileStore } from '../ledger/tiles.ts';
+import { lossesOf } from './losses.ts';
 import { type ReadRecord, RecordReader } from './record-reader.ts';
 
 /** A leaf as the evidence reads it. */
@@ -18,7 +19,8 @@ export function* allLeaves(store: TileStore, size: number): Generator<ReadLeaf> 
 
 /**
  * The leaves of a package about one principal: every leaf that takes one of its sequence numbers, the change records of the
- * people and resources that those leaves refer to, the masks for everybody, and what was said of everybody's texts. Nothing of another principal.
+ * people and resources that those leaves refer to, the masks for everybody, what was said of everybody's texts, and what was lost of
+ * journals. Nothing of another principal.
  */
 export function* leavesOfPrincipal(store: TileStore, size: number, principalId: string): Generator<ReadLeaf> {
   const own = Buffer.from(JSON.stringify(principalId));
@@ -36,13 +38,15 @@ export function* leavesOfPrincipal(store: TileStore, size: number, principalId: 
  * and session records are enough to find them: a command runs in a session on the session's resource.
  */
 function contextOf(store: TileStore, size: number, principalId: string): ReadonlySet<number> {
-  const markers = [Buffer.from('"change":{'), Buffer.from('"type":"session.')];
+  const markers = [Buffer.from('"change":{'), Buffer.from('"type":"session.'), Buffer.from('"lost":[')];
+  const losses = new Set<number>();
   const candidates: { readonly index: number; readonly id: string }[] = [];
   const named = new Set<string>();
   for (const { index, entry } of entries(store, 0, size)) {
     if (!markers.some((marker) => entry.includes(marker))) continue;
     const record = JSON.parse(entry.toString('utf8')) as LeafRecord;
     if (record.principal?.id === principalId) nameAll(record, named);
+    else if (lossesOf(index, record).length > 0) losses.add(index);
     else if (record.principal === undefined && isContext(record)) {
       const { entity, id, after } = record.change as { entity: string; id: string; after: MaskOn };
       // A mask of a resource is shown where the resource is.
@@ -53,7 +57,7 @@ function contextOf(store: TileStore, size: number, principalId: string): Readonl
       named.add(id);
     }
   }
-  return new Set(candidates.filter(({ id }) => named.has(id)).map(({ index }) => index));
+  return new Set([...losses, ...candidates.filter(({ id }) => named.has(id)).map(({ index }) => index)]);
 }
 
 interface MaskOn {
@@ -64,9 +68,10 @@ const CONTEXT: ReadonlySet<unknown> = new Set(['person', 'resource', 'mask', 'le
 
 /**
  * Whether a record without principal may be shown beside another principal's: what a person or resource is, what is masked for
- * everybody, and what holds for the texts of everybody.
+ * everybody, what holds for the texts of everybody, and what was lost, since nobody knows of whom that was.
  */
 export function isContext(record: LeafRecord): boolean {
+  if (lossesOf(0, record).length > 0) return true;
   return CONTEXT.has((record.change as { entity?: unknown } | undefined)?.entity);
 }
 

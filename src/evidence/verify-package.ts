@@ -65,6 +65,7 @@ export async function verifyOn(host: VerifyHost, options: VerifyOptions): Promis
     witnesses: verified?.witnesses ?? null,
     texts: verified?.activity.texts ?? null,
     erasures: verified?.activity.populations.erasures ?? [],
+    losses: verified?.activity.populations.losses ?? [],
     checks: all.map((check) => check.result()),
     findings: all.flatMap((check) => check.findings()),
   };

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Command } from 'commander';
+import { describeConditions } from '../../core/condition-words.ts';
 import { checkConditions } from '../../core/conditions.ts';
-import { type ConditionOptions, conditionOptions, conditionsOf, describeConditions } from './conditions.ts';
+import { type ConditionOptions, conditionOptions, conditionsOf } from './conditions.ts';
 
 function read(...args: string[]) {
   const command = new Command().exitOverride();

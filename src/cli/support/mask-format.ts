@@ -1,4 +1,4 @@
-import type { Transform } from '../../core/masks.ts';
+import { transformWords } from '../../core/masks.ts';
 import type { MaskRule } from './api-types.ts';
 import { type Column, formatFields } from './table.ts';
 import { formatTime } from './time.ts';
@@ -11,13 +11,6 @@ function placeOf({ resource, principal, grant }: MaskRule): string {
 
 const matchOf = ({ match }: MaskRule): string =>
   [...match.columns, ...match.names, ...match.detectors].join(', ');
-
-function transformOf(transform: Transform): string {
-  if (transform.kind === 'partial') return `partial, last ${transform.keep}`;
-  if (transform.kind !== 'generalise') return transform.kind;
-  const { date, bucket, prefix } = transform;
-  return `generalise: days to the ${date}, numbers to ${bucket}, text to ${prefix} characters`;
-}
 
 export const MASK_COLUMNS: readonly Column<MaskRule>[] = [
   { title: 'mask', value: (row) => row.name },
@@ -39,7 +32,7 @@ export function describeMask(rule: MaskRule): string {
     ['columns', match.columns.join(', ') || null],
     ['column names', match.names.join(', ') || null],
     ['detectors', match.detectors.join(', ') || null],
-    ['transform', transformOf(rule.transform)],
+    ['transform', transformWords(rule.transform)],
     ['probes', rule.probes],
     ['status', rule.statusReason === null ? rule.status : `${rule.status} (${rule.statusReason})`],
     ['made', formatTime(rule.createdAt)],

@@ -1,15 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { formatDuration } from '../../core/duration.ts';
 import { CliError } from './failure.ts';
-import {
-  formatDistance,
-  formatDuration,
-  formatMicros,
-  formatTime,
-  parseDuration,
-  parseMoment,
-} from './time.ts';
+import { formatDistance, formatMicros, formatTime, parseDuration, parseMoment } from './time.ts';
 
 const usage = (error: unknown): boolean => error instanceof CliError && error.exitCode === 2;
 

@@ -1,4 +1,5 @@
 import type { Report } from '../../findings.ts';
+import { lossWords } from '../../losses.ts';
 import { count } from './dom.ts';
 
 /** What a report comes to, in a few words. */
@@ -70,6 +71,9 @@ export function notProven(report: Report, heldCheckpoint: boolean): string[] {
     report.coverage === 'principal'
       ? 'That the last record shown is the last one in the log: for that you have the operator’s signed statement in manifest.json.'
       : null,
+    ...report.losses.map(
+      (loss) => `That nothing is missing: by leaf ${loss.leaf}, at ${loss.time}, ${lossWords(loss)}.`,
+    ),
     'That the records were true when they were written, or that nothing reached a resource by another way than through Postern.',
     'Anything about this page, where it came in the package. A forged page can say what it likes: use a copy from a source that you trust (postern verify-page prints one).',
   ].filter((text) => text !== null);

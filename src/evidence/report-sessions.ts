@@ -1,0 +1,81 @@
+import { type Html, html } from './html.ts';
+import type { Populations } from './populations.ts';
+import { count, refName, table, tag, when } from './report-parts.ts';
+import { SHOWN } from './report-tally.ts';
+
+/** How principals proved who they were: passwords counted, client certificates and bindings one by one. */
+export function proofs(populations: Populations): Html {
+  const credentials = [...populations.members('credential')];
+  const certificates = credentials.filter(([, { state }]) => state.kind === 'certificate');
+  const bindings = [...populations.members('binding').values()];
+  const passwords = credentials.length - certificates.length;
+  const ended = (state: Readonly<Record<string, unknown>>): Html =>
+    html`${tag(String(state.status))} <span class="soft">${String(state.endReason ?? '')}</span>`;
+  const shown = certificates.slice(-SHOWN).map(
+    ([, { state, leaf }]) =>
+      html`<tr><td><b>${refName(state.principal)}</b></td><td><code>${String(state.certificateSha256 ?? '')}</code></td><td class="t">${when(String(state.createdAt ?? ''))}<br>${when(String(state.expiresAt ?? ''))}</td><td>${ended(state)}</td><td class="n">${leaf}</td></tr>
+`,
+  );
+  const issuers = bindings.slice(-SHOWN).map(
+    ({ state, leaf }) =>
+      html`<tr><td><b>${refName(state.principal)}</b></td><td>${String(state.issuer ?? '')}<br><span class="soft">for ${String(state.audience ?? '')}</span></td><td><code>${claimsOf(state.claims)}</code></td><td>${ended(state)}</td><td class="n">${leaf}</td></tr>
+`,
+  );
+  const more = certificates.length - shown.length;
+  return html`<h2>How they proved who they are</h2>
+<p>${passwords === 0 ? 'No password was' : passwords === 1 ? 'One password was' : `${count(passwords)} passwords were`} issued, each for a day at most; all credentials are in populations/credentials.csv.</p>
+${shown.length === 0 ? '' : html`${table(['Principal', 'Client certificate (SHA-256)', 'Issued and end', 'Status', '#Leaf'], shown)}${more === 0 ? '' : html`<p class="soft">And ${count(more)} earlier ones.</p>`}`}${
+  issuers.length === 0
+    ? ''
+    : html`<p class="soft">By tokens of these issuers that say exactly this:</p>
+${table(['Principal', 'Issuer and audience', 'Claims', 'Status', '#Leaf'], issuers)}`
+}`;
+}
+
+function claimsOf(claims: unknown): string {
+  if (typeof claims !== 'object' || claims === null) return '';
+  return Object.entries(claims)
+    .map(([name, value]) => `${name}=${String(value)}`)
+    .join(' ');
+}
+
+/** The last sessions: whose, from where, by which proof, and as whom in the database. */
+export function sessions(populations: Populations): Html {
+  const all = [...populations.rows('sessions')];
+  const rows = all.slice(-SHOWN).map(
+    (s) =>
+      html`<tr><td class="t">${when(String(s.openedAt))}<br>${s.closedAt === null ? '' : when(String(s.closedAt))}</td><td>${refName(s.principal)}<br><span class="soft">${proofOf(populations, s.credential)}</span></td><td>${refName(s.resource)}<br><span class="soft">${upstreamOf(s)}</span></td><td><code>${String(s.source)}</code></td><td>${tag(String(s.status))} <span class="soft">${String(s.reason ?? '')}</span></td><td class="n">${s.commands === null ? '' : count(Number(s.commands))}</td><td class="n">${s.denied === null ? '' : count(Number(s.denied))}</td></tr>
+`,
+  );
+  if (rows.length === 0) return html``;
+  return html`<h2>Sessions</h2>
+${all.length > SHOWN ? html`<p class="soft">The last ${SHOWN} of ${count(all.length)}; all are in populations/sessions.csv.</p>` : ''}${table(
+  [
+    'Opened and closed',
+    'Principal and proof',
+    'Resource, and as whom',
+    'From',
+    'Ended by',
+    '#Commands',
+    '#Refused',
+  ],
+  rows,
+)}`;
+}
+
+function proofOf(populations: Populations, credential: unknown): string {
+  if (typeof credential !== 'string') return '';
+  const issued = populations.members('credential').get(credential);
+  if (issued !== undefined) return issued.state.kind === 'certificate' ? 'by certificate' : 'by password';
+  return populations.members('binding').has(credential)
+    ? 'by token of an issuer'
+    : `by credential ${credential}`;
+}
+
+function upstreamOf(session: Readonly<Record<string, unknown>>): string {
+  const { upstreamUser, upstreamIdentity } = session;
+  if (typeof upstreamUser !== 'string') return '';
+  return upstreamIdentity === 'ephemeral'
+    ? `${upstreamUser}, a role of its own`
+    : `${upstreamUser}, the shared user`;
+}
