@@ -1,27 +1,16 @@
-import { createHash } from 'node:crypto';
-import { uuidv7 } from '../../core/ids.ts';
-import { nowMicros } from '../../core/time.ts';
 import { readBind } from './bind.ts';
-import { type Allowed, dependsOnPath } from './decide.ts';
+import { dependsOnPath } from './decide.ts';
 import { effectsOf, type StatementEffects } from './effects.ts';
-import { Expected, type ExpectedKind, type Portal, type Prepared, Running } from './flow.ts';
+import { Expected, type ExpectedKind, type Portal, type Prepared } from './flow.ts';
+import { Forwarding } from './forwarding.ts';
 import { maskResults } from './mask-describe.ts';
-import {
-  failing,
-  missingName,
-  namesMoved,
-  pathInDoubt,
-  payloads,
-  Refusals,
-  tooMany,
-  UNSUPPORTED_CALL,
-} from './refusals.ts';
+import { missingName, namesMoved, pathInDoubt, Refusals, tooMany, UNSUPPORTED_CALL } from './refusals.ts';
 import { IN_COPY, readTypes, requestRules } from './request-messages.ts';
 import { limitsOf } from './result-limits.ts';
 import type { PgSession } from './session.ts';
 import { protocolName } from './statement-name.ts';
 import type { Known } from './statements.ts';
-import { cstringEnd, FLUSH, FrameReader, Front, WireError } from './wire.ts';
+import { cstringEnd, FrameReader, Front, WireError } from './wire.ts';
 
 const MAX_NAMES = 10_000;
 const NOTHING: StatementEffects = { inner: [], fetched: null, apply: () => undefined };
@@ -35,6 +24,7 @@ export class Requests {
   readonly #session: PgSession;
   readonly #reader: FrameReader;
   readonly #refusals: Refusals;
+  readonly #forwarding: Forwarding;
   /** A message that has to be looked at again, once what it waited for is there. */
   #again = false;
   #suspended = false;
@@ -45,6 +35,7 @@ export class Requests {
     this.#session = session;
     this.#reader = new FrameReader(requestRules(messageBytes));
     this.#refusals = new Refusals(session, this.#reader);
+    this.#forwarding = new Forwarding(session, this.#reader);
     if (rest.length > 0) this.#reader.push(rest);
   }
 
@@ -133,7 +124,7 @@ export class Requests {
         }
         // In COPY the server would ignore it, unless the COPY fails just now; a client sends another one when it is done.
         if (flow.copyIn) return undefined;
-        this.#forward('sync');
+        this.#forwarding.forward('sync');
         flow.batch += 1;
         flow.skipping = false;
         this.#refusals.batchEnded();
@@ -181,7 +172,7 @@ export class Requests {
     const known = this.#session.statements.get(text);
     if (known instanceof Promise) return known;
     if (known.classified.statements === 0 && known.classified.denied === null) {
-      this.#session.flow.replacesUnnamed(this.#forward('query'));
+      this.#session.flow.replacesUnnamed(this.#forwarding.forward('query'));
       this.#session.flow.batch += 1;
       return undefined;
     }
@@ -206,7 +197,7 @@ export class Requests {
       return undefined;
     }
     const effects = effectsOf(known, text, flow, flow.batch);
-    if (effects === 'wait') return this.#drain();
+    if (effects === 'wait') return this.#forwarding.drain();
     // What EXECUTE or FETCH names is settled when it runs; here it only must not be out of reach.
     const decision =
       'unknown' in effects
@@ -219,7 +210,7 @@ export class Requests {
       return undefined;
     }
     const prepared: Prepared = { known, text: Buffer.from(text), types };
-    const expected = this.#forward('parse');
+    const expected = this.#forwarding.forward('parse');
     expected.statement = flow.statements.change(name, prepared, flow.batch);
     return undefined;
   }
@@ -234,7 +225,7 @@ export class Requests {
       return typeof prepared === 'object' ? prepared.types : [];
     });
     prepared ??= flow.statements.resolve(bind.statement, flow.batch);
-    if (prepared === 'wait') return this.#drain();
+    if (prepared === 'wait') return this.#forwarding.drain();
     if (prepared === undefined) {
       this.#refusals.refuse(
         'bind',
@@ -274,10 +265,10 @@ export class Requests {
       if (dependsOnPath(known)) portal.decided = fragment;
       // It also plans now, which may evaluate functions of the statement: so the record comes before, and not at Execute.
       expected.mask = decision.mask;
-      const running = this.#record(decision, text, parameters);
+      const running = this.#forwarding.record(decision, text, parameters);
       portal.bound = { running, fragment };
       expected.bound = running;
-      this.#forwardGuarded(expected, running);
+      this.#forwarding.forwardGuarded(expected, running);
     } else {
       flow.expected.push(expected);
       this.#session.outbox.add(buffer, start, end);
@@ -293,13 +284,13 @@ export class Requests {
     if (nameEnd + 5 !== end) throw new WireError('a malformed Execute message');
     const name = protocolName(buffer, start + 5, nameEnd);
     const portal = flow.portals.resolve(name, flow.batch);
-    if (portal === 'wait') return this.#drain();
+    if (portal === 'wait') return this.#forwarding.drain();
     if (portal === undefined) {
       this.#refusals.refuse('execute', null, missingName('34000', `portal "${name}" does not exist`));
       return undefined;
     }
     if (portal.known.classified.statements === 0) {
-      this.#forward('execute');
+      this.#forwarding.forward('execute');
       return undefined;
     }
     return this.#command('execute', portal.known, portal.text, portal.parameters, portal);
@@ -317,7 +308,7 @@ export class Requests {
     const { flow, decider } = session;
     const { classified } = known;
     const effects = classified.effects.length === 0 ? NOTHING : effectsOf(known, text, flow, flow.batch);
-    if (effects === 'wait') return this.#drain();
+    if (effects === 'wait') return this.#forwarding.drain();
     if ('unknown' in effects) {
       this.#refusals.refuse(kind, effects.unknown.sqlstate === undefined ? text : null, effects.unknown);
       return undefined;
@@ -333,8 +324,8 @@ export class Requests {
       this.#refusals.deny(kind, known, text, parameters, namesMoved());
       return undefined;
     }
-    const bound = portal === null ? null : this.#takeOver(portal, decision);
-    const running = bound ?? this.#record(decision, text, parameters);
+    const bound = portal === null ? null : this.#forwarding.takeOver(portal, decision);
+    const running = bound ?? this.#forwarding.record(decision, text, parameters);
     running.limits = limitsOf(decision, [known, ...effects.inner], portal ?? effects.fetched);
     session.ran(decision.grant);
     const expected = new Expected(kind);
@@ -350,7 +341,7 @@ export class Requests {
       if (each.classified.changesCatalog) expected.changesCatalog = true;
     }
     if (bound === null) {
-      this.#forwardGuarded(expected, running);
+      this.#forwarding.forwardGuarded(expected, running);
     } else {
       const { buffer, start, end } = this.#reader;
       flow.expected.push(expected);
@@ -359,81 +350,21 @@ export class Requests {
     return undefined;
   }
 
-  /** Writes the intent of what `decision` allows. */
-  #record(decision: Allowed, text: Buffer, parameters: Buffer | null): Running {
-    const { gateway, records, who } = this.#session;
-    const micros = nowMicros();
-    const running = new Running(uuidv7(), micros);
-    if (who.resource.resultDigest) running.digest = createHash('sha256');
-    gateway.recorder.append(
-      records.intent(running.id, micros, decision.fragment),
-      payloads(text, parameters),
-    );
-    return running;
-  }
-
-  /** The first Execute of a portal is what was recorded when it was bound, unless another grant is used by now. */
-  #takeOver(portal: Portal, decision: Allowed): Running | null {
-    const { bound } = portal;
-    if (bound === null) return null;
-    portal.bound = null;
-    const { running, fragment } = bound;
-    if (!running.open || fragment !== decision.fragment) return null;
-    running.taken = true;
-    // With a Sync between the two it waited for the client.
-    if (this.#session.flow.bound.delete(running)) running.startedMicros = nowMicros();
-    return running;
-  }
-
-  /** Forwards the current message once the record of it is written, and a failing one in its place if it cannot be. */
-  #forwardGuarded(expected: Expected, running: Running): void {
-    const { flow, outbox } = this.#session;
-    const { buffer, start, end } = this.#reader;
-    flow.expected.push(expected);
-    outbox.addGuarded(buffer, start, end, () => {
-      running.open = false;
-      expected.denied = {
-        severity: 'ERROR',
-        code: 'POSTERN_AUDIT_UNAVAILABLE',
-        message: 'the record of this statement cannot be written, so it was not forwarded',
-        hint: 'The gateway forwards again as soon as its journal can be written; its operator must look at the disk.',
-      };
-      flow.drop(expected);
-      return failing(expected.kind, running.id);
-    });
-  }
-
   /** The search path is on its way: wait for it, or refuse where the client has not given the server a chance to tell. */
   #awaitPath(known: Known, kind: ExpectedKind, text: Buffer): Promise<unknown> | undefined {
     const { flow } = this.#session;
     const last = flow.expected.at(-1);
     if (last !== undefined && (last.kind === 'sync' || last.kind === 'query' || last.kind === 'internal')) {
-      return this.#drain();
+      return this.#forwarding.drain();
     }
     this.#refusals.deny(kind, known, text, null, pathInDoubt());
     return undefined;
   }
 
-  #forward(kind: ExpectedKind): Expected {
-    const { buffer, start, end } = this.#reader;
-    const expected = new Expected(kind);
-    this.#session.flow.expected.push(expected);
-    this.#session.outbox.add(buffer, start, end);
-    return expected;
-  }
-
-  /** Waits until everything forwarded has been answered. */
-  #drain(): Promise<void> {
-    const { flow, outbox } = this.#session;
-    const last = flow.expected.at(-1);
-    if (last !== undefined && last.kind !== 'sync' && last.kind !== 'query') outbox.add(FLUSH);
-    return flow.drained();
-  }
-
   #describe(): void {
     const { flow } = this.#session;
     const { isStatement, name } = this.#target();
-    const expected = this.#forward('describe');
+    const expected = this.#forwarding.forward('describe');
     if (isStatement || !this.#session.decider.masks) return;
     const portal = flow.portals.resolve(name, flow.batch);
     if (typeof portal !== 'object') return;
@@ -444,7 +375,7 @@ export class Requests {
   #close(): void {
     const { flow } = this.#session;
     const { isStatement, name } = this.#target();
-    const expected = this.#forward('close');
+    const expected = this.#forwarding.forward('close');
     if (isStatement) expected.statement = flow.statements.change(name, null, flow.batch);
     else expected.portal = flow.portals.change(name, null, flow.batch);
   }
