@@ -10,7 +10,7 @@ import { limitsOf } from './result-limits.ts';
 import type { PgSession } from './session.ts';
 import { protocolName } from './statement-name.ts';
 import type { Known } from './statements.ts';
-import { cstringEnd, FrameReader, Front, WireError } from './wire.ts';
+import { cstringEnd, FLUSH, FrameReader, Front, WireError } from './wire.ts';
 
 const MAX_NAMES = 10_000;
 const NOTHING: StatementEffects = { inner: [], fetched: null, apply: () => undefined };
