@@ -15,7 +15,8 @@ export interface Command {
   readonly selected: boolean;
 }
 
-interface Pending {
+/** A command that waits for its outcome. */
+export interface Pending {
   readonly record: LeafRecord;
   readonly shared: Shared | null;
   readonly leaf: number;
@@ -37,6 +38,7 @@ export class Commands {
   readonly #selected: (row: CommandRow) => boolean;
   readonly #emit: (command: Command) => void;
   readonly #problem: OnProblem;
+  readonly #earlier: ((id: string) => Pending | undefined) | null;
   /** Intents that wait for their outcome, or whose grant the log has not named yet. */
   readonly #pending = new Map<string, Pending>();
 
@@ -45,11 +47,14 @@ export class Commands {
     readonly parameters: Parameters;
     readonly emit: (command: Command) => void;
     readonly problem: OnProblem;
+    /** In a part of a log: an open intent of before. What the part leaves open is for the parts behind it. */
+    readonly earlier?: ((id: string) => Pending | undefined) | undefined;
   }) {
     this.#populations = options.populations;
     this.#selected = selection(options.parameters);
     this.#emit = options.emit;
     this.#problem = options.problem;
+    this.#earlier = options.earlier ?? null;
   }
 
   /** Takes one leaf, after the populations have taken it. */
@@ -57,7 +62,7 @@ export class Commands {
     if (record.type === 'command.intent' || record.type === 'command.denied') {
       const owner = record.principal === undefined ? null : this.#populations.ownerOf(record.principal.id);
       const begun: Pending = { record, shared, leaf, owner, outcome: null };
-      if (record.type === 'command.denied') this.#close(begun);
+      if (record.type === 'command.denied') this.close(begun);
       else if (this.#pending.has(record.id)) this.#problem(leaf, `A second intent has the id ${record.id}.`);
       else this.#pending.set(record.id, begun);
     } else if (record.type === 'command.outcome') {
@@ -65,14 +70,18 @@ export class Commands {
     }
   }
 
+  get open(): ReadonlyMap<string, Pending> {
+    return this.#pending;
+  }
+
   /** Gives out what is still open. */
   end(): void {
-    for (const pending of this.#pending.values()) this.#close(pending);
+    for (const pending of this.#pending.values()) this.close(pending);
     this.#pending.clear();
   }
 
   #takeOutcome(leaf: number, record: LeafRecord & CommandOutcome): void {
-    const pending = this.#pending.get(record.intent);
+    const pending = this.#pending.get(record.intent) ?? this.#earlier?.(record.intent);
     if (pending === undefined || pending.outcome !== null) {
       this.#problem(leaf, `An outcome names the intent ${record.intent}, which is not open before it.`);
       return;
@@ -82,14 +91,17 @@ export class Commands {
     }
     const closed = { ...pending, outcome: { leaf, record } };
     if (this.#populations.grant(String(pending.record.grant)) === undefined) {
+      // Where only a part is looked at, whether the log names it later is not known.
+      if (this.#earlier !== null) this.#problem(leaf, `The grant of ${record.intent} is not known.`);
       this.#pending.set(record.intent, closed);
     } else {
       this.#pending.delete(record.intent);
-      this.#close(closed);
+      this.close(closed);
     }
   }
 
-  #close(pending: Pending): void {
+  /** Gives out a command. */
+  close(pending: Pending): void {
     const row = this.#row(pending);
     const { record, shared } = pending;
     this.#emit({ row, record, shared, selected: this.#selected(row) });

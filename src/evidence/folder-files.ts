@@ -1,9 +1,12 @@
 import { createHash, hash } from 'node:crypto';
 import { closeSync, createReadStream, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { PackageFiles, VerifyHost } from './package-files.ts';
+import { TILE_WIDTH } from '../ledger/tree.ts';
+import type { ByteSource, PackageFiles, Span, VerifyHost } from './package-files.ts';
 import { type BytesChecked, type BytesJob, verifyBytes } from './verify-bytes.ts';
+import type { RangeJob, RangeResult } from './verify-range.ts';
 import { listFolder } from './zip.ts';
 
 /** Files up to so many bytes are hashed in one go. */
@@ -30,10 +33,16 @@ class FolderFiles implements PackageFiles {
     return readFileSync(join(this.#dir, path));
   }
 
-  open(path: string): ReturnType<PackageFiles['open']> {
+  open(path: string, span?: Span): ByteSource {
     const fd = openSync(join(this.#dir, path), 'r');
+    const to = span?.to ?? Number.POSITIVE_INFINITY;
+    let at = span?.from ?? 0;
     return {
-      read: (into) => readSync(fd, into, 0, into.length, null),
+      read: (into) => {
+        const read = readSync(fd, into, 0, Math.min(into.length, to - at), at);
+        at += read;
+        return read;
+      },
       close: () => closeSync(fd),
     };
   }
@@ -50,41 +59,90 @@ class FolderFiles implements PackageFiles {
 /** Packages of fewer leaves are verified before a thread would have begun. */
 const APART_FROM = 20_000;
 
-/**
- * Verification on the command line, of a package in a folder. The bytes of a larger one are checked on a thread of their own.
- *
- * @param apartFrom how many leaves a package must have for that
- */
-export function folderHost(dir: string, apartFrom: number = APART_FROM): VerifyHost {
+/** More ranges than this gain little: what is done once for all of them stays. */
+const MOST_RANGES = 16;
+
+/** How a package is spread over threads. */
+export interface Spread {
+  /** How many leaves a package must have for that. */
+  readonly from: number;
+  /** Into how many ranges its leaves are cut; 0: they are read in their order, and the bytes are checked on a thread beside. */
+  readonly ranges: number;
+}
+
+/** A thread for each core. With a single one, cutting gains nothing. */
+function spread(): Spread {
+  const cores = availableParallelism();
+  return { from: APART_FROM, ranges: cores < 2 ? 0 : Math.min(cores, MOST_RANGES) };
+}
+
+/** Verification on the command line, of a package in a folder. A larger one is spread over threads. */
+export function folderHost(dir: string, { from, ranges }: Spread = spread()): VerifyHost {
   const files = new FolderFiles(dir);
   const pause = (): Promise<void> => new Promise((done) => setImmediate(done));
   return {
     files,
     bytes: (job, onProgress) =>
-      job.manifest.log.size < apartFrom
+      job.manifest.log.size < from
         ? verifyBytes(files, job, onProgress, pause)
         : bytesApart({ dir, job }, onProgress),
+    ranges: {
+      count: (size) => (size < from ? 0 : Math.min(ranges, Math.ceil(size / TILE_WIDTH))),
+      verify: (jobs, onLeaves) => rangesApart(dir, jobs, onLeaves),
+    },
     pause,
     settled: async (ask) => ask(),
   };
 }
 
-/** What the thread is given, and what it says. */
+/** What a thread is given, and what it says. */
 export interface ApartJob {
   readonly dir: string;
-  readonly job: BytesJob;
+  readonly job: BytesJob | RangeJob;
 }
-export type ApartWord = { readonly more: number } | { readonly checked: BytesChecked };
+export type ApartWord = { readonly more: number } | { readonly done: BytesChecked | RangeResult | null };
 
 function bytesApart(given: ApartJob, onProgress: (more: number) => void): Promise<BytesChecked> {
-  return new Promise((resolve, reject) => {
-    const thread = new Worker(new URL('./verify-thread.ts', import.meta.url), { workerData: given });
+  return apart(given, onProgress).done as Promise<BytesChecked>;
+}
+
+/** Ends all threads as soon as one of them finds that its range does not hold. */
+async function rangesApart(
+  dir: string,
+  jobs: readonly RangeJob[],
+  onLeaves: (count: number) => void,
+): Promise<readonly RangeResult[] | null> {
+  const threads = jobs.map((job) => apart({ dir, job }, onLeaves));
+  try {
+    const held = threads.map(async ({ done }) => {
+      const result = (await done) as RangeResult | null;
+      if (result === null) throw new RangeBroken();
+      return result;
+    });
+    return await Promise.all(held);
+  } catch (error) {
+    if (error instanceof RangeBroken) return null;
+    throw error;
+  } finally {
+    await Promise.all(threads.map(({ thread }) => thread.terminate()));
+  }
+}
+
+class RangeBroken extends Error {}
+
+function apart(
+  given: ApartJob,
+  onProgress: (more: number) => void,
+): { readonly thread: Worker; readonly done: Promise<BytesChecked | RangeResult | null> } {
+  const thread = new Worker(new URL('./verify-thread.ts', import.meta.url), { workerData: given });
+  const done = new Promise<BytesChecked | RangeResult | null>((resolve, reject) => {
     thread.on('message', (word: ApartWord) => {
       if ('more' in word) onProgress(word.more);
-      else resolve(word.checked);
+      else resolve(word.done);
     });
     thread.on('error', reject);
     // After its answer this changes nothing any more.
-    thread.on('exit', () => reject(new Error('The thread that checks the bytes of the package ended.')));
+    thread.on('exit', () => reject(new Error('A thread that verifies a part of the package ended.')));
   });
+  return { thread, done };
 }

@@ -4,6 +4,7 @@
  */
 
 import type { BytesChecked, BytesJob } from './verify-bytes.ts';
+import type { RangeJob, RangeResult } from './verify-range.ts';
 
 /** The files of a package, by paths with `/` between the parts. */
 export interface PackageFiles {
@@ -13,10 +14,16 @@ export interface PackageFiles {
   size(path: string): number | null;
   /** The whole content of a file that {@link size} knows. */
   read(path: string): Buffer;
-  /** A file that {@link size} knows, to be read from its beginning on. */
-  open(path: string): ByteSource;
+  /** A file that {@link size} knows, to be read from its beginning on, or a part of it. */
+  open(path: string, span?: Span): ByteSource;
   /** In hex. */
   sha256(path: string): Promise<string>;
+}
+
+/** Bytes of a file, the last one not included. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface ByteSource {
@@ -29,6 +36,8 @@ export interface VerifyHost {
   readonly files: PackageFiles;
   /** Checks the bytes of the package: beside everything else, where this place has more than one thread for it. */
   bytes(job: BytesJob, onProgress: (more: number) => void): Promise<BytesChecked>;
+  /** Where this place has threads for it. */
+  readonly ranges?: RangeThreads;
   /** Lets run what else is waiting. */
   pause(): Promise<void>;
   /**
@@ -36,6 +45,17 @@ export interface VerifyHost {
    * is not known yet counts as wrong, is verified, and `ask` is called again.
    */
   settled<T>(ask: () => T): Promise<T>;
+}
+
+/** Threads that verify ranges of leaves beside each other. */
+export interface RangeThreads {
+  /** How many ranges a log of this size is best cut into; 0 where it is not worth it. */
+  count(size: number): number;
+  /** The results in the order of the jobs, or null as soon as one range does not hold. */
+  verify(
+    jobs: readonly RangeJob[],
+    onLeaves: (count: number) => void,
+  ): Promise<readonly RangeResult[] | null>;
 }
 
 /** Reads a small text file of the package, or null where it is not there or larger than `most` bytes. */

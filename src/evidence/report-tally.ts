@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { verbObjects } from '../activity/summary.ts';
 import { payloadText } from './command-texts.ts';
 import type { ShownCommandRow } from './format.ts';
@@ -29,6 +30,23 @@ interface Place {
   readonly statement: Statement | null;
 }
 
+/** Kinds of statements that a part of a log is counted by; a part that has more cannot be joined with others. */
+const MOST_KINDS = 20_000;
+/** Longer names of kinds are replaced by their hash. */
+const LONGEST_KEY = 256;
+
+/** A tally as it goes from one thread to another. */
+export interface TallyState {
+  readonly counts: Readonly<Record<'allowed' | 'denied' | 'failed' | 'unanswered' | 'rows', number>>;
+  readonly first: string | null;
+  readonly last: string | null;
+  readonly deeds: ReadonlyMap<string, Deed>;
+  readonly statements: ReadonlyMap<string, Statement>;
+  readonly grants: ReadonlyMap<string, number>;
+  readonly refused: readonly ShownCommandRow[];
+  readonly moreStatements: number;
+}
+
 /** What the report says of the commands: counts, refusals, distinct statements. */
 export class ReportTally {
   allowed = 0;
@@ -45,6 +63,12 @@ export class ReportTally {
   readonly #places = new WeakMap<Shared, Place>();
   readonly refused: ShownCommandRow[] = [];
   moreStatements = 0;
+  readonly #kinds: number;
+
+  /** @param ofPart whether it is of a part of the commands, and will be joined to those of the parts before */
+  constructor(ofPart = false) {
+    this.#kinds = ofPart ? MOST_KINDS : SHOWN;
+  }
 
   /** @param shared what the leaf of the command has in common with others */
   add(row: ShownCommandRow, shared: Shared | null): void {
@@ -68,6 +92,40 @@ export class ReportTally {
     }
     if (place.statement !== null) place.statement.count += 1;
     else if (allowed) this.moreStatements += 1;
+  }
+
+  /** Of a part: can be joined where {@link moreStatements} is 0. */
+  state(): TallyState {
+    const { allowed, denied, failed, unanswered, rows, first, last, refused, moreStatements } = this;
+    const counts = { allowed, denied, failed, unanswered, rows };
+    const [deeds, statements, grants] = [this.#deeds, this.#statements, this.#grants];
+    return { counts, first, last, deeds, statements, grants, refused, moreStatements };
+  }
+
+  /** Adds what the next part of the commands came to. */
+  join(part: TallyState): void {
+    for (const [name, count] of Object.entries(part.counts))
+      this[name as keyof TallyState['counts']] += count;
+    if (part.first !== null && (this.first === null || part.first < this.first)) this.first = part.first;
+    if (part.last !== null && (this.last === null || part.last > this.last)) this.last = part.last;
+    this.refused.push(...part.refused.slice(0, SHOWN - this.refused.length));
+    for (const [grant, count] of part.grants) this.#grants.set(grant, (this.#grants.get(grant) ?? 0) + count);
+    for (const [key, deed] of part.deeds) {
+      const known = this.#deeds.get(key);
+      if (known === undefined) this.#deeds.set(key, { ...deed });
+      else {
+        known.allowed += deed.allowed;
+        known.denied += deed.denied;
+        known.rows += deed.rows;
+      }
+    }
+    for (const [key, statement] of part.statements) {
+      const known = this.#statements.get(key);
+      if (known !== undefined) known.count += statement.count;
+      else if (this.#statements.size < SHOWN) this.#statements.set(key, { ...statement });
+      else this.moreStatements += statement.count;
+    }
+    this.moreStatements += part.moreStatements;
   }
 
   commandsUnder(grant: string): number {
@@ -101,13 +159,18 @@ export class ReportTally {
     });
   }
 
-  /** Null where there are more kinds already than are shown. */
+  /** Null where there are more kinds already than are kept. */
   #statementOf({ fingerprint, verbs, objects, leaf, payloads }: ShownCommandRow): Statement | null {
-    const key = JSON.stringify([fingerprint, verbs, objects]);
+    const name = JSON.stringify([fingerprint, verbs, objects]);
+    const key = name.length > LONGEST_KEY ? hash('sha256', name) : name;
     const known = this.#statements.get(key);
     if (known !== undefined) return known;
-    if (this.#statements.size >= SHOWN) return null;
-    const statement = { example: payloadText(payloads.statement) ?? '', verbs, objects, leaf, count: 0 };
+    if (this.#statements.size >= this.#kinds) return null;
+    // Of a part no more than the first so many can come to be shown: the others are counted only.
+    const statement =
+      this.#statements.size < SHOWN
+        ? { example: payloadText(payloads.statement) ?? '', verbs, objects, leaf, count: 0 }
+        : { example: '', verbs: [], objects: [], leaf, count: 0 };
     this.#statements.set(key, statement);
     return statement;
   }

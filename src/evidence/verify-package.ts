@@ -5,10 +5,11 @@ import { Check, type Report } from './findings.ts';
 import { FILES, type Manifest, RENDERER } from './format.ts';
 import { type PackageFiles, readText, type VerifyHost } from './package-files.ts';
 import { renderReport } from './report.ts';
-import { ActivityVerifier } from './verify-activity.ts';
+import { ActivityVerifier, type AllLeaves } from './verify-activity.ts';
 import { tileReader } from './verify-bytes.ts';
 import { checkSignature, readManifest } from './verify-files.ts';
 import { checkCheckpoint, checkConsistency, checkProofs } from './verify-log.ts';
+import { verifyInRanges } from './verify-ranges.ts';
 import { checkWitnesses, type WitnessReport } from './verify-witnesses.ts';
 
 export interface VerifyOptions {
@@ -93,7 +94,7 @@ type Checks = Readonly<
 
 interface Verified {
   readonly witnesses: WitnessReport | null;
-  readonly activity: ActivityVerifier;
+  readonly activity: AllLeaves;
 }
 
 async function verifyAll(
@@ -116,38 +117,57 @@ async function verifyAll(
   }
   checks.checkpoint.begin();
   const checkpoint = await checkCheckpoint(host, manifest, keys, checks.checkpoint);
-  const tree = checkpoint === null ? null : { size: checkpoint.size, root: checkpoint.root };
-  const [bytes, rest] = await Promise.all([
-    host.bytes({ manifest, tree }, progress),
-    checkpoint === null ? null : verifyRecords(host, manifest, checkpoint, keys, checks, options, progress),
+  if (checkpoint === null) {
+    const bytes = await host.bytes({ manifest, tree: null }, progress);
+    checks.files.takeOver(bytes.files);
+    checks.tree.takeOver(bytes.tree);
+    return null;
+  }
+  const witnesses = await verifySigned(host, checkpoint, keys, checks, options);
+  const { leaves, complete, activity, texts, authority, populations, report } = checks;
+  for (const check of [leaves, complete, activity, texts, authority, populations, report]) check.begin();
+  let all = await verifyInRanges(host, manifest, checkpoint, checks, progress);
+  if (all === null) {
+    done = 0;
+    all = await verifyInOrder(host, manifest, checkpoint, checks, progress);
+  }
+  progress(total);
+  checkReport(files, manifest, all, report);
+  return { witnesses, activity: all };
+}
+
+/** Reads everything from its beginning to its end, and the bytes beside it. */
+async function verifyInOrder(
+  host: VerifyHost,
+  manifest: Manifest,
+  { size, root }: Checkpoint,
+  checks: Checks,
+  progress: (more: number) => void,
+): Promise<AllLeaves> {
+  const store = new TileFiles(tileReader(host.files));
+  const [bytes, all] = await Promise.all([
+    host.bytes({ manifest, tree: { size, root } }, progress),
+    new ActivityVerifier(host, manifest, checks).run(store, size, progress),
   ]);
   checks.files.takeOver(bytes.files);
   checks.tree.takeOver(bytes.tree);
-  progress(total);
-  return rest;
+  return all;
 }
 
-/** What the records say, and what is signed: everything but the bytes. */
-async function verifyRecords(
+/** What is signed, and proved from it. */
+async function verifySigned(
   host: VerifyHost,
-  manifest: Manifest,
   checkpoint: Checkpoint,
   keys: readonly NoteVerifier[],
   checks: Checks,
   options: VerifyOptions,
-  progress: (more: number) => void,
-): Promise<Verified> {
+): Promise<WitnessReport | null> {
   const { files } = host;
-  const { files: _files, tree: _tree, ...here } = checks;
-  for (const check of Object.values(here)) check.begin();
+  for (const check of [checks.proofs, checks.consistency, checks.witnesses]) check.begin();
   const store = new TileFiles(tileReader(files));
   checkProofs(files, store, checkpoint, checks.proofs);
   await checkConsistency(host, store, checkpoint, keys, options.checkpoint, checks.consistency);
-  const witnesses = await checkWitnesses(host, checkpoint, options.policy, checks.witnesses);
-  const activity = new ActivityVerifier(host, manifest, checks);
-  await activity.run(store, checkpoint.size, progress);
-  checkReport(files, manifest, activity, checks.report);
-  return { witnesses, activity };
+  return checkWitnesses(host, checkpoint, options.policy, checks.witnesses);
 }
 
 function keysOf(
@@ -165,12 +185,7 @@ function keysOf(
 }
 
 /** Renders the report again from what was verified, and compares. */
-function checkReport(
-  files: PackageFiles,
-  manifest: Manifest,
-  activity: ActivityVerifier,
-  check: Check,
-): void {
+function checkReport(files: PackageFiles, manifest: Manifest, activity: AllLeaves, check: Check): void {
   check.looked();
   if (manifest.renderer !== RENDERER) {
     check.says('written by another version of Postern: only its hash was checked');

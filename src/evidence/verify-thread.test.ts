@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { folderHost } from './folder-files.ts';
+import { folderHost, type Spread } from './folder-files.ts';
 import { FILES } from './format.ts';
 import { Bank, tellNights } from './package.fixture.ts';
 import type { Report } from './verify.ts';
@@ -21,10 +21,11 @@ describe('verification with the bytes on a thread of their own', () => {
   });
   after(() => bank.close());
 
-  const APART = 0;
-  const TOGETHER = Number.POSITIVE_INFINITY;
-  const verify = (dir: string, from: number): Promise<Report> =>
-    verifyOn(folderHost(dir, from), { vkey: bank.vkey });
+  const TOGETHER: Spread = { from: Number.POSITIVE_INFINITY, ranges: 0 };
+  const APART: Spread = { from: 0, ranges: 0 };
+
+  const verify = (dir: string, spread: Spread): Promise<Report> =>
+    verifyOn(folderHost(dir, spread), { vkey: bank.vkey });
   const flip = (path: string, at: number) => (dir: string) => {
     const bytes = readFileSync(join(dir, path));
     bytes[at] = (bytes[at] ?? 0) ^ 1;

@@ -10,17 +10,79 @@ const WRONG = 1 << 16;
 const DIGITS = new Int32Array(0x80).fill(WRONG);
 for (let value = 0; value < 16; value++) DIGITS[value.toString(16).charCodeAt(0)] = value;
 
+/** Ids as they go from one thread to another. */
+export interface RecordIdsState {
+  readonly factors: Int32Array;
+  readonly table: Int32Array<ArrayBuffer>;
+  readonly slots: number;
+  readonly used: number;
+  readonly others: ReadonlyMap<string, number>;
+}
+
 /**
  * The ids of records, to find one that comes twice. An id is a UUID, kept as its 16 bytes: millions of them take some 30
  * bytes each. Which slot one takes depends on random numbers, so that nobody can choose ids that fall together.
  */
 export class RecordIds {
-  readonly #factors: Int32Array = crypto.getRandomValues(new Int32Array(LEAF)).map((factor) => factor | 1);
+  readonly #factors: Int32Array;
   /** What is no UUID as Postern writes them. */
-  readonly #others = new Map<string, number>();
-  #table = new Int32Array(SLOTS * WORDS);
-  #slots = SLOTS;
-  #used = 0;
+  readonly #others: Map<string, number>;
+  #table: Int32Array<ArrayBuffer>;
+  #slots: number;
+  #used: number;
+
+  /** @param state of ids that were collected elsewhere; it belongs to this object from now on */
+  constructor(state?: RecordIdsState) {
+    this.#factors =
+      state?.factors ?? crypto.getRandomValues(new Int32Array(LEAF)).map((factor) => factor | 1);
+    this.#others = new Map(state?.others);
+    this.#table = state?.table ?? new Int32Array(SLOTS * WORDS);
+    this.#slots = state?.slots ?? SLOTS;
+    this.#used = state?.used ?? 0;
+  }
+
+  /** The ids, to be collected on elsewhere; not here any more where the table is transferred. */
+  state(): RecordIdsState {
+    const [factors, table, slots, used, others] = [
+      this.#factors,
+      this.#table,
+      this.#slots,
+      this.#used,
+      this.#others,
+    ];
+    return { factors, table, slots, used, others };
+  }
+
+  /** Whether an id is among both. */
+  shares(other: RecordIds): boolean {
+    for (const id of other.#others.keys()) if (this.#others.has(id)) return true;
+    // Ids begin with a time: those of other times need not be looked for.
+    const [from, to] = this.#times();
+    const table = other.#table;
+    for (let at = 0; at < table.length; at += WORDS) {
+      const time = timeAt(table, at);
+      if (table[at + LEAF] === 0 || time < from || time > to) continue;
+      const slot = this.#find(
+        table[at] as number,
+        table[at + 1] as number,
+        table[at + 2] as number,
+        table[at + 3] as number,
+      );
+      if (this.#table[slot + LEAF] !== 0) return true;
+    }
+    return false;
+  }
+
+  #times(): [number, number] {
+    let [from, to] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (let at = 0; at < this.#table.length; at += WORDS) {
+      if (this.#table[at + LEAF] === 0) continue;
+      const time = timeAt(this.#table, at);
+      if (time < from) from = time;
+      if (time > to) to = time;
+    }
+    return [from, to];
+  }
 
   /** Remembers the id of a leaf. Answers the leaf that had it before, or null. */
   add(id: string, leaf: number): number | null {
@@ -88,6 +150,11 @@ export class RecordIds {
       for (let i = 0; i < WORDS; i++) this.#table[slot + i] = old[at + i] as number;
     }
   }
+}
+
+/** The first 48 bits of the id in a slot. */
+function timeAt(table: Int32Array, slot: number): number {
+  return ((table[slot] as number) >>> 0) * 0x10000 + ((table[slot + 1] as number) >>> 16);
 }
 
 function hasForm(id: string): boolean {

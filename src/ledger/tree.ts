@@ -133,10 +133,25 @@ export class Tree {
   /** Appends one leaf hash (a binary string). */
   append(leaf: string): void {
     this.#size += 1;
-    this.#push(0, leaf);
-    let height = 0;
-    let hash = leaf;
-    for (let peak = this.#peaks[0]; peak; peak = this.#peaks[height]) {
+    this.#add(0, leaf);
+  }
+
+  /**
+   * Appends the 256 leaves of a full tile at once, by the root over them (a binary string).
+   *
+   * @throws RangeError where the leaves before do not end with a full tile
+   */
+  appendTile(root: string): void {
+    if (this.#size % TILE_WIDTH !== 0) throw new RangeError('The last tile of the tree is not full.');
+    this.#size += TILE_WIDTH;
+    this.#add(TILE_HEIGHT, root);
+  }
+
+  #add(from: number, subtree: string): void {
+    this.#push(from / TILE_HEIGHT, subtree);
+    let height = from;
+    let hash = subtree;
+    for (let peak = this.#peaks[height]; peak; peak = this.#peaks[height]) {
       hash = node(peak, hash);
       this.#peaks[height] = '';
       height += 1;

@@ -1,4 +1,4 @@
-import type { PackageFiles } from '../../package-files.ts';
+import type { PackageFiles, Span } from '../../package-files.ts';
 import { hash, webSha256 } from '../crypto.ts';
 
 /** Files up to so many bytes are handed to WebCrypto whole; it cannot take a file piece by piece. */
@@ -30,8 +30,9 @@ export class BlobFiles implements PackageFiles {
     return this.#bytes(path, this.#blob(path));
   }
 
-  open(path: string): ReturnType<PackageFiles['open']> {
-    const blob = this.#blob(path);
+  open(path: string, span?: Span): ReturnType<PackageFiles['open']> {
+    const whole = this.#blob(path);
+    const blob = span === undefined ? whole : whole.slice(span.from, span.to);
     let at = 0;
     return {
       read: (into) => {

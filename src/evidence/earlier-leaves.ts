@@ -1,0 +1,92 @@
+import type { Ref } from '../core/record.ts';
+import type { LeafRecord } from '../ledger/leaf.ts';
+import type { TileFiles } from '../ledger/tiles.ts';
+import { TILE_WIDTH } from '../ledger/tree.ts';
+import type { Pending } from './commands.ts';
+import type { Populations } from './populations.ts';
+import { RecordReader } from './record-reader.ts';
+
+const COMMANDS: ReadonlySet<unknown> = new Set(['command.intent', 'command.outcome', 'command.denied']);
+/** Most entries have this; those that have it and are no commands are found when all leaves are read. */
+const COMMAND = Buffer.from('"type":"command.');
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** Bundles that are looked through for open intents, all together, before it is given up. */
+const MOST_BUNDLES = 50_000;
+
+/** Whether a record may change a population. */
+export function isState(record: LeafRecord): boolean {
+  return !COMMANDS.has(record.type) || record.change !== undefined;
+}
+
+/** What a range of leaves needs of the leaves before it. */
+export class EarlierLeaves {
+  /** Leaves of the records that may have changed a population, in order. */
+  readonly taken: number[] = [];
+  /** Intents of before that were asked for: each is answered once. */
+  readonly answered = new Map<string, number>();
+  readonly #store: TileFiles;
+  readonly #to: number;
+  readonly #populations: Populations;
+  /** By principal: who answered for it from which leaf on. */
+  readonly #owners = new Map<string, { readonly leaf: number; readonly owner: Ref | null }[]>();
+  readonly #records = new RecordReader();
+  #looked = 0;
+
+  /** @param to the first leaf of the range, which is the first of a bundle */
+  constructor(store: TileFiles, to: number, populations: Populations) {
+    this.#store = store;
+    this.#to = to;
+    this.#populations = populations;
+  }
+
+  /** Folds the leaves before into the populations. @throws SyntaxError and others where an entry is no record */
+  fold(): void {
+    for (let n = 0; n * TILE_WIDTH < this.#to; n++) {
+      for (const [i, entry] of this.#store.readEntries(n).entries()) {
+        if (!entry.includes(COMMAND)) this.#take(n * TILE_WIDTH + i, entry);
+      }
+    }
+  }
+
+  #take(leaf: number, entry: Buffer): void {
+    const record = JSON.parse(entry.toString('utf8')) as LeafRecord;
+    if (!isState(record)) return;
+    this.taken.push(leaf);
+    this.#populations.take(leaf, record);
+    const { entity, id } = (record.change ?? {}) as { readonly entity?: unknown; readonly id?: unknown };
+    if (entity !== 'principal' || typeof id !== 'string') return;
+    const known = this.#owners.get(id) ?? [];
+    known.push({ leaf, owner: this.#populations.ownerOf(id) });
+    this.#owners.set(id, known);
+  }
+
+  /**
+   * The intent of before with this id, the first time that it is asked for. Whether nothing before the range answered it is
+   * found when ranges are joined.
+   *
+   * @throws Error where too much would have to be looked through
+   */
+  intent(id: string): Pending | undefined {
+    if (this.answered.has(id) || !UUID.test(id)) return undefined;
+    const text = Buffer.from(`"id":"${id}"`);
+    // Most commands that are open at a time began shortly before.
+    for (let n = this.#to / TILE_WIDTH - 1; n >= 0; n--) {
+      this.#looked += 1;
+      if (this.#looked > MOST_BUNDLES) throw new Error('Too many commands were open.');
+      for (const [i, entry] of this.#store.readEntries(n).entries()) {
+        if (!entry.includes(text)) continue;
+        const { record, shared } = this.#records.read(entry);
+        if (record.id !== id || record.type !== 'command.intent') continue;
+        const leaf = n * TILE_WIDTH + i;
+        const owner = record.principal === undefined ? null : this.#ownerAt(record.principal.id, leaf);
+        this.answered.set(id, leaf);
+        return { record, shared, leaf, owner, outcome: null };
+      }
+    }
+    return undefined;
+  }
+
+  #ownerAt(principal: string, leaf: number): Ref | null {
+    return this.#owners.get(principal)?.findLast((from) => from.leaf <= leaf)?.owner ?? null;
+  }
+}
