@@ -1,9 +1,8 @@
 /** Tokens of an OIDC issuer as passwords: a real issuer over https, psql and node-postgres, and everything that does not work. */
 import assert from 'node:assert/strict';
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
@@ -11,55 +10,11 @@ import { fileURLToPath } from 'node:url';
 import { cstring, Front, message, startup } from '../src/protocols/postgres/wire.ts';
 import { Bank } from './support/bank.ts';
 import { makeServerCertificate } from './support/certificates.ts';
+import { Issuer } from './support/issuer.ts';
 import { run, until } from './support/processes.ts';
 import { WireClient } from './support/wire-client.ts';
 
 const MAIN = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
-
-/** An issuer with one key, which can be exchanged. */
-class Issuer {
-  readonly server: Server;
-  key: KeyObject;
-  kid = 'first';
-  /** What the discovery document says besides, or instead. */
-  says: Record<string, unknown> = {};
-  #public: KeyObject;
-
-  constructor(tls: { readonly certPem: string; readonly keyPem: string }) {
-    const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    this.key = pair.privateKey;
-    this.#public = pair.publicKey;
-    this.server = createServer({ cert: tls.certPem, key: tls.keyPem }, (request, response) => {
-      response.setHeader('content-type', 'application/json');
-      if (request.url === '/.well-known/openid-configuration') {
-        response.end(JSON.stringify({ issuer: this.url, jwks_uri: `${this.url}/keys`, ...this.says }));
-      } else if (request.url === '/keys') {
-        response.end(
-          JSON.stringify({ keys: [{ ...this.#public.export({ format: 'jwk' }), kid: this.kid }] }),
-        );
-      } else if (request.url === '/huge') {
-        response.end('x'.repeat(1 << 20));
-      } else if (request.url === '/moved') {
-        response.writeHead(302, { location: `${this.url}/keys` }).end();
-      } else {
-        response.writeHead(404).end();
-      }
-    });
-  }
-
-  get url(): string {
-    const address = this.server.address();
-    return `https://localhost:${typeof address === 'object' && address !== null ? address.port : 0}`;
-  }
-
-  token(over: object = {}, key = this.key): string {
-    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-    const now = Math.floor(Date.now() / 1000);
-    const claims = { iss: this.url, aud: 'postern', sub: 'job-1', iat: now, exp: now + 300, ...over };
-    const signed = `${part({ alg: 'ES256', kid: this.kid })}.${part(claims)}`;
-    return `${signed}.${sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
-  }
-}
 
 describe('tokens of an OIDC issuer', () => {
   let directory: string;

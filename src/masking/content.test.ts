@@ -151,3 +151,12 @@ test('the masks that were applied are named, and no others', () => {
     ['hash'],
   );
 });
+
+test('what comes as JSON and is none is searched as it stands', () => {
+  const masked = (json: string): string | null | undefined => maskContent(redact, 'json', json)?.text;
+  assert.equal(masked('"\\x ada@bank.example"'), '"\\\\x [masked]"');
+  assert.equal(masked('{"a": "ada@bank.example'), '{"a": "[masked]"');
+  assert.equal(masked('"ada@bank.example\\'), '"[masked]\\\\"');
+  // Quotes without an end are not each looked at up to the end.
+  assert.equal(maskContent(redact, 'json', '\\"'.repeat(CONTENT_MAX / 2)), null);
+});

@@ -1,9 +1,16 @@
+import { IDENTITY_TARGETS } from './identity-targets.ts';
 import { LEDGER_TARGETS } from './ledger-targets.ts';
+import { MASK_TARGETS } from './mask-targets.ts';
 import { POSTGRES_TARGETS } from './postgres-targets.ts';
 import type { FuzzTarget } from './target.ts';
 
 /** Everything that reads bytes of a client, a server, a file or a package. */
-export const TARGETS: readonly FuzzTarget[] = [...POSTGRES_TARGETS, ...LEDGER_TARGETS];
+export const TARGETS: readonly FuzzTarget[] = [
+  ...POSTGRES_TARGETS,
+  ...MASK_TARGETS,
+  ...IDENTITY_TARGETS,
+  ...LEDGER_TARGETS,
+];
 
 export function targetNamed(name: string): FuzzTarget {
   const target = TARGETS.find((each) => each.name === name);

@@ -124,11 +124,12 @@ export class WireClient {
     who: { readonly username: string; readonly password: string },
     database: string,
     parameters: readonly (readonly [string, string])[] = [],
+    timeoutMs = 10_000,
   ): Promise<WireClient> {
     const client = await WireClient.open(door);
     client.send(startup([['user', who.username], ['database', database], ...parameters]));
-    await client.prove(who.password);
-    await client.until((heard) => heard.at(-1)?.type === 'Z' || heard.at(-1)?.type === 'E');
+    await client.prove(who.password, timeoutMs);
+    await client.until((heard) => heard.at(-1)?.type === 'Z' || heard.at(-1)?.type === 'E', timeoutMs);
     const last = client.heard.at(-1) as Heard;
     if (last.type !== 'Z') throw new Error(errorText(last));
     client.heard.length = 0;
@@ -141,13 +142,13 @@ export class WireClient {
   }
 
   /** Answers the SCRAM exchange, whose first message may be preceded by a negotiation of the version. */
-  async prove(password: string): Promise<void> {
+  async prove(password: string, timeoutMs = 10_000): Promise<void> {
     const asked = (heard: readonly Heard[], kind: number): boolean =>
       heard.some(({ type, bytes }) => type === 'R' && bytes.readInt32BE(5) === kind);
-    await this.until((heard) => asked(heard, 10) || heard.at(-1)?.type === 'E');
+    await this.until((heard) => asked(heard, 10) || heard.at(-1)?.type === 'E', timeoutMs);
     const nonce = randomBytes(12).toString('base64');
     this.send(saslInitial(`n,,n=,r=${nonce}`));
-    await this.until((heard) => asked(heard, 11) || heard.at(-1)?.type === 'E');
+    await this.until((heard) => asked(heard, 11) || heard.at(-1)?.type === 'E', timeoutMs);
     const challenge = this.heard.find(({ type, bytes }) => type === 'R' && bytes.readInt32BE(5) === 11);
     if (challenge === undefined) return;
     const first = challenge.bytes.toString('utf8', 9);

@@ -210,3 +210,21 @@ test('any bytes are refused or rewritten, whatever they are', () => {
     ),
   );
 });
+
+test('a row that comes byte by byte costs what its bytes cost', () => {
+  const size = 1 << 20;
+  for (const [format, before, after] of [
+    [TEXT, 'a\tb\t', '\n'],
+    [CSV, 'a,b,"', '"\n'],
+  ] as const) {
+    const data = Buffer.from(`${before}${'x'.repeat(size)}${after}`);
+    const [row] = feed(format, data, Array(data.length).fill(1), 2 * size);
+    assert.ok(row?.equals(feed(format, data, [])[0] as Buffer));
+  }
+  const long = Buffer.concat([int32(size), Buffer.alloc(size, 'x')]);
+  const data = Buffer.concat([BINARY_START, int16(3), int32(-1), int32(-1), long, BINARY_END]);
+  assert.deepEqual(
+    feed(BINARY, data, Array(data.length).fill(1), 2 * size),
+    feed(BINARY, data, [], 2 * size),
+  );
+});

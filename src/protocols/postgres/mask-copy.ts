@@ -10,6 +10,7 @@ import { Back, WireError } from './wire.ts';
 
 const NEWLINE = 0x0a;
 const BACKSLASH = 0x5c;
+const EMPTY = Buffer.alloc(0);
 const SIGNATURE = Buffer.from('PGCOPY\n\u00ff\r\n\0', 'latin1');
 
 /** Takes the data of one COPY and gives messages for the client. */
@@ -17,9 +18,13 @@ export class CopyMasker {
   readonly cells: readonly (CellMask | null)[];
   readonly #format: CopyFormat;
   readonly #limit: number;
-  #rest: Buffer = Buffer.alloc(0);
+  #rest: Buffer = EMPTY;
+  /** Where the rest lies when it came in pieces, with room for more behind it. */
+  #room: Buffer = EMPTY;
   /** How far the rest has been searched for the end of its row. */
   #searched = 0;
+  /** Fields of the binary row that has been begun. */
+  #fields = 0;
   #quoted = false;
   #header: boolean;
   readonly #slab: Slab;
@@ -37,6 +42,7 @@ export class CopyMasker {
     this.#slab = slab;
     this.#delimiter = Buffer.from(format.delimiter);
     this.#null = Buffer.from(format.nullText);
+    this.#null = Buffer.from(format.nullText);
     this.cells = cells;
     this.#limit = limit;
     this.#header = format.header || format.format === 'binary';
@@ -48,7 +54,7 @@ export class CopyMasker {
    * @throws WireError for data that are not in the format, or a row over the limit
    */
   push(data: Buffer, each: () => void): void {
-    this.#rest = this.#rest.length === 0 ? data : Buffer.concat([this.#rest, data]);
+    this.#append(data);
     let at = 0;
     for (;;) {
       const end = this.#rowEnd(at);
@@ -60,12 +66,32 @@ export class CopyMasker {
       at = end;
       this.#searched = at;
       this.#quoted = false;
+      this.#fields = 0;
     }
     this.#rest = this.#rest.subarray(at);
     this.#searched -= at;
     if (this.#rest.length > this.#limit) {
       throw new WireError(`a row of over ${this.#limit} bytes, which is too large to be masked`);
     }
+  }
+
+  /** A row may come in very many pieces, so that what is there is not copied for each. */
+  #append(data: Buffer): void {
+    const rest = this.#rest;
+    if (rest.length === 0) {
+      this.#rest = data;
+      return;
+    }
+    const size = rest.length + data.length;
+    const room = this.#room;
+    let from = rest.buffer === room.buffer ? rest.byteOffset - room.byteOffset : -1;
+    if (from === -1 || from + size > room.length) {
+      this.#room = Buffer.allocUnsafeSlow(2 * size);
+      rest.copy(this.#room);
+      from = 0;
+    }
+    data.copy(this.#room, from + rest.length);
+    this.#rest = this.#room.subarray(from, from + size);
   }
 
   #send(): void {
@@ -128,16 +154,16 @@ export class CopyMasker {
     }
     if (rest.length < from + 2) return -1;
     const fields = rest.readInt16BE(from);
-    let at = from + 2;
-    if (fields === -1) return at;
+    if (fields === -1) return from + 2;
     if (fields !== this.cells.length) throw malformed();
-    for (let i = 0; i < fields; i++) {
-      if (at + 4 > rest.length) return -1;
+    let at = Math.max(from + 2, this.#searched);
+    for (; this.#fields < fields && at + 4 <= rest.length; this.#fields++) {
       const length = rest.readInt32BE(at);
       if (length < -1) throw malformed();
       at += 4 + Math.max(0, length);
     }
-    return this.#available(at);
+    this.#searched = at;
+    return this.#fields < fields ? -1 : this.#available(at);
   }
 
   #available(end: number): number {
@@ -182,17 +208,19 @@ export class CopyMasker {
   #textRow(row: Buffer): void {
     const delimiterByte = this.#delimiter[0] as number;
     const ends: number[] = [];
+    // One more than there may be is enough to know that it is none.
+    const most = this.cells.length;
     // A value is full of other bytes than these two, so they are looked for and not everything looked at.
     const escapes = row.includes(BACKSLASH);
-    if (!escapes) plainEnds(row, delimiterByte, ends);
+    if (!escapes) plainEnds(row, delimiterByte, ends, most);
     else {
-      for (let at = 0; at < row.length; at++) {
+      for (let at = 0; at < row.length && ends.length <= most; at++) {
         const byte = row[at];
         if (byte === BACKSLASH) at += 1;
         else if (byte === delimiterByte || byte === NEWLINE) ends.push(at);
       }
     }
-    this.#fields(row, ends, (raw, cell) => {
+    this.#replace(row, ends, (raw, cell) => {
       if (raw.equals(this.#null)) return undefined;
       const masked = cell.apply(escapes ? unescaped(raw) : raw);
       return masked === null ? this.#null : masked && escaped(masked, delimiterByte);
@@ -205,16 +233,17 @@ export class CopyMasker {
     const quoteByte = quote.charCodeAt(0);
     const escapeByte = escaper.charCodeAt(0);
     const ends: number[] = [];
+    const most = this.cells.length;
     const quotes = row.includes(quoteByte);
-    if (!quotes) plainEnds(row, delimiterByte, ends);
+    if (!quotes) plainEnds(row, delimiterByte, ends, most);
     let quoted = false;
-    for (let at = 0; quotes && at < row.length; at++) {
+    for (let at = 0; quotes && at < row.length && ends.length <= most; at++) {
       const byte = row[at];
       if (quoted && byte === escapeByte && escapeByte !== quoteByte) at += 1;
       else if (byte === quoteByte) quoted = !quoted;
       else if (!quoted && (byte === delimiterByte || byte === NEWLINE)) ends.push(at);
     }
-    this.#fields(row, ends, (raw, cell) => {
+    this.#replace(row, ends, (raw, cell) => {
       if (raw.equals(this.#null)) return undefined;
       const masked = cell.apply(quotes ? unquoted(raw, quoteByte, escapeByte) : raw);
       return masked === null ? this.#null : masked && quotedField(masked, quoteByte, escapeByte);
@@ -222,7 +251,7 @@ export class CopyMasker {
   }
 
   /** @param ends where each field ends */
-  #fields(
+  #replace(
     row: Buffer,
     ends: readonly number[],
     mask: (raw: Buffer, cell: CellMask) => Buffer | undefined,
@@ -245,8 +274,9 @@ export class CopyMasker {
 }
 
 /** Where the fields of a row end in which no delimiter and no line break belongs to a value. */
-function plainEnds(row: Buffer, delimiter: number, ends: number[]): void {
-  for (let at = row.indexOf(delimiter); at !== -1; at = row.indexOf(delimiter, at + 1)) ends.push(at);
+function plainEnds(row: Buffer, delimiter: number, ends: number[], most: number): void {
+  let at = row.indexOf(delimiter);
+  for (; at !== -1 && ends.length < most; at = row.indexOf(delimiter, at + 1)) ends.push(at);
   ends.push(row.length - 1);
 }
 
@@ -294,18 +324,19 @@ function escaped(value: Buffer, delimiter: number): Buffer {
 }
 
 function unquoted(raw: Buffer, quote: number, escaper: number): Buffer {
-  const out: number[] = [];
+  const out = Buffer.allocUnsafe(raw.length);
+  let to = 0;
   let inside = false;
   for (let at = 0; at < raw.length; at++) {
     const byte = raw[at] as number;
     const next = raw[at + 1];
     if (inside && byte === escaper && (next === quote || next === escaper)) {
-      out.push(next);
+      out[to++] = next;
       at += 1;
     } else if (byte === quote) inside = !inside;
-    else out.push(byte);
+    else out[to++] = byte;
   }
-  return Buffer.from(out);
+  return out.subarray(0, to);
 }
 
 /** In quotes always, so that it is never taken for NULL or anything else. */
