@@ -30,6 +30,7 @@ export async function leaveRunning(world: World): Promise<void> {
   write('\n');
   hint(`. ${file}`, 'first');
   hint(`psql -c 'select * from ledger.balances limit 5'`, 'as the job, inside its grant');
+  hint(`psql -c 'select name, card_number from ledger.customers limit 5'`, 'masked');
   hint(`psql -c 'select * from hr.salaries'`, 'outside it');
   hint('postern activity --decision deny', 'as Ada: everything that was refused');
   hint(`postern activity --principal ${PRINCIPAL} --summary`, 'what it did, on whose authority');

@@ -29,11 +29,22 @@ export async function refusals(world: World, postgres: TestPostgres): Promise<Li
   step('What the grant does not say does not happen');
   say(
     `The database would let this role read salaries and empty tables. A second grant for the same job, for ten minutes this
-    time; its password goes into the shell's environment, and an unmodified psql tries its luck.`,
+    time, and of the customers for three columns only; card numbers are shown to nobody whole. Its password goes into the
+    shell's environment, and an unmodified psql tries its luck.`,
   );
-  const grant = await makeGrant(world, 'CHG-1043', '10m', 'a look at a failed posting');
+  await world.postern(
+    [
+      ...['mask', 'add', '--resource', RESOURCE, '--column', 'ledger.customers.card_number'],
+      ...['--transform', 'partial', '--keep', '4'],
+    ],
+    { shown: (text) => linesOf(text, /^(where|columns|transform) /) },
+  );
+  const scope =
+    'select on ledger.entries, ledger.accounts; select (id, name, card_number) on ledger.customers';
+  const grant = await makeGrant(world, 'CHG-1043', '10m', 'a look at a failed posting', scope);
   const env = await login(world, grant);
 
+  await columns(world, env);
   const salaries = await world.type(
     'psql',
     ['-X', '-v', 'VERBOSITY=verbose', '-c', 'select * from hr.salaries'],
@@ -86,26 +97,47 @@ export async function refusals(world: World, postgres: TestPostgres): Promise<Li
   return { grant, env, client, lost };
 }
 
-/** The leaf itself is long. */
+/** A masked column and one that the grant does not give. */
+async function columns(world: World, env: NodeJS.ProcessEnv): Promise<void> {
+  const cards = 'select id, name, card_number from ledger.customers order by id limit 2';
+  const shown = await world.type(
+    'psql',
+    ['-X', '-c', cards, '-c', 'select name, tax_id from ledger.customers'],
+    {
+      env,
+      code: 1,
+      merged: true,
+    },
+  );
+  expect(/\*+\d{4} *\n/.test(shown.stdout), 'no card number is masked', shown.stdout);
+  expect(!/\d{5}/.test(shown.stdout.split('ERROR')[0] ?? ''), 'a card number is to be seen', shown.stdout);
+  expect(/column tax_id of ledger\.customers/.test(refusedText(shown.stdout)), 'tax ids came through');
+  good('the card numbers end in their last digits only, and the column outside the grant stays outside');
+}
+
+const linesOf = (text: string, wanted: RegExp): string =>
+  `${text
+    .split('\n')
+    .filter((line) => wanted.test(stripVTControlCharacters(line)))
+    .join('\n')}\n`;
+
+/** The leaf itself is long, and what a refusal does not have need not be seen. */
 function withoutLeaf(text: string): string {
-  const lines = text.split('\n');
+  const lines = text.split('\n').filter((line) => !/ -$/.test(stripVTControlCharacters(line)));
   const leaf = lines.findIndex((line) => stripVTControlCharacters(line) === 'Leaf');
   return [...lines.slice(0, leaf), '... and the leaf, as the log has it'].join('\n');
 }
 
 /** Makes a grant for the job. Returns its id. */
-export async function makeGrant(world: World, ticket: string, time: string, reason: string): Promise<string> {
+export async function makeGrant(
+  world: World,
+  ticket: string,
+  time: string,
+  reason: string,
+  scope = 'insert, select on ledger.*',
+): Promise<string> {
   const { stdout } = await world.postern([
-    ...[
-      'grant',
-      'add',
-      '--principal',
-      PRINCIPAL,
-      '--resource',
-      RESOURCE,
-      '--scope',
-      'insert, select on ledger.*',
-    ],
+    ...['grant', 'add', '--principal', PRINCIPAL, '--resource', RESOURCE, '--scope', scope],
     ...['--for', time, '--ticket', ticket, '--reason', reason],
   ]);
   const id = stdout.match(/^grant\s+(\S+)/m)?.[1];
@@ -135,6 +167,12 @@ function refused(said: string): string {
   const record = said.match(/record ([0-9a-f-]{36})/)?.[1];
   expect(record !== undefined, 'no record id', said);
   return record;
+}
+
+/** The message of a refusal that is in the form that is promised. */
+function refusedText(said: string): string {
+  refused(said);
+  return said.match(/postern: .*/)?.[0] ?? '';
 }
 
 async function connect(env: NodeJS.ProcessEnv): Promise<Pick<Live, 'client' | 'lost'>> {

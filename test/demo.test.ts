@@ -43,6 +43,8 @@ test('the demo tells the story to its end and leaves gateway and database runnin
     /ok +authenticate .* as ledger_app/,
     /interest paid to \d{4} accounts with \d{4} statements/,
     'ended (run ended: exit 0)',
+    /Noah Abara .*\*{4,}2926/,
+    'no active grant covers select on column tax_id of ledger.customers',
     'ERROR:  42501: postern: no active grant covers select on hr.salaries',
     'ERROR:  postern: no active grant covers drop on ledger.entries',
     'current transaction is aborted',

@@ -108,7 +108,8 @@ describe('mask rules at the command line', () => {
     for (const [code, args] of [
       [2, ['--class', 'contact', '--keep', '4']],
       [2, ['--class', 'contact', '--transform', 'show']],
-      [1, ['--class', 'everything']],
+      [2, ['--class', 'everything']],
+      [2, ['--detector', 'card,everything']],
       [1, ['--class', 'contact', '--transform', 'hash', '--keep', '4']],
       [1, []],
       [1, ['--column', 'salaries.amount']],

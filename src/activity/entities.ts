@@ -1,3 +1,4 @@
+import type { GrantConditions } from '../core/conditions.ts';
 import type { Authority, Ref } from '../core/record.ts';
 
 /** The state of one thing as a change record gives it: the `after` of its last change. */
@@ -44,6 +45,8 @@ export interface GrantShown {
   readonly principal: Ref | null;
   readonly resource: Ref | null;
   readonly scope: string;
+  /** What it is for only, beside its scope. */
+  readonly conditions: GrantConditions;
   readonly start: string | null;
   readonly end: string | null;
   readonly status: string;
@@ -63,6 +66,7 @@ export function grantShown(
     principal: refOf(state, 'principal', (ref) => nameOf('principal', ref)),
     resource: refOf(state, 'resource', (ref) => nameOf('resource', ref)),
     scope: textOf(state, 'scope') ?? '',
+    conditions: typeof state?.conditions === 'object' && state.conditions !== null ? state.conditions : {},
     start: timeOf(state, 'start'),
     end: timeOf(state, 'end'),
     status: textOf(state, 'status') ?? 'active',

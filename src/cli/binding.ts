@@ -26,7 +26,8 @@ interface AddOptions {
 function claim(text: string, previous: Readonly<Record<string, string>> = {}): Record<string, string> {
   const at = text.indexOf('=');
   const name = text.slice(0, at);
-  if (at < 1 || at === text.length - 1) throw usageError('a claim is written NAME=VALUE');
+  if (at < 1 || at === text.length - 1)
+    throw usageError(`"${text}" is no claim`, 'Write NAME=VALUE: sub=repo:bank/ledger:ref:refs/heads/main.');
   if (Object.hasOwn(previous, name)) throw usageError(`the claim ${name} is given twice`);
   return { ...previous, [name]: text.slice(at + 1) };
 }

@@ -3,7 +3,7 @@ import { DETECTORS, TRANSFORMS } from '../core/masks.ts';
 import { CLASS_NAMES, CLASSES } from '../masking/classes.ts';
 import type { MaskRule } from './support/api-types.ts';
 import { path } from './support/client.ts';
-import { connected, examples, listOf, wholeNumber } from './support/command.ts';
+import { connected, examples, listFrom, listOf, wholeNumber } from './support/command.ts';
 import { usageError } from './support/failure.ts';
 import { describeMask, MASK_COLUMNS } from './support/mask-format.ts';
 import { type TryOptions, tryMasks } from './support/mask-try.ts';
@@ -58,20 +58,25 @@ const another = (text: string, previous: readonly string[] | undefined): readonl
 
 function ruleOptions(command: Command): Command {
   return command
-    .option('--class <class>', 'a class of data: its column names and detectors', listOf)
+    .option('--class <class>', 'a class of data: its column names and detectors', listFrom(CLASS_NAMES))
     .option('--column <pattern>', 'schema.table.column, with * and ?; may be given again', another)
     .option('--column-name <pattern>', 'columns so called, in any table', listOf)
-    .option('--detector <detector>', 'what is so recognised in text of other columns', listOf)
-    .addOption(new Option('--transform <transform>', 'what is shown instead').choices(TRANSFORMS))
+    .option('--detector <detector>', 'what is so recognised in text of other columns', listFrom(DETECTORS))
+    .addOption(
+      new Option(
+        '--transform <transform>',
+        'what is shown instead; redact in a new rule that does not say',
+      ).choices(TRANSFORMS),
+    )
     .option('--keep <n>', 'of partial: characters (4)', wholeNumber(1, 16))
     .addOption(new Option('--date <unit>', 'of generalise: unit of days (year)').choices(['month', 'year']))
     .option('--bucket <n>', 'of generalise: step of numbers (1000)', wholeNumber(2, 1_000_000_000_000))
     .option('--prefix <n>', 'of generalise: characters of text (2)', wholeNumber(0, 8))
     .addOption(
-      new Option('--probes <mode>', 'whether statements may compare, sort or group by the column').choices([
-        'deny',
-        'allow',
-      ]),
+      new Option(
+        '--probes <mode>',
+        'whether statements may compare, sort or group by the column; deny in a new rule that does not say',
+      ).choices(['deny', 'allow']),
     )
     .addHelpText('after', CHOICES);
 }

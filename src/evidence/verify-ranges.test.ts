@@ -49,6 +49,7 @@ describe('verification in ranges of leaves beside each other', () => {
       if (waiting.length === 12) for (const late of waiting.splice(2, 10).reverse()) late();
       if (i % 40 === 0) story.deny(principal, session, 'delete', 'hr.salaries', `delete ${i}`);
       if (i === 200) story.handOver(batch, story.ana);
+      if (i === 300) story.tell('ledger.recovered', story.admin, null, { lost: [{ file: 'a', offset: 9 }] });
       if (i === 400) story.tell('config.changed', story.admin, null, { what: '"type":"command.intent"' });
     }
     story.close(batch, sessions[0], 300, 5);

@@ -39,5 +39,8 @@ export class ZipRules {
 
 /** What is said of a zip that cannot be an evidence package. */
 export function notAPackage(why: string): PosternError {
-  return new PosternError('POSTERN_INVALID', `The zip cannot be taken for an evidence package: ${why.replace(/\.+$/, '')}.`);
+  return new PosternError(
+    'POSTERN_INVALID',
+    `The zip cannot be taken for an evidence package: ${why.replace(/\.+$/, '')}.`,
+  );
 }

@@ -1,5 +1,6 @@
 /** How activity is shown: as a table, NDJSON, CSV, or a summary that answers a question. */
 
+import { describeConditions } from '../../core/condition-words.ts';
 import type { ActivityItem, ActivitySummary } from './api-types.ts';
 import { pc } from './colors.ts';
 import { authorityOf } from './columns.ts';
@@ -76,7 +77,9 @@ const COLUMNS: readonly (Column<ActivityItem> & { readonly from?: number })[] = 
 /** What an item is about, in one line. */
 export function what(item: ActivityItem): string {
   if (item.verbs.length > 0) return `${item.verbs.join(', ')} ${item.objects.join(', ')}`.trim();
-  return item.subject ? `${item.type} ${item.subject.name}` : item.type;
+  if (item.subject) return `${item.type} ${item.subject.name}`;
+  // Transactions, settings and the like touch no object.
+  return item.type.startsWith('command.') ? '(no object)' : item.type;
 }
 
 /** How it went: the native result, or why it was refused. */
@@ -171,6 +174,9 @@ function whoAllowedIt({ grants }: ActivitySummary): string {
     return (
       `  ${pc.bold(safeLine(authorityOf(grant.authority)))}${why ? `: ${safeLine(why)}` : ''}\n` +
       `    ${safeLine(grant.scope)}, on ${safeLine(grant.resource?.name ?? 'an unknown resource')}\n` +
+      describeConditions(grant.conditions)
+        .map((words) => `    only ${safeLine(words)}\n`)
+        .join('') +
       `    from ${formatTime(grant.start)}; ${end}\n` +
       `    ${pc.dim(`grant ${safeLine(grant.id)}`)}\n`
     );

@@ -21,6 +21,7 @@ export const GRANT_COLUMNS: readonly Column<Grant>[] = [
   { title: 'principal', value: (row) => row.principal.name, shrinkTo: 10 },
   { title: 'resource', value: (row) => row.resource.name, shrinkTo: 8 },
   { title: 'scope', value: (row) => row.scope, shrinkTo: 12 },
+  { title: 'conditions', value: (row) => Object.keys(row.conditions).length || null, align: 'right' },
   { title: 'status', value: (row) => row.status, paint: paintStatus },
   { title: 'until', value: (row) => formatTime(row.endedAt ?? row.end) },
   { title: 'authority', value: (row) => authorityOf(row.authority), shrinkTo: 10 },

@@ -65,6 +65,16 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   };
 }
 
+/** As {@link listOf}, of these words alone. */
+export function listFrom<T extends string>(choices: readonly T[]) {
+  return (text: string, previous: readonly string[] | undefined): readonly string[] => {
+    const words = listOf(text, previous);
+    const strange = words.find((word) => !(choices as readonly string[]).includes(word));
+    if (strange === undefined) return words;
+    throw usageError(`"${strange}" is none of them`, `Choose from ${choices.join(', ')}.`);
+  };
+}
+
 /** Values given by several flags, or by one with commas. */
 export function listOf(text: string, previous: readonly string[] | undefined): readonly string[] {
   const words = text.split(',').map((word) => word.trim());

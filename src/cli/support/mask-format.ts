@@ -9,8 +9,14 @@ function placeOf({ resource, principal, grant }: MaskRule): string {
   return place.length === 0 ? 'everywhere' : place.join(', ');
 }
 
-const matchOf = ({ match }: MaskRule): string =>
-  [...match.columns, ...match.names, ...match.detectors].join(', ');
+/** Patterns that a line of the list names; `mask show` has all. */
+const LISTED = 4;
+
+function matchOf({ match }: MaskRule): string {
+  const all = [...match.columns, ...match.names, ...match.detectors.map((name) => `${name} in text`)];
+  const more = all.length - LISTED;
+  return more > 0 ? `${all.slice(0, LISTED).join(', ')} and ${more} more` : all.join(', ');
+}
 
 export const MASK_COLUMNS: readonly Column<MaskRule>[] = [
   { title: 'mask', value: (row) => row.name },

@@ -40,7 +40,8 @@ export function loginVariables(login: Login | CertificateLogin): Record<string, 
     PGSSLMODE: 'verify-full',
     ...(login.caFile !== null && { PGSSLROOTCERT: login.caFile }),
     ...('certFile' in login
-      ? { PGSSLCERT: login.certFile, PGSSLKEY: login.keyFile }
+      ? // Said, since a shell that had a password before has `disable`.
+        { PGSSLCERT: login.certFile, PGSSLKEY: login.keyFile, PGSSLCERTMODE: 'allow' }
       : // A certificate of other servers, which libpq shows by itself, would be taken for a proof and refused.
         { PGSSLCERTMODE: 'disable' }),
   };

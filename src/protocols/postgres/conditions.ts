@@ -62,10 +62,10 @@ export class CompiledConditions {
     for (const { classified, fingerprint } of all) {
       const { accesses } = classified;
       if (this.#conditions.requireWhere === true && classified.unbounded) {
-        return { reason: 'the grant is for no UPDATE or DELETE without a WHERE', hint: WHERE_HINT };
+        return { reason: 'the grant allows no UPDATE or DELETE without a WHERE', hint: WHERE_HINT };
       }
       if (this.#conditions.noDdl === true && accesses.some(({ verb }) => DEFINING.has(verb))) {
-        return { reason: 'the grant is for no statement that creates, alters or drops', hint: DDL_HINT };
+        return { reason: 'the grant allows no statement that creates, alters or drops', hint: DDL_HINT };
       }
       if (this.#fingerprints !== null && accesses.length > 0 && !this.#fingerprints.has(fingerprint ?? '')) {
         const reason = `the grant is not for a statement with the fingerprint ${fingerprint ?? 'of none'}`;
