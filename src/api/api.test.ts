@@ -276,6 +276,19 @@ test('huge, malformed and mistyped bodies are refused in the one form of error',
   assert.equal((await api.call('GET', '/healthz', undefined, null)).status, 200);
 });
 
+test('what is no id is called so, without the pattern of one', async (context) => {
+  const api = await testApi(context);
+  const calls = [
+    ['POST', '/v1/grants/nope/revoke', { reason: 'x' }],
+    ['POST', '/v1/credentials', { principal: PRINCIPAL.name, grant: 'nope' }],
+  ] as const;
+  for (const [method, path, body] of calls) {
+    const { status, body: answer } = await api.call(method, path, body);
+    assert.equal(status, 400);
+    assert.match(String(answer.error?.message), /^(id|grant) is not an id: write it in full/);
+  }
+});
+
 test('when the record cannot be written the API answers 503 and nothing changes', async (context) => {
   const api = await testApi(context);
   await scene(api);

@@ -62,9 +62,15 @@ function asRefusal(error: FastifyError | PosternError): PosternError {
   return new PosternError('POSTERN_INTERNAL', 'Postern failed to do this; its log says why.');
 }
 
+const ID_PATH = /^\/(?:id|grant)$/;
+
 /** The first complaint of the validator. It names the property, never the value: values can be secret. */
 function validationMessage(error: FastifyError): string {
   const first = error.validation?.[0];
+  // The pattern itself says nothing to most people.
+  if (first?.keyword === 'pattern' && ID_PATH.test(first.instancePath)) {
+    return `${first.instancePath.slice(1)} is not an id: write it in full, as lists and records show it.`;
+  }
   const where = `${error.validationContext ?? 'input'}${first?.instancePath.replaceAll('/', '.') ?? ''}`;
   const extra = first?.params.additionalProperty ?? first?.params.allowedValues;
   const detail = extra === undefined ? '' : `: ${JSON.stringify(extra).slice(0, 200)}`;

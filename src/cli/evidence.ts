@@ -1,4 +1,5 @@
 import { createWriteStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
@@ -50,6 +51,9 @@ export function register(program: Command): void {
     const { out, principal, resource, since, until, statements } = options;
     if (existsSync(out))
       throw usageError(`${out} exists already`, 'Evidence is never written over: name another path.');
+    // Before anything is made: an export is recorded.
+    const folder = dirname(resolve(out));
+    if (!existsSync(folder)) throw usageError(`there is no folder ${folder}`);
     const body = {
       ...(principal !== undefined && { principal }),
       ...(resource !== undefined && { resource }),

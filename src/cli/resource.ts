@@ -175,6 +175,7 @@ function list(parent: Command): void {
         { title: 'address', value: (row) => `${row.host}:${row.port}/${row.database}`, shrinkTo: 16 },
         { title: 'tls', value: (row) => row.tls.mode },
         { title: 'user', value: (row) => row.upstream.user, shrinkTo: 8 },
+        { title: 'sessions', value: (row) => (row.admin === null ? 'that user' : 'own roles') },
         { title: 'environment', value: (row) => row.environment, shrinkTo: 8 },
         { title: 'classification', value: (row) => row.classification, shrinkTo: 8 },
         { title: 'status', value: (row) => row.status },

@@ -100,6 +100,12 @@ function typedOnTerminal(signal: NodeJS.Signals): boolean {
   return Boolean(process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY);
 }
 
+const WORDS: Readonly<Record<string, string>> = {
+  ENOENT: 'command not found',
+  EACCES: 'not allowed to run it',
+};
+
 function unstarted(error: NodeJS.ErrnoException): Ended {
-  return { how: 'unstarted', code: error.code ?? 'UNKNOWN', message: error.message };
+  const code = error.code ?? 'UNKNOWN';
+  return { how: 'unstarted', code, message: WORDS[code] ?? error.message };
 }
