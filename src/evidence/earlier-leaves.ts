@@ -3,20 +3,14 @@ import type { LeafRecord } from '../ledger/leaf.ts';
 import type { TileFiles } from '../ledger/tiles.ts';
 import { TILE_WIDTH } from '../ledger/tree.ts';
 import type { Pending } from './commands.ts';
-import type { Populations } from './populations.ts';
+import { mayChange, type Populations } from './populations.ts';
 import { RecordReader } from './record-reader.ts';
 
-const COMMANDS: ReadonlySet<unknown> = new Set(['command.intent', 'command.outcome', 'command.denied']);
 /** Most entries have this; those that have it and are no commands are found when all leaves are read. */
 const COMMAND = Buffer.from('"type":"command.');
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Bundles that are looked through for open intents, all together, before it is given up. */
 const MOST_BUNDLES = 50_000;
-
-/** Whether a record may change a population. */
-export function isState(record: LeafRecord): boolean {
-  return !COMMANDS.has(record.type) || record.change !== undefined;
-}
 
 /** What a range of leaves needs of the leaves before it. */
 export class EarlierLeaves {
@@ -50,7 +44,7 @@ export class EarlierLeaves {
 
   #take(leaf: number, entry: Buffer): void {
     const record = JSON.parse(entry.toString('utf8')) as LeafRecord;
-    if (!isState(record)) return;
+    if (!mayChange(record)) return;
     this.taken.push(leaf);
     this.#populations.take(leaf, record);
     const { entity, id } = (record.change ?? {}) as { readonly entity?: unknown; readonly id?: unknown };

@@ -200,7 +200,7 @@ async function tell(
     emit: ({ row, record, shared, selected }) => {
       if (!selected) return;
       const payloads = opener.show(record);
-      tally.add({ ...row, payloads }, shared);
+      tally.add(row, payloads, shared);
       ndjson.file.write(...texts.beginning(row, shared), JSON.stringify(payloads), '}\n');
       csv.file.write(...texts.line(row, payloads, shared));
     },

@@ -3,8 +3,10 @@ import type { LeafRecord } from '../ledger/leaf.ts';
 import { commitmentOf } from '../ledger/payloads.ts';
 import type { TextCounts, TextMode } from './format.ts';
 
-/** How many texts that were found to fit are remembered, since equal texts come back often. */
+/** Places for texts that were found to fit, since equal texts come back often; as many as three hexadecimal digits name. */
 const HELD = 4096;
+/** Longer texts are not remembered, so that what is kept stays small. */
+const LONGEST_HELD = 4096;
 /** Texts of a third of it, or less, are hashed where they are encoded. */
 const SCRATCH = 16_384;
 const SALT_BYTES = 16;
@@ -12,6 +14,12 @@ const SALT = /^[0-9a-f]{32}$/;
 const UTF8 = new TextEncoder();
 
 type Given = Partial<Record<string, unknown>>;
+
+interface Fitting {
+  readonly commitment: string;
+  readonly salt: string;
+  readonly text: string;
+}
 
 /** Why a text is not there. */
 const ABSENT: Readonly<Record<string, keyof TextCounts>> = {
@@ -23,7 +31,8 @@ const ABSENT: Readonly<Record<string, keyof TextCounts>> = {
 /** Checks the payloads shown for leaves, and counts what is shown of them. */
 export class ShownPayloads {
   readonly #mode: TextMode;
-  readonly #fitting = new Map<string, Given>();
+  /** By the first digits of the commitment, which no one can choose. */
+  readonly #fitting: (Fitting | undefined)[] = new Array(HELD);
   readonly #scratch: Uint8Array = new Uint8Array(SCRATCH);
   readonly #text: Uint8Array = this.#scratch.subarray(SALT_BYTES);
   readonly #counts = { full: 0, masked: 0, withheld: 0, erased: 0, missing: 0 };
@@ -87,15 +96,16 @@ export class ShownPayloads {
   }
 
   #fits({ salt, text, base64 }: Given, commitment: string, bytes: number): boolean {
-    const known = this.#fitting.get(commitment);
-    if (known !== undefined && known.salt === salt && known.text === text && known.base64 === base64)
-      return true;
+    const place = placeOf(String(commitment));
+    const known = this.#fitting[place];
+    if (known?.commitment === commitment && known.salt === salt && known.text === text) return true;
     if (typeof salt !== 'string' || !SALT.test(salt)) return false;
     if (typeof text !== 'string' && typeof base64 !== 'string') return false;
     const data = typeof text === 'string' ? text : Buffer.from(String(base64), 'base64');
     if (this.#commitment(salt, data, bytes) !== commitment) return false;
-    if (this.#fitting.size >= HELD) this.#fitting.clear();
-    this.#fitting.set(commitment, { salt, text, base64 });
+    if (typeof text === 'string' && text.length <= LONGEST_HELD) {
+      this.#fitting[place] = { commitment, salt, text };
+    }
     return true;
   }
 
@@ -112,6 +122,11 @@ export class ShownPayloads {
     const { written } = UTF8.encodeInto(data, this.#text);
     return written === bytes ? hash('sha256', this.#scratch.subarray(0, SALT_BYTES + bytes), 'hex') : null;
   }
+}
+
+function placeOf(commitment: string): number {
+  const [a, b, c] = [commitment.charCodeAt(0), commitment.charCodeAt(1), commitment.charCodeAt(2)];
+  return ((digit(a) << 8) | (digit(b) << 4) | digit(c)) & (HELD - 1);
 }
 
 /** The value of a hexadecimal digit, by the code of its character in lower case. */

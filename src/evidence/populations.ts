@@ -120,6 +120,13 @@ const COLUMNS: Record<Population, readonly string[]> = {
   retention: ['leaf', 'id', 'time', 'by', 'statements', 'parameters', 'classifications'],
 };
 
+const COMMANDS: ReadonlySet<unknown> = new Set(['command.intent', 'command.outcome', 'command.denied']);
+
+/** Whether {@link Populations.take} may do anything with a record: most records of a log are commands, which change nothing. */
+export function mayChange(record: LeafRecord): boolean {
+  return !COMMANDS.has(record.type) || record.change !== undefined;
+}
+
 /** Folds change and session records, in the order of the leaves, into what exists and who answers for it. */
 export class Populations {
   readonly #members: Record<keyof typeof ENTITY, Map<string, Member>> = {
@@ -141,6 +148,7 @@ export class Populations {
 
   /** Takes one leaf. Records that change nothing are passed over. */
   take(leaf: number, record: LeafRecord): void {
+    if (!mayChange(record)) return;
     if (record.type.startsWith('session.')) this.#takeSession(leaf, record);
     else if (isChange(record)) {
       const rule = retentionOf(leaf, record);

@@ -6,6 +6,16 @@ const CHUNK = 1 << 18;
 const LONGEST_LINE = 256 * 1024 * 1024;
 
 const STRICT = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const REPLACEMENT = '\ufffd';
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    STRICT.decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Reads a file line by line. A last line without its newline is a line too, and `cut` then says so. */
 export class LineReader {
@@ -161,12 +171,10 @@ export class TextCursor {
     this.#length = end - whole;
   }
 
+  /** What is no UTF-8 becomes a replacement character; where there is none of these, all of it was. */
   #decode(bytes: Buffer): string {
-    try {
-      return STRICT.decode(bytes);
-    } catch {
-      this.#valid = false;
-      return bytes.toString('utf8');
-    }
+    const text = bytes.toString('utf8');
+    if (this.#valid && text.includes(REPLACEMENT)) this.#valid = isUtf8(bytes);
+    return text;
   }
 }

@@ -17,6 +17,8 @@ export interface ReadRecord {
 /** Entries longer than this are read as a whole, so that what is kept stays small. */
 const LONGEST = 4096;
 const KEPT = 4096;
+/** A power of two. */
+const NEAR = 1024;
 
 const NUMBER = '0|[1-9]\\d{0,14}';
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}';
@@ -48,6 +50,8 @@ const ENDS: ReadonlySet<string> = new Set([
  */
 export class RecordReader {
   readonly #known = new Map<string, Shared>();
+  /** Those last met, each where a look at some of its characters leads: comparing takes less than looking up. */
+  readonly #near: ({ readonly list: string; readonly shared: Shared } | undefined)[] = new Array(NEAR);
   /** What the last outcome that was not like the one before shared with others. */
   #last = '';
 
@@ -95,8 +99,15 @@ export class RecordReader {
 
   /** What a list of members says; null where it is none. */
   #shared(list: string): Shared | null {
-    const known = this.#known.get(list);
-    if (known !== undefined) return known;
+    const place = placeOf(list);
+    const near = this.#near[place];
+    if (near !== undefined && near.list === list) return near.shared;
+    const shared = this.#known.get(list) ?? this.#parse(list);
+    if (shared !== null) this.#near[place] = { list, shared };
+    return shared;
+  }
+
+  #parse(list: string): Shared | null {
     try {
       const shared = { members: JSON.parse(`{${list}}`) as Shared['members'] };
       const names = Object.keys(shared.members);
@@ -109,6 +120,14 @@ export class RecordReader {
       return null; // Read as a whole, it is told what is wrong with it.
     }
   }
+}
+
+/** A number below {@link NEAR} from the length of a text and some characters all over it. */
+function placeOf(text: string): number {
+  let sum = text.length;
+  const step = (text.length >> 5) | 1;
+  for (let at = text.length - 1; at >= 0; at -= step) sum = (Math.imul(sum, 31) + text.charCodeAt(at)) | 0;
+  return (sum ^ (sum >>> 15)) & (NEAR - 1);
 }
 
 /** A record with the members at the beginning; one literal, since that is made fastest. */

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import { verbObjects } from '../activity/summary.ts';
 import { payloadText } from './command-texts.ts';
-import type { ShownCommandRow } from './format.ts';
+import type { CommandRow, PayloadsShown, ShownCommandRow } from './format.ts';
 import type { Shared } from './record-reader.ts';
 
 /** Refused commands, and distinct statements, that the report shows in full; the rest is counted. */
@@ -71,7 +71,7 @@ export class ReportTally {
   }
 
   /** @param shared what the leaf of the command has in common with others */
-  add(row: ShownCommandRow, shared: Shared | null): void {
+  add(row: CommandRow, payloads: PayloadsShown, shared: Shared | null): void {
     const allowed = row.decision === 'allow';
     if (allowed) this.allowed += 1;
     else this.denied += 1;
@@ -80,10 +80,13 @@ export class ReportTally {
     this.rows += row.rows ?? 0;
     if (this.first === null || row.time < this.first) this.first = row.time;
     if (this.last === null || row.time > this.last) this.last = row.time;
-    if (!allowed && this.refused.length < SHOWN) this.refused.push(row);
+    if (!allowed && this.refused.length < SHOWN) this.refused.push({ ...row, payloads });
     if (row.grant !== null) this.#grants.set(row.grant, (this.#grants.get(row.grant) ?? 0) + 1);
     const known = shared === null ? undefined : this.#places.get(shared);
-    const place = known ?? { deeds: this.#deedsOf(row), statement: allowed ? this.#statementOf(row) : null };
+    const place = known ?? {
+      deeds: this.#deedsOf(row),
+      statement: allowed ? this.#statementOf(row, payloads) : null,
+    };
     if (shared !== null && known === undefined) this.#places.set(shared, place);
     for (const deed of place.deeds) {
       if (allowed) deed.allowed += 1;
@@ -147,7 +150,7 @@ export class ReportTally {
   }
 
   /** One for each pair of verb and object. */
-  #deedsOf(row: ShownCommandRow): Deed[] {
+  #deedsOf(row: CommandRow): Deed[] {
     const principal = row.principal?.name ?? '';
     return verbObjects(row.verbs, row.objects).map(([verb, object]) => {
       const key = JSON.stringify([principal, verb, object]);
@@ -160,7 +163,7 @@ export class ReportTally {
   }
 
   /** Null where there are more kinds already than are kept. */
-  #statementOf({ fingerprint, verbs, objects, leaf, payloads }: ShownCommandRow): Statement | null {
+  #statementOf({ fingerprint, verbs, objects, leaf }: CommandRow, payloads: PayloadsShown): Statement | null {
     const name = JSON.stringify([fingerprint, verbs, objects]);
     const key = name.length > LONGEST_KEY ? hash('sha256', name) : name;
     const known = this.#statements.get(key);

@@ -6,8 +6,16 @@ import { COMMANDS_HEADER, CommandTexts } from './command-texts.ts';
 import { type Command, Commands, type Pending } from './commands.ts';
 import { ErasureClaims } from './erasures.ts';
 import type { Check } from './findings.ts';
-import { type CommandRow, FILES, type Manifest, type ShownCommandRow, type TextCounts } from './format.ts';
+import {
+  type CommandRow,
+  FILES,
+  type Manifest,
+  type PayloadsShown,
+  type ShownCommandRow,
+  type TextCounts,
+} from './format.ts';
 import type { PackageFiles, Span } from './package-files.ts';
+import { readPayloads } from './payload-texts.ts';
 import { ShownPayloads } from './payloads-shown.ts';
 import type { Populations } from './populations.ts';
 import { LineReader, TextCursor } from './readers.ts';
@@ -218,29 +226,30 @@ export class LeavesVerifier {
       if (last === undefined || at > last.at) this.lastUse.set(row.grant, { at, ...where, id: row.id });
     }
     if (!selected || this.#rows === null) return;
-    const shown = this.#equalRow(row, shared) ?? this.#comparedRow(row);
-    if (shown === null) return;
-    for (const problem of this.#payloads.check(record, shown.payloads))
+    const payloads = this.#equalRow(row, shared) ?? this.#comparedRow(row);
+    if (payloads === null) return;
+    for (const problem of this.#payloads.check(record, payloads))
       texts.problem(FILES.commands, problem, where);
     texts.looked(Object.keys(record.payloads ?? {}).length);
-    this.tally.add(shown, shared);
-    this.#expectCsv(this.#written.line(row, shown.payloads, shared), row.leaf);
+    this.tally.add(row, payloads, shared);
+    this.#expectCsv(this.#written.line(row, payloads, shared), row.leaf);
   }
 
-  /** The row with the payloads that the package shows, where its text is what it must be; null where that is not certain. */
-  #equalRow(row: CommandRow, shared: Shared | null): ShownCommandRow | null {
+  /** The payloads that the package shows of a row, where its text is what it must be; null where that is not certain. */
+  #equalRow(row: CommandRow, shared: Shared | null): PayloadsShown | null {
     const rest = this.#rows?.begins(this.#written.beginning(row, shared)) ?? null;
     if (rest === null) return null;
+    const plain = shared === null ? null : readPayloads(rest);
+    if (plain !== null) return plain;
     const payloads = parseObject(rest.slice(0, -1));
-    if (payloads !== null && rest === `${JSON.stringify(payloads)}}`)
-      return { ...row, payloads } as ShownCommandRow;
+    if (payloads !== null && rest === `${JSON.stringify(payloads)}}`) return payloads as PayloadsShown;
     const where = { leaf: row.leaf, record: row.id };
     this.#checks.activity.problem(FILES.commands, 'The row is not written as Postern writes it.', where);
-    return { ...row, payloads: payloads ?? {} } as ShownCommandRow;
+    return (payloads ?? {}) as PayloadsShown;
   }
 
-  /** The row as the package has it, after what differs in it was told; null where it is missing. */
-  #comparedRow(row: CommandRow): ShownCommandRow | null {
+  /** The payloads of the row as the package has it, after what differs in it was told; null where it is missing. */
+  #comparedRow(row: CommandRow): PayloadsShown | null {
     const { activity } = this.#checks;
     const where = { leaf: row.leaf, record: row.id };
     const expected = { key: closingLeaf(row as unknown as Row), ...where };
@@ -256,7 +265,7 @@ export class LeavesVerifier {
       if (before && activity.ok)
         activity.problem(FILES.commands, 'The row is not written as Postern writes it.', where);
     }
-    return shown;
+    return shown.payloads;
   }
 
   #expectCsv(pieces: readonly string[], leaf?: number): void {

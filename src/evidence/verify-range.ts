@@ -3,11 +3,11 @@ import type { Ref } from '../core/record.ts';
 import type { RecordIdsState } from '../ledger/record-ids.ts';
 import { decodeBundle, MAX_BUNDLE_BYTES, TileFiles } from '../ledger/tiles.ts';
 import { HASH_BYTES, prefixedLeafHash, subtreeRoot, TILE_WIDTH } from '../ledger/tree.ts';
-import { EarlierLeaves, isState } from './earlier-leaves.ts';
+import { EarlierLeaves } from './earlier-leaves.ts';
 import { Check } from './findings.ts';
 import type { Manifest, TextCounts } from './format.ts';
 import type { PackageFiles } from './package-files.ts';
-import { Populations } from './populations.ts';
+import { mayChange, Populations } from './populations.ts';
 import type { LeafRange } from './range-plan.ts';
 import type { TallyState } from './report-tally.ts';
 import { pathOf } from './tile-files.ts';
@@ -112,7 +112,7 @@ class RangeVerifier {
       csv: range.csv,
       earlier: (id) => this.#earlier.intent(id),
       onRecord: (leaf, record) => {
-        if (isState(record)) this.#own.push(leaf);
+        if (mayChange(record)) this.#own.push(leaf);
       },
     });
   }

@@ -41,4 +41,23 @@ describe('ids of records', () => {
       }),
     );
   });
+
+  test('two collections share an id exactly where one is in both, also after they were handed over', () => {
+    const near = fc.nat(40).map((n) => `0190aaaa-000${n % 3}-7000-8000-${String(n).padStart(12, '0')}`);
+    const list = fc.array(fc.oneof(near, fc.uuid(), fc.constantFrom('', 'x', 'X')), { maxLength: 30 });
+    fc.assert(
+      fc.property(list, list, (a, b) => {
+        const [first, second] = [a, b].map((texts) => {
+          const ids = new RecordIds();
+          for (const [leaf, text] of texts.entries()) ids.add(text, leaf);
+          return new RecordIds(structuredClone(ids.state()));
+        }) as [RecordIds, RecordIds];
+        const expected = a.some((text) => b.includes(text));
+        assert.equal(first.shares(second), expected);
+        assert.equal(second.shares(first), expected);
+        for (const [leaf, text] of a.entries())
+          assert.equal(first.add(text, 99), a.indexOf(text), String(leaf));
+      }),
+    );
+  });
 });

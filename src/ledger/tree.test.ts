@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { EMPTY_ROOT, leafHash, nodeHash, TILE_WIDTH, Tree } from './tree.ts';
+import { EMPTY_ROOT, leafHash, nodeHash, subtreeRoot, TILE_WIDTH, Tree } from './tree.ts';
 import vectors from './vectors.json' with { type: 'json' };
 
 const sha256 = (...parts: Uint8Array[]): Buffer => {
@@ -98,5 +98,39 @@ describe('Merkle tree', () => {
       }),
       { numRuns: 30 },
     );
+  });
+});
+
+describe('a tree grown by whole tiles', () => {
+  it('is the same as one grown by leaves: root, full tiles above and unfinished ones', () => {
+    for (const [tiles, rest] of [
+      [0, 3],
+      [1, 0],
+      [3, 7],
+      [256, 0],
+      [259, 255],
+    ] as const) {
+      const above = new Map<string, Buffer>();
+      const grown = new Map<string, Buffer>();
+      const roots: string[] = [];
+      const byLeaves = new Tree((level, n, hashes) => {
+        if (level > 0) grown.set(`${level}/${n}`, hashes);
+        else roots.push(subtreeRoot(hashes, 0, TILE_WIDTH).toString('latin1'));
+      });
+      for (let i = 0; i < tiles * TILE_WIDTH + rest; i++) byLeaves.append(leaf(i % 1000));
+      const byTiles = new Tree((level, n, hashes) => above.set(`${level}/${n}`, hashes));
+      for (const root of roots) byTiles.appendTile(root);
+      for (let i = 0; i < rest; i++) byTiles.append(leaf((tiles * TILE_WIDTH + i) % 1000));
+      assert.deepEqual(byTiles.root, byLeaves.root);
+      assert.equal(byTiles.size, byLeaves.size);
+      assert.deepEqual(above, grown);
+      for (const level of [0, 1, 2]) assert.deepEqual(byTiles.partial(level), byLeaves.partial(level));
+    }
+  });
+
+  it('takes no tile behind one that is not full', () => {
+    const tree = new Tree(() => undefined);
+    tree.append(leaf(0));
+    assert.throws(() => tree.appendTile(leaf(1)), RangeError);
   });
 });
