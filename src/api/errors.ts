@@ -69,7 +69,7 @@ function validationMessage(error: FastifyError): string {
   const first = error.validation?.[0];
   // The pattern itself says nothing to most people.
   if (first?.keyword === 'pattern' && ID_PATH.test(first.instancePath)) {
-    return `${first.instancePath.slice(1)} is not an id: write it in full, as lists and records show it.`;
+    return `What is given as ${first.instancePath.slice(1)} is not an id: write it in full, as lists and records show it.`;
   }
   const where = `${error.validationContext ?? 'input'}${first?.instancePath.replaceAll('/', '.') ?? ''}`;
   const extra = first?.params.additionalProperty ?? first?.params.allowedValues;

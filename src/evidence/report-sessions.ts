@@ -44,7 +44,7 @@ export function sessions(populations: Populations): Html {
   const all = [...populations.rows('sessions')];
   const rows = all.slice(-SHOWN).map(
     (s) =>
-      html`<tr><td class="t">${when(String(s.openedAt))}<br>${s.closedAt === null ? '' : when(String(s.closedAt))}</td><td>${refName(s.principal)}<br><span class="soft">${proofOf(populations, s.credential)}</span></td><td>${refName(s.resource)}<br><span class="soft">${upstreamOf(s)}</span></td><td><code>${String(s.source)}</code></td><td>${tag(String(s.status))} <span class="soft">${String(s.reason ?? '')}</span></td><td class="n">${s.commands === null ? '' : count(Number(s.commands))}</td><td class="n">${s.denied === null ? '' : count(Number(s.denied))}</td></tr>
+      html`<tr><td class="t">${when(String(s.openedAt))}<br>${s.closedAt === null ? '' : when(String(s.closedAt))}</td><td>${refName(s.principal)}<br><span class="soft">${proofOf(populations, s.credential)}</span></td><td>${refName(s.resource)}<br><span class="soft">${upstreamOf(s)}</span></td><td class="f"><code>${String(s.source)}</code></td><td>${tag(String(s.status))} <span class="soft">${String(s.reason ?? '')}</span></td><td class="n">${s.commands === null ? '' : count(Number(s.commands))}</td><td class="n">${s.denied === null ? '' : count(Number(s.denied))}</td></tr>
 `,
   );
   if (rows.length === 0) return html``;

@@ -24,7 +24,7 @@ table { border-collapse: collapse; width: 100%; font-size: 13px; }
 th { text-align: left; font-size: 11px; text-transform: uppercase; letter-spacing: .06em; color: var(--soft);
   border-bottom: 2px solid var(--line); padding: 6px 10px 6px 0; vertical-align: bottom; }
 td { border-bottom: 1px solid var(--line); padding: 7px 10px 7px 0; vertical-align: top; overflow-wrap: anywhere; }
-td { min-width: 6.5em; } td.n { min-width: 0; }
+td { min-width: 6.5em; } td.n { min-width: 0; } td.f { min-width: 122px; }
 .wrap + p { margin-top: 14px; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; overflow-wrap: normal; }
 td.t { white-space: nowrap; font-variant-numeric: tabular-nums; }
