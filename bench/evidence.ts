@@ -4,7 +4,7 @@
  *
  * The log has two leaves per command. One command in five has a statement of its own; the others share fifty texts and have
  * bind values of their own. Export and verification each run in a process of their own, on folders; CPU is the time that
- * process took on all its threads, its start included; verification has two.
+ * process took on all its threads, its start included; verification has one for each core, and the main one.
  */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -36,7 +36,7 @@ const { values } = parseArgs({
 interface Sample {
   readonly seconds: number;
   readonly cpu: number;
-  /** Of the main thread alone: what it would take where the other threads had a core of their own. */
+  /** Of the main thread alone. */
   readonly mainCpu: number;
   readonly peakMiB: number;
 }

@@ -59,8 +59,8 @@ class FolderFiles implements PackageFiles {
 /** Packages of fewer leaves are verified before a thread would have begun. */
 const APART_FROM = 20_000;
 
-/** More ranges than this gain little: what is done once for all of them stays. */
-const MOST_RANGES = 16;
+/** More ranges than this gain little, since what is done once for all of them stays; and each takes memory of its own. */
+const MOST_RANGES = 8;
 
 /** How a package is spread over threads. */
 export interface Spread {

@@ -267,6 +267,27 @@ describe('verification in ranges of leaves beside each other', () => {
     says(await relogged(posing), /`owner` is|populations|lastLeaf/);
   });
 
+  test('a thread that ends without an answer is an error, not a pass', async () => {
+    const host = folderHost(full, IN_ORDER);
+    const verify = (): Promise<never> => Promise.reject(new Error('A thread ended.'));
+    const broken: VerifyHost = { ...host, ranges: { count: () => 2, verify } };
+    await assert.rejects(verifyOn(broken, { vkey: bank.vkey }), /A thread ended/);
+  });
+
+  test('a signed size far beyond what is there is refused without room for it', async () => {
+    const position = { origin: '', size: 2 ** 40, root: Buffer.alloc(32) };
+    const report = await forged((dir) => {
+      const signer = loadSigner(join(bank.dataDir, 'log', 'log.key'));
+      const note = signNote(formatCheckpoint({ ...position, origin: signer.name }), signer);
+      writeFileSync(join(dir, FILES.checkpoint), note);
+      bank.sign(dir, (manifest) => ({
+        ...manifest,
+        log: { ...manifest.log, size: position.size, root: position.root.toString('base64') },
+      }));
+    });
+    says(report, /is missing/);
+  });
+
   test('on threads: a whole package, and a broken one', async () => {
     const host = folderHost(full, { from: 0, ranges: 3 });
     const progress: number[] = [];

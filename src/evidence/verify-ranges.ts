@@ -1,5 +1,5 @@
 import { bundleWidth, TileFiles } from '../ledger/tiles.ts';
-import { HASH_BYTES } from '../ledger/tree.ts';
+import { HASH_BYTES, TILE_WIDTH } from '../ledger/tree.ts';
 import { Check } from './findings.ts';
 import type { Manifest } from './format.ts';
 import { type Joined, joinRanges, treeHolds } from './join-ranges.ts';
@@ -36,7 +36,9 @@ export async function verifyInRanges(
   const { files, ranges: threads } = host;
   const { size } = tree;
   const count = threads === undefined || manifest.coverage !== 'log' ? 0 : threads.count(size);
-  const plan = count === 0 ? null : planned(files, size, count);
+  // What is allocated goes by the size that somebody signed: the files for it must be there.
+  const there = manifest.files.length >= Math.ceil(size / TILE_WIDTH);
+  const plan = count === 0 || !there ? null : planned(files, size, count);
   if (threads === undefined || plan === null) return null;
   const jobs = plan.ranges.map((range) => ({ manifest: { ...manifest, files: [] }, size, range }));
   const running = threads.verify(jobs, (leaves) => onProgress(2 * leaves));
@@ -106,6 +108,7 @@ function hashedIn(
   }
   // Who asks for a hash is told that it failed; who asks for none must not be.
   last.catch(() => undefined);
+  known.catch(() => undefined);
   for (const sum of meanwhile.values()) sum.catch(() => undefined);
   return {
     list: () => list,
@@ -113,8 +116,10 @@ function hashedIn(
     read: (path) => files.read(path),
     open: (path, span) => files.open(path, span),
     sha256: async (path) => {
-      const sum = inRange(path) ? (await known)?.get(path) : await meanwhile.get(path);
-      return sum ?? files.sha256(path);
+      if (!inRange(path)) return (await meanwhile.get(path)) ?? files.sha256(path);
+      const sums = await known;
+      // Where a range does not hold, all of it is checked again.
+      return sums === null ? '' : (sums.get(path) ?? files.sha256(path));
     },
   };
 }
