@@ -309,6 +309,66 @@ describe('masks on PostgreSQL', () => {
       await client.end();
     });
 
+    it('let nobody shift what is shown by writing a part of a value to its own column', async () => {
+      const who = await bank.identity('shifter', WIDE);
+      await mask(bank, {
+        ...{ name: 'tail', principal: 'shifter', columns: MASKED_COLUMNS },
+        transform: { kind: 'partial', keep: 4 },
+      });
+      const client = await login(who);
+      for (const sql of [
+        'update shop.customers set email = left(email, 10) returning email',
+        "update shop.customers set email = email || '' returning email",
+        "insert into shop.customers (id, name) values (1, 'n') on conflict (id) do update set email = left(customers.email, 9) returning email",
+        'merge into shop.customers c using shop.notes n on c.id = n.id when matched then update set email = reverse(c.email) returning c.email',
+      ]) {
+        await client.ask([say.query(sql)]);
+        assert.equal(codeOf(client), 'POSTERN_MASKED', sql);
+      }
+      client.heard.length = 0;
+      await client.ask([
+        say.query(
+          "begin; insert into shop.customers (id, name, email) values (1, 'n', 'new@new.example') on conflict (id) do update set email = coalesce(excluded.email, customers.email); rollback",
+        ),
+      ]);
+      assert.equal(client.error.get('M'), undefined);
+      await client.end();
+    });
+
+    it('withhold the texts of errors about names that are values', async () => {
+      const who = await bank.identity('namer', WIDE);
+      await mask(bank, {
+        ...{ name: 'named', principal: 'namer', columns: MASKED_COLUMNS, probes: 'allow' },
+        transform: { kind: 'redact' },
+      });
+      const client = await login(who);
+      const functions = [
+        'regclass',
+        'regproc',
+        'regtype',
+        'regrole',
+        'regconfig',
+        'regcollation',
+        'regnamespace',
+      ];
+      for (const sql of [
+        ...functions.map((type) => `select email::${type} from shop.customers`),
+        ...functions.map((type) => `select (meta->>'k')::${type} from shop.customers`),
+        'select current_setting(email) from shop.customers',
+        "select has_schema_privilege(email, 'usage') from shop.customers",
+        "select has_database_privilege(email, 'connect') from shop.customers",
+        "select has_column_privilege('shop.customers', email, 'select') from shop.customers",
+        'select pg_get_viewdef(email) from shop.customers',
+      ]) {
+        client.heard.length = 0;
+        await client.ask([say.query(sql)]);
+        assert.equal(leakIn(heardBytes(client)), null, sql);
+      }
+      await client.ask([say.query('select nothing from shop.customers')]);
+      assert.match(client.error.get('M') ?? '', /column "nothing" does not exist/);
+      await client.end();
+    });
+
     it('hold from the next statement on, when a rule comes or changes', async () => {
       const who = await bank.identity('watched', WIDE);
       const client = await login(who);

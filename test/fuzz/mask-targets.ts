@@ -169,7 +169,7 @@ export const MASK_TARGETS: readonly FuzzTarget[] = [
             const mask = MASKS[(type + i) % MASKS.length] ?? null;
             if (i % 3 === 0 || mask === null) return null;
             return i % 3 === 1
-              ? columnCell({ column: 's.t.c', mask }, type, binary)
+              ? columnCell({ column: 's.t.c', mask, shaped: false }, type, binary)
               : contentCell('s.t.c', CONTENT, type, binary);
           });
           rows = new RowMasker(cells, slab);

@@ -11,6 +11,8 @@ export const ATTEMPTS: readonly string[] = [
   'select c::text from shop.customers c',
   'select (c).email from shop.customers c',
   'select (c).* from shop.customers c',
+  'select made, virtually from shop.made',
+  'copy shop.made to stdout; copy (select made, virtually from shop.made) to stdout',
   'select email(c) from shop.customers c',
   'select row(c.*) from shop.customers c',
   'select row(email, 1) from shop.customers',
@@ -266,6 +268,38 @@ export const PROBES: readonly string[] = [
   'select id from shop.customers tablesample bernoulli ((select points % 100 from shop.customers where id = 1))',
   'select sum(id) over (order by id rows (select points % 5 from shop.customers where id = 1) preceding) from shop.customers',
   'select most_common_vals from pg_stats order by most_common_vals::text',
+  // EXISTS computes what may give no row or fail.
+  'select exists (select generate_series(1, ascii(email) - 121) from shop.customers where id = 1)',
+  'select exists (select email::int from shop.customers limit 1)',
+  'select exists (select email from shop.customers group by 1 offset 2)',
+  // NULL, where nothing fits, counted or given way to a value that fails.
+  "select count(substring(email from '^z')) from shop.customers",
+  "select count(substring(email, '^z')), count(substring(email similar 'z%' escape '#')) from shop.customers",
+  "select coalesce(substring(email from '^y'), (1 / (id - id))::text) from shop.customers",
+  "select coalesce(lag(name, length(replace(left(email, 1), 'z', ''))) over (), (1 / (id - id))::text) from shop.customers",
+  "select json_object_agg(substring(email from '^z'), 1) from shop.customers",
+  // A value as a format, a unit, a place, a key.
+  "select to_char(1, replace(left(email, 1), 'z', '9.9.9')) from shop.customers",
+  "select date_trunc(replace(left(email, 1), 'z', 'day'), now()) from shop.customers",
+  "select split_part('a', 'a', length(replace(left(email, 1), 'z', ''))) from shop.customers",
+  "select json_object(left(email, 1): 1, 'z': 2 with unique keys) from shop.customers",
+  'select json_build_object(variadic tags) from shop.customers',
+  "select json_array(replace(left(email, 1), 'z', '1') format json) from shop.customers",
+  "select json_array(replace(left(email, 1), 'z', repeat('x', 99)) returning varchar(50)) from shop.customers",
+  // Beside other values: sums that overflow, arrays of another shape, equal rows.
+  "select sum(v) from (select salary as v from shop.customers union all select repeat('9', 131072)::numeric - 70000) x",
+  "select avg(v) from (select salary as v from shop.customers union all select repeat('9', 131072)::numeric - 70000) x",
+  "select array[tags, '{a,b}'] from shop.customers",
+  "select '{{a,b}}'::text[] || tags from shop.customers",
+  "select array_agg(v) from (select tags as v from shop.customers union all select '{a,b}') x",
+  "select 'zoe.quill@hidden.example' intersect all select email from shop.customers",
+  "select 'zoe.quill@hidden.example' except all select email from shop.customers",
+  // A type that is called like one of PostgreSQL's own.
+  'select email::shop.text from shop.customers',
+  // How much room it took.
+  "explain (analyze, serialize) select replace(left(email, 1), 'z', repeat('x', 1000000)) from shop.customers",
+  "explain analyze with w as materialized (select id, replace(left(email, 1), 'z', repeat('x', 1000000)) from shop.customers) select id from w",
+  "insert into shop.customers (id, name, email) values (60, 'n', 'zoe.quill@hidden.example') on conflict on constraint customers_email_key do update set note = 'hit' returning id",
 ];
 
 /** What stays possible, so that the refusals are not for everything. */
@@ -279,6 +313,14 @@ export const HARMLESS: readonly (readonly [sql: string, rows: readonly (readonly
     ],
   ],
   ['select count(*), count(email) from shop.customers', [['3', '2']]],
+  [
+    'select exists (select email from shop.customers), exists (select * from shop.customers where false)',
+    [['t', 'f']],
+  ],
+  [
+    "select substring(email from 1 for 3), array[email], coalesce(lower(email), ''), to_char(salary, '9'), email::text from shop.customers where id = 1",
+    [['[masked]', '{}', '[masked]', '[masked]', '[masked]']],
+  ],
   ["select name from shop.customers where id = 1 and name like 'Z%'", [['Zoe']]],
   [
     'select id, email, upper(name) from shop.customers order by id',

@@ -20,6 +20,9 @@ insert into shop.orders values (1, 1, 'lamp', 10, 'open@order.example'), (2, 1, 
 create table shop.notes (id int primary key, body text);
 insert into shop.notes values (1, 'plain'), (2, 'mail me at found.me@hidden.example please'), (3, null);
 create table shop.dump (a text, b text);
+create domain shop.text as pg_catalog.text check (value like 'y%');
+create table shop.made (id int, email text, made text generated always as (email || '!') stored, virtually text generated always as ('!' || email) virtual);
+insert into shop.made values (1, 'part.one@hidden.example');
 create view shop.contacts as select id, email as mail, upper(email) as loud, name from shop.customers;
 create view shop.names as select id, name from shop.customers where email is not null;
 create view shop.nested as select mail as address, id from shop.contacts;
@@ -116,6 +119,7 @@ export const MASKED_COLUMNS = [
   ),
   'shop.people.email',
   'shop.guarded.email',
+  'shop.made.email',
 ];
 
 /** Everything that a scope can give in the schema: what is refused is refused by masks. */

@@ -12,6 +12,7 @@ import { ColumnUses, type Frame } from './column-uses.ts';
 import { isHarmlessCall } from './functions.ts';
 import { NODE_SPECS, type NodeSpec } from './nodes.ts';
 import { settingRule } from './settings.ts';
+import { TEXT_TYPES } from './text-types.ts';
 import {
   constantText,
   type DottedName,
@@ -87,6 +88,14 @@ export class Collector {
   }
 
   #add(verb: Verb, kind: AccessKind, schema: string | null, name: string, beside?: string): void {
+    // Each relation is a type as well, and those of pg_temp come before PostgreSQL's own.
+    if (verb === 'create' && (kind === 'relation' || kind === 'type') && TEXT_TYPES.has(name)) {
+      refuse(
+        'POSTERN_UNSUPPORTED',
+        `what is called "${name}" could be taken for PostgreSQL's own type of that name`,
+        'Choose another name.',
+      );
+    }
     const key = `${verb}\0${kind}\0${schema ?? ''}\0${name}\0${beside ?? ''}`;
     if (this.#accesses.has(key)) return;
     this.#accesses.set(key, { verb, kind, schema, name, ...(beside === undefined ? {} : { beside }) });

@@ -66,10 +66,13 @@ export class Decider {
   pathKnown = true;
   #path: SearchPath = [];
   #madeWith: RelationCatalog | null = null;
+  /** The same, with what the principal may do about it. */
+  #names: RelationCatalog | null = null;
   #grants: readonly GrantView[] = [];
   /** Those that the session's role does not have. */
   #others: readonly GrantView[] = [];
   #decided = new Map<Known, Allowed>();
+  #meanings = new Map<Known, string>();
 
   /** @param maskKey the installation's mask key */
   constructor(
@@ -111,7 +114,7 @@ export class Decider {
     const { joined } = this.#who;
     this.#grants = joined === null ? own : own.filter((grant) => joined.has(grant.id));
     this.#others = joined === null ? [] : own.filter((grant) => !joined.has(grant.id));
-    this.#decided.clear();
+    this.#forget();
   }
 
   /** Whether any mask rule may hold in this session. */
@@ -124,20 +127,44 @@ export class Decider {
     if (setting === this.#pathSetting) return;
     this.#pathSetting = setting;
     this.#madeWith = null;
+    this.#forget();
+  }
+
+  /** The search path as it is set; null while it is not known. */
+  get path(): string | null {
+    return this.pathKnown ? this.#pathSetting : null;
+  }
+
+  /** What the names in a statement mean now, for comparison; null where that depends on nothing. To be asked behind {@link decide}. */
+  meaning(known: Known): string | null {
+    if (!dependsOnPath(known)) return null;
+    let meaning = this.#meanings.get(known);
+    if (meaning === undefined) {
+      if (this.#meanings.size >= MAX_COMPILED) this.#meanings.clear();
+      meaning = JSON.stringify(touched(known.classified, this.#path, this.#names).objects);
+      this.#meanings.set(known, meaning);
+    }
+    return meaning;
+  }
+
+  #forget(): void {
     this.#decided.clear();
+    this.#meanings.clear();
   }
 
   /**
    * @param inner what EXECUTE or FETCH in it would run
    */
   decide(known: Known, inner: readonly Known[], nowMs: number): Decision {
-    const catalog = this.#catalog.current();
-    if (catalog === null) return 'names';
-    if (catalog !== this.#madeWith) {
-      this.#madeWith = catalog;
-      this.#path = effectivePath(this.#pathSetting, this.#who.upstreamUser, catalog);
-      this.#decided.clear();
+    const names = this.#catalog.current();
+    if (names === null) return 'names';
+    if (names !== this.#madeWith) {
+      this.#madeWith = names;
+      this.#names = { ...names, mayVanish: (schema, name) => this.#mayVanish(schema, name) };
+      this.#path = effectivePath(this.#pathSetting, this.#who.upstreamUser, names);
+      this.#forget();
     }
+    const catalog = this.#names ?? names;
     if (!this.pathKnown && [known, ...inner].some(dependsOnPath)) return 'path';
     if (inner.length === 0) {
       const before = this.#decided.get(known);
@@ -165,7 +192,7 @@ export class Decider {
       if (missing === null) {
         const allowed: Allowed = { effect: 'allow', grant, fragment: allowFragment(what, grant), mask };
         if (inner.length === 0) {
-          if (this.#decided.size >= MAX_COMPILED) this.#decided.clear();
+          if (this.#decided.size >= MAX_COMPILED) this.#forget();
           this.#decided.set(known, allowed);
         }
         return allowed;
@@ -193,6 +220,16 @@ export class Decider {
       position,
       ...what,
     };
+  }
+
+  /** Whether the principal may take a name away, in this session or in another one, whichever of its grants that stands under. */
+  #mayVanish(schema: string, name: string): boolean {
+    const { principal, resource } = this.#who;
+    return this.#directory.grantsOf(principal.id, resource.id).some((grant) => {
+      const scope = compile(grant.scope);
+      const moved = scope('drop', schema, name) || scope('alter', schema, name) || scope('alter', schema, '');
+      return moved && grant.status === 'active';
+    });
   }
 
   /** What the masks that hold under a grant make of a statement. */

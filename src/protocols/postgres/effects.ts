@@ -10,6 +10,10 @@ export interface StatementEffects {
   readonly inner: readonly Known[];
   /** The cursor that is fetched from, the last where there are several. */
   readonly fetched: Portal | null;
+  /** What is executed, fetched from, prepared and declared. */
+  readonly executes: readonly Prepared[];
+  readonly fetches: readonly Portal[];
+  readonly makes: readonly (Prepared | Portal)[];
   /** Notes the changes of names as pending on the answer to `expected`. */
   readonly apply: (expected: Expected) => void;
 }
@@ -27,7 +31,8 @@ export function effectsOf(
   batch: number,
 ): StatementEffects | 'wait' | { readonly unknown: NativeError } {
   const inner: Known[] = [];
-  let fetched: Portal | null = null;
+  const executes: Prepared[] = [];
+  const fetches: Portal[] = [];
   const statements: { name: string | null; value: Prepared | null }[] = [];
   const portals: { name: string | null; value: Portal | null }[] = [];
   const source = Buffer.from(text);
@@ -38,7 +43,10 @@ export function effectsOf(
     switch (effect.op) {
       case 'prepare': {
         const statement = innerOf(known, effect.inner, later++);
-        statements.push({ name: effect.name, value: { known: statement, text: source, types: [] } });
+        statements.push({
+          name: effect.name,
+          value: { known: statement, text: source, types: [], meant: new Map() },
+        });
         break;
       }
       case 'declare': {
@@ -50,6 +58,8 @@ export function effectsOf(
             text: source,
             parameters: null,
             decided: null,
+            meant: null,
+            runs: null,
             bound: null,
             shape: null,
             cursor: true,
@@ -65,6 +75,7 @@ export function effectsOf(
         if (!isPlain(found.known)) return notPlain('EXECUTE');
         if (!alone && movesNames(found.known)) return notAlone('EXECUTE');
         inner.push(found.known);
+        executes.push(found);
         break;
       }
       case 'fetch': {
@@ -75,7 +86,7 @@ export function effectsOf(
         if (!isPlain(found.known)) return notPlain('FETCH');
         if (!alone && movesNames(found.known)) return notAlone('FETCH');
         inner.push(found.known);
-        fetched = found;
+        fetches.push(found);
         break;
       }
       case 'deallocate':
@@ -109,7 +120,8 @@ export function effectsOf(
       );
     }
   };
-  return { inner, fetched, apply };
+  const makes = [...statements, ...portals].flatMap(({ value }) => (value === null ? [] : [value]));
+  return { inner, fetched: fetches.at(-1) ?? null, executes, fetches, makes, apply };
 }
 
 /** The statement in the text's `index`th PREPARE or DECLARE. */

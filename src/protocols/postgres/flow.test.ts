@@ -10,7 +10,7 @@ function prepared(sql: string): Prepared {
   const text = Buffer.from(sql);
   const known = catalogue.get(text);
   if (known instanceof Promise) throw new Error('a small text takes no time');
-  return { known, text, types: [] };
+  return { known, text, types: [], meant: new Map() };
 }
 
 function flow(): Flow {
@@ -68,6 +68,8 @@ describe('the flow of a session', () => {
         text: A.text,
         parameters: null,
         decided: null,
+        meant: null,
+        runs: null,
         bound: null,
         shape: null,
         cursor: false,

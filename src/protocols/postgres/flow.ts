@@ -15,6 +15,8 @@ export interface Prepared {
   readonly text: Buffer;
   /** Parameter type OIDs that the client gave; 0 where it left them open. */
   readonly types: readonly number[];
+  /** What its names meant when they were resolved first, by search path: the server keeps to that while the path is the same. */
+  readonly meant: Map<string, string>;
 }
 
 /** What the client named with Bind or DECLARE. */
@@ -24,12 +26,22 @@ export interface Portal {
   readonly parameters: Buffer | null;
   /** What was decided when its names were resolved, where they depend on the search path: `Allowed.fragment`. */
   decided: string | null;
+  /** What its names meant then, where they depend on the search path. */
+  meant: string | null;
+  /** Of EXECUTE and FETCH: what it was bound to, which settled its columns. */
+  runs: Runs | null;
   /** What was recorded when it was bound, until its first Execute takes it over. */
   bound: Bound | null;
-  /** Its columns, once the server has described them; `asked` while that is on its way. */
-  shape: Shape | 'asked' | null;
+  /** Its columns, once the server has described them; while that is on its way, the batch in which it was asked. */
+  shape: Shape | number | null;
   /** An SQL cursor: may outlive its transaction. */
   readonly cursor: boolean;
+}
+
+/** What EXECUTE or FETCH ran when it was bound, and with which search path. */
+export interface Runs {
+  readonly inner: readonly Known[];
+  readonly path: string | null;
 }
 
 /** A command that was recorded before its Bind was forwarded: the server may evaluate functions while it plans. */

@@ -1,8 +1,9 @@
 /** What an expression of a parse tree reads, and what for. */
 import { isHarmlessFunction } from './functions.ts';
 import type { Expression, Query, Reference, Use } from './lineage.ts';
-import { TOTAL_FUNCTIONS } from './lineage-functions.ts';
-import { isTree, type Tree } from './tree.ts';
+import { argumentUse } from './lineage-functions.ts';
+import { TEXT_TYPES } from './text-types.ts';
+import { isTree, list, type Tree } from './tree.ts';
 
 type ReadQuery = (select: Tree) => Query;
 
@@ -14,21 +15,11 @@ export function expression(value: unknown, readQuery: ReadQuery, use: Use = 'car
   return { references: walk.references, queries: walk.queries };
 }
 
-/** Casts that no value can fail. */
-const TOTAL_CASTS: ReadonlySet<string> = new Set(['text', 'varchar', 'bpchar']);
-
 /** Nodes that pass on what is in them and cannot fail on its account. */
 const CARRIERS: ReadonlySet<string> = new Set([
-  'A_ArrayExpr',
   'CoalesceExpr',
   'CollateClause',
-  'JsonArrayConstructor',
-  'JsonArrayQueryConstructor',
-  'JsonKeyValue',
-  'JsonObjectConstructor',
-  'JsonValueExpr',
   'List',
-  'NamedArgExpr',
   'NullTest',
   'ResTarget',
   'RowExpr',
@@ -79,15 +70,36 @@ class Walk {
       case 'TypeCast': {
         const typeName = isTree(body.typeName) ? names(body.typeName.names) : [];
         const plain = isTree(body.typeName) && body.typeName.arrayBounds === undefined;
-        const total = plain && TOTAL_CASTS.has(typeName.at(-1) ?? '');
+        // One of another schema may be a domain, which checks the value.
+        const own = typeName.length === 1 || (typeName.length === 2 && typeName[0] === 'pg_catalog');
+        const total = plain && own && TEXT_TYPES.has(typeName.at(-1) ?? '');
         this.visit(body.arg, total ? use : stronger(use, 'probed'));
         return;
       }
       case 'A_Expr': {
         const joins = body.kind === 'AEXPR_OP' && names(body.name).join('.') === '||';
-        const inner = joins ? use : stronger(use, 'probed');
+        const inner = stronger(use, joins ? 'joined' : 'probed');
         this.visit(body.lexpr, inner);
         this.visit(body.rexpr, inner);
+        return;
+      }
+      case 'A_ArrayExpr':
+        this.visit(body, stronger(use, 'joined'));
+        return;
+      case 'JsonObjectConstructor':
+      case 'JsonArrayConstructor':
+      case 'JsonArrayQueryConstructor':
+        // UNIQUE KEYS and the type in RETURNING check what they are given.
+        this.visit(body, body.unique === true || returnsType(body.output) ? stronger(use, 'probed') : use);
+        return;
+      case 'JsonKeyValue':
+        // No key may be NULL.
+        this.visit(body.key, stronger(use, 'probed'));
+        this.visit(body.value, use);
+        return;
+      case 'JsonValueExpr': {
+        const format = isTree(body.format) ? body.format.format_type : 'JS_FORMAT_DEFAULT';
+        this.visit(body, format === 'JS_FORMAT_DEFAULT' ? use : stronger(use, 'probed'));
         return;
       }
       case 'CaseExpr':
@@ -105,14 +117,10 @@ class Walk {
     }
   }
 
-  /** What is in the rows of EXISTS does not matter; what decides about them does. */
+  /** What the rows of EXISTS hold does not matter; how many there are does, and whether computing them fails. */
   #exists(subselect: unknown): void {
-    if (!isTree(subselect) || !isTree(subselect.SelectStmt)) {
-      this.visit(subselect, 'probed');
-      return;
-    }
-    const query = this.#readQuery(subselect.SelectStmt);
-    this.queries.push({ query: query.arms.length > 0 ? query : { ...query, outputs: [] }, use: 'probed' });
+    const inner = { RangeSubselect: { subquery: subselect } };
+    this.queries.push({ query: this.#readQuery({ fromClause: [inner] }), use: 'probed' });
   }
 
   #when(value: unknown, use: Use): void {
@@ -135,19 +143,17 @@ class Walk {
     const name = parts.at(-1) ?? '';
     const builtIn = parts.length === 1 || (parts.length === 2 && parts[0] === 'pg_catalog');
     const known = builtIn && isHarmlessFunction(name) && !KEEPERS.test(name);
-    const total = known && TOTAL_FUNCTIONS.has(name);
-    // How many values are not null is no value.
-    const counts = total && name === 'count' && body.agg_distinct !== true;
-    const inner = total ? use : stronger(use, known ? 'probed' : 'handed');
     const compares = stronger(use, 'probed');
-    if (counts) {
-      const before = this.references.length;
-      this.visit(body.args, use);
-      const plain = this.references.slice(before).filter((each) => each.use !== 'carried');
-      this.references.splice(before, this.references.length, ...plain);
-    } else {
-      this.visit(body.args, body.agg_distinct === true ? compares : inner);
-    }
+    list(body.args).forEach((argument, index) => {
+      // How many values of a column are not null is no value; what is computed may be NULL because of what it is computed from.
+      if (known && name === 'count' && body.agg_distinct !== true) {
+        if (!isColumn(argument)) this.visit(argument, compares);
+        else if (use !== 'carried') this.visit(argument, use);
+        return;
+      }
+      const own = body.agg_distinct === true || body.func_variadic === true ? 'probed' : undefined;
+      this.visit(argument, stronger(use, known ? (own ?? argumentUse(name, body.args, index)) : 'handed'));
+    });
     this.visit(body.agg_order, compares);
     this.visit(body.agg_filter, compares);
     this.visit(body.over, compares);
@@ -168,7 +174,23 @@ const WRAPPERS: ReadonlySet<string> = new Set([
 /** Harmless in themselves, but what they are given shows elsewhere. */
 const KEEPERS = /^(set_config|setseed|pg_advisory_|pg_sleep|pg_try_advisory_)/;
 
-const ORDER: readonly Use[] = ['carried', 'probed', 'handed'];
+/** A JSON constructor with RETURNING. */
+function returnsType(output: unknown): boolean {
+  return isTree(output) && isTree(output.typeName);
+}
+
+function isColumn(value: unknown): boolean {
+  return isTree(value) && isTree(value.ColumnRef);
+}
+
+/** Whether a value is that of a column, or the first of several columns and constants that is not null. */
+export function isAsItIs(value: unknown): boolean {
+  if (!isTree(value)) return false;
+  if (isTree(value.ColumnRef) || isTree(value.A_Const) || isTree(value.ParamRef)) return true;
+  return isTree(value.CoalesceExpr) && list(value.CoalesceExpr.args).every(isAsItIs);
+}
+
+const ORDER: readonly Use[] = ['carried', 'joined', 'probed', 'handed'];
 
 function stronger(a: Use, b: Use): Use {
   return ORDER.indexOf(a) > ORDER.indexOf(b) ? a : b;

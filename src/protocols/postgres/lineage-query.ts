@@ -1,6 +1,6 @@
 /** From a query's parse tree to what flows where in it. */
 import type { Expression, Output, Query, RelationName, Source, Write } from './lineage.ts';
-import { expression } from './lineage-expression.ts';
+import { expression, isAsItIs } from './lineage-expression.ts';
 import { isTree, list, type Tree } from './tree.ts';
 
 const NOTHING: Query = {
@@ -72,11 +72,11 @@ function select(body: Tree): Query {
         distinct.filter((item) => isTree(item) && Object.keys(item).length > 0),
       ),
     ],
-    // Without ON, DISTINCT is a list of one empty node. Rows of a set operation are compared unless ALL is said.
+    // Without ON, DISTINCT is a list of one empty node. Rows of a set operation are compared, but for UNION ALL.
     compares:
       numbered ||
       distinct.some((item) => isTree(item) && Object.keys(item).length === 0) ||
-      (arms.length > 0 && body.all !== true),
+      (arms.length > 0 && (body.all !== true || body.op !== 'SETOP_UNION')),
   };
 }
 
@@ -239,7 +239,7 @@ function assignments(targets: unknown): Write[] {
     const value = expression([body.val, body.indirection], select);
     if (value === null) return [];
     const column = typeof body.name === 'string' && body.indirection === undefined ? body.name : null;
-    return [{ column, value }];
+    return [{ column, value, asItIs: isAsItIs(body.val) }];
   });
 }
 
@@ -251,7 +251,13 @@ function insert(body: Tree): Query {
     ...NOTHING,
     ...common,
     sources: own,
-    decides: decides(arbiters(infer.indexElems), infer.whereClause, conflict.whereClause),
+    decides: decides(
+      arbiters(infer.indexElems),
+      // Which columns a constraint is about is not known.
+      typeof infer.conname === 'string' ? { ColumnRef: { fields: [{ A_Star: {} }] } } : undefined,
+      infer.whereClause,
+      conflict.whereClause,
+    ),
     writes: assignments(conflict.targetList),
     inserts: readQuery(body.selectStmt),
   };
@@ -299,7 +305,7 @@ function merge(body: Tree): Query {
   const inserted = clauses.flatMap((clause) =>
     list(clause.values).flatMap((item): Write[] => {
       const value = expression(item, select);
-      return value === null ? [] : [{ column: null, value }];
+      return value === null ? [] : [{ column: null, value, asItIs: false }];
     }),
   );
   return {

@@ -73,7 +73,11 @@ function explain(body: Tree): Lineage {
   if (creates !== null) return inner('stored', creates.query);
   // EXPLAIN ANALYZE of SELECT INTO creates its table as well.
   const into = isTree(query.SelectStmt) && isTree(query.SelectStmt.intoClause);
-  return inner(into ? 'stored' : 'plan', query);
+  return { ...inner(into ? 'stored' : 'plan', query), measured: list(body.options).some(isAnalyze) };
+}
+
+function isAnalyze(option: unknown): boolean {
+  return isTree(option) && isTree(option.DefElem) && option.DefElem.defname === 'analyze';
 }
 
 function copy(body: Tree): Lineage {
@@ -83,9 +87,9 @@ function copy(body: Tree): Lineage {
   );
   const query = isTree(body.query) ? readQuery(body.query) : tableQuery(relationName(body.relation), columns);
   return {
+    ...NO_LINEAGE,
     to: 'copy',
     query,
-    runs: false,
     copy: copyFormat(body.options),
     wholeTable: !isTree(body.query) && columns.length === 0,
   };

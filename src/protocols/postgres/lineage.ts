@@ -7,6 +7,8 @@
 export type Use =
   /** It is part of the result and nothing depends on it. */
   | 'carried'
+  /** It is put beside other values of its type, which fails for an array of another shape, and for nothing else. */
+  | 'joined'
   /** It decides something (a comparison, a condition), or may fail or multiply rows depending on what it is. */
   | 'probed'
   /** It goes into a function that may keep it or hand it on. */
@@ -72,6 +74,8 @@ export interface Write {
   /** Null where it is not known which. */
   readonly column: string | null;
   readonly value: Expression;
+  /** It is a column as it is, or the first of several that is not null. */
+  readonly asItIs: boolean;
 }
 
 export interface Query {
@@ -106,6 +110,8 @@ export interface Lineage {
   /** Where its rows go. `plan`: to EXPLAIN. `later`: to nobody yet (PREPARE, DECLARE). `define`: it is no query. */
   readonly to: 'client' | 'copy' | 'stored' | 'plan' | 'later' | 'nobody' | 'define';
   readonly query: Query | null;
+  /** EXPLAIN says how much room was taken, which tells of computed values. */
+  readonly measured: boolean;
   /** It runs what EXECUTE or FETCH in it names. */
   readonly runs: boolean;
   /** Of COPY ... TO; null where its options cannot be followed. */
@@ -117,6 +123,7 @@ export interface Lineage {
 export const NO_LINEAGE: Lineage = {
   to: 'nobody',
   query: null,
+  measured: false,
   runs: false,
   copy: null,
   wholeTable: false,

@@ -33,6 +33,8 @@ export class MaskBinder {
   readonly probed = new Set<Masked>();
   /** Masked columns whose values go into a function that may keep them. */
   readonly handed = new Set<Masked>();
+  /** Masked columns from which something is computed. */
+  readonly computed = new Set<Masked>();
   /** Masked columns whose values would be stored somewhere else. */
   readonly stored = new Set<Masked>();
   /** Some relation in it has a masked column, or is not known. */
@@ -61,6 +63,16 @@ export class MaskBinder {
     const left = this.#masks.generated(relation);
     const columns = bound.columns.filter(({ name }) => name === null || !left.has(name));
     return { ...bound, columns };
+  }
+
+  /** Values of these columns go into functions that are not known. */
+  hand(columns: Iterable<Masked>): void {
+    for (const masked of columns) this.handed.add(masked);
+  }
+
+  /** Something is told that depends on values of these columns. */
+  probe(columns: Iterable<Masked>): void {
+    for (const masked of columns) this.probed.add(masked);
   }
 
   /** The values of its outputs are stored. */
@@ -213,6 +225,7 @@ export class MaskBinder {
         columns.push(column(null, taint));
         continue;
       }
+      if (output.path === null) for (const masked of taint) this.computed.add(masked);
       const own = output.path === null ? undefined : this.#plainColumn(output.path, scope);
       columns.push({
         name: output.name,
@@ -259,9 +272,9 @@ export class MaskBinder {
   #writes(query: Query, scope: Scope): void {
     const { target } = query;
     const own = target === null ? [] : (scope.items[0]?.bound.columns ?? []);
-    for (const { column: name, value } of query.writes) {
-      // A masked column may be written to itself, where it is masked again.
-      const itself = name === null ? undefined : own.find((each) => each.name === name)?.plain;
+    for (const { column: name, value, asItIs } of query.writes) {
+      // A masked column may be written to itself, where it is masked again: but as it is, since of a part of it another part would be shown.
+      const itself = name === null || !asItIs ? undefined : own.find((each) => each.name === name)?.plain;
       for (const masked of this.#expression(value, scope)) if (masked !== itself) this.stored.add(masked);
     }
     if (query.inserts !== null) this.store(this.#query(query.inserts, { ...scope, items: [] }));
@@ -285,8 +298,8 @@ export class MaskBinder {
 
   #use(taint: Taint, use: Use): void {
     if (use === 'carried') return;
-    const into = use === 'probed' ? this.probed : this.handed;
-    for (const masked of taint) into.add(masked);
+    const into = use === 'handed' ? this.handed : this.probed;
+    for (const masked of taint) if (use !== 'joined' || masked.shaped) into.add(masked);
   }
 
   #reference(path: readonly string[], scope: Scope): { readonly taint: Taint; readonly handed: boolean } {

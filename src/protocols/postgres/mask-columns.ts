@@ -4,6 +4,7 @@ import { MaskKey } from '../../masking/key.ts';
 import type { CompiledMask, MaskPlan } from '../../masking/rules.ts';
 import { type Relation, SYSTEM_COLUMNS } from './columns.ts';
 import type { Origins } from './mask-origins.ts';
+import { maskType } from './mask-types.ts';
 import type { RelationCatalog } from './names.ts';
 
 /** A masked column. One object for each: they are compared by identity. */
@@ -11,6 +12,8 @@ export interface Masked {
   /** `schema.table.column` */
   readonly column: string;
   readonly mask: CompiledMask;
+  /** Its values may be arrays, of which not all go together. */
+  readonly shaped: boolean;
 }
 
 /** The masked columns of one relation. */
@@ -58,7 +61,7 @@ export class ColumnMasks {
     const rule = { id: '', name: 'unseen', revision: 0 };
     const probes: Probes = 'deny';
     this.unseen = {
-      column: '?',
+      ...{ column: '?', shaped: true },
       mask: { rule, transform: { kind: 'redact' }, probes, domain: 'column', key: new MaskKey(key) },
     };
   }
@@ -72,21 +75,11 @@ export class ColumnMasks {
     this.#inProgress.add(relation.oid);
     const byNumber = new Map<number, Masked>();
     const byName = new Map<string, Masked>();
-    for (const { number, name } of relation.columns) {
-      const masked = this.#column(relation, number, name);
+    for (const { number, name, type } of relation.columns) {
+      const masked = this.#column(relation, number, name, type);
       if (masked === null) continue;
       byNumber.set(number, masked);
       byName.set(name, masked);
-    }
-    const [first] = byNumber.values();
-    if (first !== undefined) {
-      // What a generated column is computed from is in its own definition: any of the masked ones perhaps.
-      for (const name of this.generated(relation)) {
-        const number = relation.column(name)?.number;
-        if (number === undefined || byNumber.has(number)) continue;
-        byNumber.set(number, this.whole(first));
-        byName.set(name, this.whole(first));
-      }
     }
     const all = byName.size === 0 ? NO_MASKS : new Set(byName.values());
     const touches = all.size > 0 || this.#used(relation).touches;
@@ -98,15 +91,15 @@ export class ColumnMasks {
 
   /** Names of the columns that COPY of the table leaves out. */
   generated(relation: Relation): ReadonlySet<string> {
-    const numbers = this.#origins.generated(relation.oid);
-    return new Set(relation.columns.filter(({ number }) => numbers.includes(number)).map(({ name }) => name));
+    const made = this.#origins.generated(relation.oid);
+    return new Set(relation.columns.filter(({ number }) => made.has(number)).map(({ name }) => name));
   }
 
-  /** A column of a relation that the catalogue does not know. */
-  named(schema: string, table: string, column: string): Masked | null {
+  /** A column of a relation that the catalogue may not know. @param type OID, 0 where it is not known */
+  named(schema: string, table: string, column: string, type = 0): Masked | null {
     if (SYSTEM_COLUMNS.has(column)) return null;
     const mask = this.plan.forColumn(schema, table, column);
-    return mask === null ? null : this.#make(`${schema}.${table}.${column}`, mask);
+    return mask === null ? null : this.#make(`${schema}.${table}.${column}`, mask, type);
   }
 
   /** The same column, of which nothing may be shown. */
@@ -115,25 +108,31 @@ export class ColumnMasks {
     if (transform.kind === 'redact' || transform.kind === 'null') return masked;
     let whole = this.#whole.get(masked);
     if (whole === undefined) {
-      whole = { column: masked.column, mask: { ...masked.mask, transform: { kind: 'redact' } } };
+      whole = { ...masked, mask: { ...masked.mask, transform: { kind: 'redact' } } };
       this.#whole.set(masked, whole);
     }
     return whole;
   }
 
-  #column(relation: Relation, number: number, name: string): Masked | null {
+  #column(relation: Relation, number: number, name: string, type: number): Masked | null {
     const { schema, name: table, oid, kind } = relation;
     if (schema === 'pg_catalog') {
       return STATISTICS.has(table) && !STATISTICS_OPEN.test(name) ? this.unseen : null;
     }
-    let masked = this.named(schema, table, name);
+    let masked = this.named(schema, table, name, type);
     if (kind === 'v' || kind === 'm') return this.#stricter(masked, this.#viewColumn(relation, number));
     // A row of the parent may be one of the child, and one of the child is one of the parent.
     for (const relative of this.#origins.relatives(oid)) {
       const other = this.#catalog.relationByOid(relative);
       if (other?.column(name) !== undefined) {
-        masked = this.#stricter(masked, this.named(other.schema, other.name, name));
+        masked = this.#stricter(masked, this.named(other.schema, other.name, name, type));
       }
+    }
+    // What is generated from a masked column tells of it.
+    for (const source of this.#origins.generated(oid).get(number) ?? []) {
+      const from = relation.columns.find((each) => each.number === source);
+      const read = from === undefined ? this.unseen : this.#column(relation, source, from.name, from.type);
+      if (read !== null) masked = this.#stricter(masked, this.whole(read));
     }
     return masked;
   }
@@ -188,10 +187,11 @@ export class ColumnMasks {
     return { byNumber, byName, all: new Set([this.unseen]), touches: true };
   }
 
-  #make(column: string, mask: CompiledMask): Masked {
+  #make(column: string, mask: CompiledMask, type: number): Masked {
     const known = this.#named.get(column);
     if (known !== undefined) return known;
-    const made = { column, mask };
+    const { name } = maskType(type);
+    const made = { column, mask, shaped: name === '' || name.startsWith('_') };
     this.#named.set(column, made);
     return made;
   }
@@ -204,7 +204,7 @@ export class ColumnMasks {
     if (chosen.mask.probes === other.mask.probes || chosen.mask.probes === 'deny') return chosen;
     let closed = this.#closed.get(chosen);
     if (closed === undefined) {
-      closed = { column: chosen.column, mask: { ...chosen.mask, probes: 'deny' } };
+      closed = { ...chosen, mask: { ...chosen.mask, probes: 'deny' } };
       this.#closed.set(chosen, closed);
     }
     return closed;

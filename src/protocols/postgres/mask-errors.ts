@@ -9,7 +9,8 @@ import { cstring, errorFields, message } from './wire.ts';
 
 /**
  * Classes of SQLSTATE in whose texts PostgreSQL puts names and numbers of the statement, but no values of a table. Among integrity
- * violations (23) the text names the constraint; the values are in its detail.
+ * violations (23) the text names the constraint; the values are in its detail. Not among them: those of names that are not there
+ * (0A, 34, 3D, 3F, 42), which a cast to `regclass` and functions that take a name say of values.
  *
  * @see https://www.postgresql.org/docs/18/errcodes-appendix.html
  */
@@ -19,23 +20,32 @@ const NAMES_ONLY: ReadonlySet<string> = new Set([
   '02',
   '03',
   '08',
-  '0A',
   '23',
   '25',
   '26',
   '28',
   '2D',
-  '34',
   '3B',
-  '3D',
-  '3F',
   '40',
-  '42',
   '53',
   '54',
   '55',
   '57',
   '58',
+]);
+
+/** The classes of names: while a statement is read, the error says where in its text; once it runs it does not. */
+const NAMES_IN_TEXT: ReadonlySet<string> = new Set(['0A', '3F', '42']);
+
+/** Of these classes, what no function says of a value: privileges, duplicates, generated columns, arbiters. */
+const OF_STATEMENTS: ReadonlySet<string> = new Set([
+  '42501',
+  '42701',
+  '42710',
+  '42P07',
+  '42P10',
+  '42P16',
+  '428C9',
 ]);
 
 /** Fields that may hold text with values: message, detail, hint, internal query, context. */
@@ -59,7 +69,10 @@ export function maskMessage(
   const fields = errorFields(buffer, start, end);
   // Code that runs inside the server may say anything under any code: RAISE, and errors of what it executes.
   const inside = fields.has('W') || fields.has('q') || fields.get('R') === 'exec_stmt_raise';
-  const namesOnly = NAMES_ONLY.has((fields.get('C') ?? '').slice(0, 2)) && !inside;
+  const state = fields.get('C') ?? '';
+  const group = state.slice(0, 2);
+  const ofText = OF_STATEMENTS.has(state) || (NAMES_IN_TEXT.has(group) && fields.has('P'));
+  const namesOnly = (NAMES_ONLY.has(group) || ofText) && !inside;
   let changed = false;
   const parts: Buffer[] = [];
   for (const [code, value] of fields) {

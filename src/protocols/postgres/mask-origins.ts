@@ -18,12 +18,12 @@ export interface Origins {
   view(oid: number): ViewOrigin | undefined;
   /** OIDs of all parents and all children of a table, at any distance; not those of its siblings. */
   relatives(oid: number): readonly number[];
-  /** Numbers of its generated columns, which COPY of a table leaves out. */
-  generated(oid: number): readonly number[];
+  /** Its generated columns, which COPY of a table leaves out, by number: the numbers of the columns that each is generated from. */
+  generated(oid: number): ReadonlyMap<number, readonly number[]>;
 }
 
 /**
- * Rows: `v`, OID of the view, relations, entries; `i`, OID of the child, OID of the parent; `g`, OID of the table, number of a generated column. The stored form of a view's query names the
+ * Rows: `v`, OID of the view, relations, entries; `i`, OID of the child, OID of the parent; `g`, OID of the table, number of a generated column, those that it is generated from. The stored form of a view's query names the
  * origin of each column that is one; reading it takes no lock, unlike `pg_get_viewdef`.
  */
 export const ORIGINS_QUERY = `
@@ -41,15 +41,25 @@ select 'v', r.ev_class::pg_catalog.text,
 union all
 select 'i', i.inhrelid::pg_catalog.text, i.inhparent::pg_catalog.text, null from pg_catalog.pg_inherits i
 union all
-select 'g', a.attrelid::pg_catalog.text, a.attnum::pg_catalog.text, null from pg_catalog.pg_attribute a
+select 'g', a.attrelid::pg_catalog.text, a.attnum::pg_catalog.text,
+    (select pg_catalog.json_agg(distinct d.refobjsubid)::pg_catalog.text from pg_catalog.pg_depend d
+      where d.refclassid operator(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass and d.refobjid operator(pg_catalog.=) a.attrelid
+        and d.refobjsubid operator(pg_catalog.>) 0 and d.refobjsubid operator(pg_catalog.<>) a.attnum
+        and (d.classid operator(pg_catalog.=) 'pg_catalog.pg_attrdef'::pg_catalog.regclass and d.objid operator(pg_catalog.=) f.oid
+          or d.classid operator(pg_catalog.=) d.refclassid and d.objid operator(pg_catalog.=) a.attrelid
+            and d.objsubid operator(pg_catalog.=) a.attnum))
+  from pg_catalog.pg_attribute a
+  join pg_catalog.pg_attrdef f on f.adrelid operator(pg_catalog.=) a.attrelid and f.adnum operator(pg_catalog.=) a.attnum
   where a.attnum operator(pg_catalog.>) 0 and not a.attisdropped and a.attgenerated operator(pg_catalog.<>) ''`;
+
+const NONE: ReadonlyMap<number, readonly number[]> = new Map();
 
 /** Builds the origins from the rows of `ORIGINS_QUERY`. */
 export function originsFrom(rows: Iterable<readonly (string | null)[]>): Origins {
   const views = new Map<number, ViewOrigin>();
   const parents = new Map<number, number[]>();
   const children = new Map<number, number[]>();
-  const generated = new Map<number, number[]>();
+  const generated = new Map<number, Map<number, readonly number[]>>();
   for (const [kind, oid, first, second] of rows) {
     if (kind === 'v') {
       const uses = JSON.parse(first ?? '[]') as number[];
@@ -58,7 +68,8 @@ export function originsFrom(rows: Iterable<readonly (string | null)[]>): Origins
       );
       views.set(Number(oid), { uses, entries });
     } else if (kind === 'g') {
-      push(generated, Number(oid), Number(first));
+      const made = generated.get(Number(oid)) ?? new Map<number, readonly number[]>();
+      generated.set(Number(oid), made.set(Number(first), JSON.parse(second ?? '[]') as number[]));
     } else {
       push(parents, Number(oid), Number(first));
       push(children, Number(first), Number(oid));
@@ -67,7 +78,7 @@ export function originsFrom(rows: Iterable<readonly (string | null)[]>): Origins
   return {
     view: (oid) => views.get(oid),
     relatives: (oid) => [...reach(parents, oid), ...reach(children, oid)],
-    generated: (oid) => generated.get(oid) ?? [],
+    generated: (oid) => generated.get(oid) ?? NONE,
   };
 }
 

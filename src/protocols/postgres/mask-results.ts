@@ -20,6 +20,12 @@ export class MaskedResult {
   /** The rows of the present statement are described, and none of them needs a mask. */
   untouched = false;
   copy: CopyMasker | null = null;
+  /** The rows are surely of the columns that are described. */
+  readonly settled: boolean;
+
+  constructor(settled = true) {
+    this.settled = settled;
+  }
 
   /** The present statement has ended. */
   next(): MaskedResult {
@@ -46,7 +52,7 @@ export class ResultMasker {
     const { mask, masked, running } = head;
     const result = mask?.results[masked?.statement ?? 0];
     if (mask === null || masked === null || result === undefined) throw undescribed();
-    const cells = cellsOf(mask, result, shape);
+    const cells = cellsOf(mask, result, shape, masked.settled);
     masked.untouched = cells.every((cell) => cell === null);
     masked.rows = masked.untouched ? null : new RowMasker(cells, this.#slab);
     keep(running, cells);
@@ -58,7 +64,7 @@ export class ResultMasker {
     if (masked === null) throw undescribed();
     if (masked.rows === null && !masked.untouched) {
       const shape = head.shaped?.shape ?? null;
-      if (shape === null || shape === 'asked') throw undescribed();
+      if (shape === null || typeof shape === 'number') throw undescribed();
       this.described(head, shape);
     }
     if (masked.rows === null) return { buffer: reader.buffer, start: reader.start, end: reader.end };

@@ -9,7 +9,7 @@ import { ColumnMasks, type Masked } from './mask-columns.ts';
 import type { Origins } from './mask-origins.ts';
 import type { Shape } from './mask-rows.ts';
 import type { Bound } from './mask-scope.ts';
-import { type RelationCatalog, resolve, type SearchPath } from './names.ts';
+import { alternatives, type RelationCatalog, resolve, type SearchPath } from './names.ts';
 import type { Known } from './statements.ts';
 
 /** What happens to the rows of one statement of a text. */
@@ -95,9 +95,12 @@ export class SessionMasks {
     let touched = false;
     let next = 0;
     try {
+      const several = severalMeanings([known, ...inner], masks, path, catalog);
+      if (several !== null) return several;
+      const shadowed = shadows([known, ...inner], path, catalog);
       for (const lineage of known.lineage) {
         const runs = lineage.runs ? (inner[next++]?.lineage[0] ?? null) : lineage;
-        const result = this.#statement(masks, lineage, runs, path, catalog);
+        const result = this.#statement(masks, lineage, runs, path, catalog, shadowed);
         if ('reason' in result) return result;
         touched ||= result.touched;
         results.push(result.mask);
@@ -137,6 +140,7 @@ export class SessionMasks {
     runs: Lineage | null,
     path: SearchPath,
     catalog: RelationCatalog,
+    shadowed: boolean,
   ): { readonly mask: ResultMask; readonly touched: boolean } | MaskRefusal {
     if (runs === null || (lineage.runs && runs.query === null)) {
       // What EXECUTE names is not known yet; when it runs it is, and examined again.
@@ -147,6 +151,8 @@ export class SessionMasks {
     const binder = new MaskBinder(masks, path, catalog);
     const bound = binder.bind(runs.query);
     if (lineage.to === 'stored') binder.store(bound);
+    if (shadowed) binder.hand([...binder.computed, ...binder.probed]);
+    if (lineage.measured) binder.probe(binder.computed);
     const refusal = refusalOf(binder);
     if (refusal !== null) return refusal;
     const { touched } = binder;
@@ -169,6 +175,40 @@ export class SessionMasks {
         return { mask: NONE, touched };
     }
   }
+}
+
+/**
+ * Whether a name without a schema may mean another function, operator or type than PostgreSQL's own, so that it is not known what becomes of
+ * a value in it.
+ */
+function shadows(all: readonly Known[], path: SearchPath, catalog: RelationCatalog): boolean {
+  if (path.indexOf('pg_catalog') > 0) return true;
+  const others = (name: string): boolean =>
+    catalog.functionSchemas(name).some((schema) => schema !== 'pg_catalog' && path.includes(schema));
+  return all.some(({ classified }) => classified.calls.some(others));
+}
+
+/** A name that may come to mean another relation, which has masked columns. */
+function severalMeanings(
+  all: readonly Known[],
+  masks: ColumnMasks,
+  path: SearchPath,
+  catalog: RelationCatalog,
+): MaskRefusal | null {
+  if (!masks.plan.columns) return null;
+  for (const access of all.flatMap(({ classified }) => classified.accesses)) {
+    const found = resolve(access, path, catalog);
+    if (found === 'unsure') continue;
+    for (const { schema, name } of alternatives(access, found, path, catalog)) {
+      const other = catalog.relation(schema ?? '', name);
+      if (other === undefined || !masks.of(other).touches) continue;
+      return {
+        reason: `${name} may mean ${schema}.${name}, which has masked columns`,
+        hint: 'Write the name with its schema.',
+      };
+    }
+  }
+  return null;
 }
 
 /** What COPY sends says neither whose columns nor which types they are, so all of that must be known beforehand. */
@@ -272,17 +312,22 @@ function runsOtherCode({ accesses }: Classified): boolean {
   );
 }
 
-/** What happens to each column of a result that the server has described. */
-export function cellsOf(mask: StatementMask, { bound }: ResultMask, shape: Shape): (CellMask | null)[] {
+/** What happens to each column of a result that the server has described. @param settled the rows are surely of these columns */
+export function cellsOf(
+  mask: StatementMask,
+  { bound }: ResultMask,
+  shape: Shape,
+  settled: boolean,
+): (CellMask | null)[] {
   const { masks, catalog } = mask;
   const known = bound ?? CLEAN;
   const aligned = known.exact && known.columns.length === shape.length;
   const [any] = known.all;
   return shape.map(({ name, table, number, type, binary }, i) => {
-    if (table === 0) {
+    if (table === 0 || !settled) {
       const [first] = aligned ? (known.columns[i]?.taint ?? []) : any === undefined ? [] : [any];
       if (first !== undefined) return columnCell(masks.whole(first), type, binary);
-      return contentCell(name, masks.plan.content, type, binary);
+      if (table === 0) return contentCell(name, masks.plan.content, type, binary);
     }
     const relation = catalog.relationByOid(table);
     if (masks.plan.columns) {

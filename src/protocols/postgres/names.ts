@@ -28,6 +28,11 @@ export interface RelationCatalog {
   relations(): Iterable<Relation>;
   /** Those that {@link hasSchema} knows. */
   schemas(): Iterable<string>;
+  /**
+   * May somebody of the principal take the name away (drop, rename) while a statement with it is on its way? Then it means the next one of
+   * that name on the search path. Where it is not there nobody may.
+   */
+  readonly mayVanish?: (schema: string, name: string) => boolean;
   /** Its columns, system columns left out; undefined where there is no such relation. */
   columnsOf(schema: string, name: string): readonly Column[] | undefined;
 }
@@ -175,4 +180,28 @@ export function resolve(
   }
   const found = order.find((each) => catalog.has(each, name)) ?? listed[0];
   return found === undefined ? 'unsure' : { schema: found, name };
+}
+
+/**
+ * What else a relation's name may mean besides what {@link resolve} found: a transaction that is open, in this session or in another one of the
+ * principal, may have dropped or renamed that, which nobody else sees yet.
+ */
+export function alternatives(
+  { kind, verb, schema, name }: Access,
+  found: QualifiedName,
+  path: SearchPath,
+  catalog: RelationCatalog | null,
+): QualifiedName[] {
+  const { mayVanish } = catalog ?? {};
+  if (catalog === null || mayVanish === undefined) return [];
+  if (schema !== null || kind !== 'relation' || verb === 'create' || found.schema === null) return [];
+  const others: QualifiedName[] = [];
+  let last = found.schema;
+  for (const next of path.slice(path.indexOf(last) + 1)) {
+    if (!catalog.has(next, name)) continue;
+    if (last === 'pg_catalog' || !mayVanish(last, name)) break;
+    others.push({ schema: next, name });
+    last = next;
+  }
+  return others;
 }

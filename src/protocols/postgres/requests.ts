@@ -4,6 +4,7 @@ import { effectsOf, type StatementEffects } from './effects.ts';
 import { Expected, type ExpectedKind, type Portal, type Prepared } from './flow.ts';
 import { Forwarding } from './forwarding.ts';
 import { maskResults } from './mask-describe.ts';
+import { isSame, remember } from './meanings.ts';
 import { missingName, namesMoved, pathInDoubt, Refusals, tooMany, UNSUPPORTED_CALL } from './refusals.ts';
 import { IN_COPY, readTypes, requestRules } from './request-messages.ts';
 import { limitsOf } from './result-limits.ts';
@@ -13,7 +14,10 @@ import type { Known } from './statements.ts';
 import { cstringEnd, FLUSH, FrameReader, Front, WireError } from './wire.ts';
 
 const MAX_NAMES = 10_000;
-const NOTHING: StatementEffects = { inner: [], fetched: null, apply: () => undefined };
+const NOTHING: StatementEffects = {
+  ...{ inner: [], fetched: null, executes: [], fetches: [], makes: [] },
+  apply: () => undefined,
+};
 
 /**
  * From the client to the resource: each message is examined, decided, recorded and then forwarded as it came. A statement that
@@ -209,7 +213,8 @@ export class Requests {
       this.#refusals.deny('parse', known, text, null, decision);
       return undefined;
     }
-    const prepared: Prepared = { known, text: Buffer.from(text), types };
+    const prepared: Prepared = { known, text: Buffer.from(text), types, meant: new Map() };
+    remember(prepared, decider);
     const expected = this.#forwarding.forward('parse');
     expected.statement = flow.statements.change(name, prepared, flow.batch);
     return undefined;
@@ -245,6 +250,8 @@ export class Requests {
       text,
       parameters,
       decided: null,
+      meant: null,
+      runs: null,
       bound: null,
       shape: null,
       cursor: false,
@@ -260,9 +267,14 @@ export class Requests {
         this.#refusals.deny('bind', known, text, parameters, decision);
         return undefined;
       }
+      if (!remember(prepared, this.#session.decider)) {
+        this.#refusals.deny('bind', known, text, parameters, namesMoved());
+        return undefined;
+      }
       const { fragment } = decision;
       // The server resolves the names now and keeps to that, whatever the search path is when it runs.
       if (dependsOnPath(known)) portal.decided = fragment;
+      portal.meant = this.#session.decider.meaning(known);
       // It also plans now, which may evaluate functions of the statement: so the record comes before, and not at Execute.
       expected.mask = decision.mask;
       const running = this.#forwarding.record(decision, text, parameters);
@@ -270,6 +282,11 @@ export class Requests {
       expected.bound = running;
       this.#forwarding.forwardGuarded(expected, running);
     } else {
+      if (known.classified.effects.length > 0) {
+        const effects = effectsOf(known, text, flow, flow.batch);
+        if (effects === 'wait') return this.#forwarding.drain();
+        if (!('unknown' in effects)) portal.runs = { inner: effects.inner, path: this.#session.decider.path };
+      }
       flow.expected.push(expected);
       this.#session.outbox.add(buffer, start, end);
     }
@@ -320,9 +337,16 @@ export class Requests {
       this.#refusals.deny(kind, known, text, parameters, decision);
       return undefined;
     }
-    if (portal !== null && portal.decided !== null && portal.decided !== decision.fragment) {
+    const moved =
+      effects.executes.some((each) => !remember(each, decider)) ||
+      effects.fetches.some(({ meant, known: inner }) => meant !== null && meant !== decider.meaning(inner));
+    if (moved || (portal !== null && portal.decided !== null && portal.decided !== decision.fragment)) {
       this.#refusals.deny(kind, known, text, parameters, namesMoved());
       return undefined;
+    }
+    for (const made of effects.makes) {
+      if ('types' in made) remember(made, decider);
+      else made.meant = decider.meaning(made.known);
     }
     const bound = portal === null ? null : this.#forwarding.takeOver(portal, decision);
     const running = bound ?? this.#forwarding.record(decision, text, parameters);
@@ -330,7 +354,10 @@ export class Requests {
     session.ran(decision.grant);
     const expected = new Expected(kind);
     expected.running = running;
-    if (decision.mask !== null) maskResults(expected, decision.mask, portal, session, this.#reader);
+    if (decision.mask !== null) {
+      const settled = portal === null || classified.effects.length === 0 || isSame(portal, effects, decider);
+      maskResults(expected, decision.mask, portal, settled, session, this.#reader);
+    }
     expected.changesCatalog = classified.changesCatalog;
     expected.copies = classified.copy === 'in' || (classified.copy !== null && classified.statements > 1);
     effects.apply(expected);
@@ -369,7 +396,7 @@ export class Requests {
     const portal = flow.portals.resolve(name, flow.batch);
     if (typeof portal !== 'object') return;
     expected.shaped = portal;
-    portal.shape ??= 'asked';
+    if (!Array.isArray(portal.shape)) portal.shape = flow.batch;
   }
 
   #close(): void {

@@ -6,7 +6,7 @@ import type { ErrorCode } from '../../core/errors.ts';
 import type { ResourceView } from '../../core/views.ts';
 import { isReadableCatalog } from './catalogs.ts';
 import { type Access, type Classified, COLUMN_VERBS, type Verb } from './classified.ts';
-import { type RelationCatalog, resolve, type SearchPath } from './names.ts';
+import { alternatives, type QualifiedName, type RelationCatalog, resolve, type SearchPath } from './names.ts';
 import { type ColumnMatch, lackingColumns } from './scope-columns.ts';
 import { type NamePattern, quoteName, type Scope } from './scope-text.ts';
 
@@ -196,6 +196,24 @@ function coversRelation(
   const { verb, name } = access;
   const target = resolve(access, path, catalog);
   if (target === 'unsure') return unclear(access);
+  for (const each of [target, ...alternatives(access, target, path, catalog)]) {
+    const denial = coversTarget(scope, classified, access, each, catalog, catalogAccess);
+    if (denial !== null) return denial;
+  }
+  // A temporary object of the same name would be found first, where this scope lets the session make one.
+  const mayBeTemporary = access.schema === null && verb !== 'create' && scope('create', 'pg_temp', name);
+  return mayBeTemporary && !scope(verb, 'pg_temp', name) ? missing(verb, 'pg_temp', name) : null;
+}
+
+function coversTarget(
+  scope: CompiledScope,
+  classified: Classified,
+  access: Access,
+  target: QualifiedName,
+  catalog: RelationCatalog | null,
+  catalogAccess: CatalogAccess,
+): Denial | null {
+  const { verb, name } = access;
   const free =
     catalogAccess === 'tools' &&
     (verb === 'select' || verb === 'copy') &&
@@ -210,9 +228,7 @@ function coversRelation(
     const lacking = lackingColumns(verb, use ?? null, rights, relation);
     if (lacking !== null) return missingColumns(verb, target.schema, target.name, lacking);
   }
-  // A temporary object of the same name would be found first, where this scope lets the session make one.
-  const mayBeTemporary = access.schema === null && verb !== 'create' && scope('create', 'pg_temp', name);
-  return mayBeTemporary && !scope(verb, 'pg_temp', name) ? missing(verb, 'pg_temp', name) : null;
+  return null;
 }
 
 /**
@@ -312,6 +328,10 @@ export function touched(
       access.kind === 'function' ? functionName(access, path, catalog) : resolve(access, path, catalog);
     const { schema, name } = target === 'unsure' ? access : target;
     objects.add(formatObject(schema, name));
+    if (target === 'unsure') continue;
+    for (const other of alternatives(access, target, path, catalog)) {
+      objects.add(formatObject(other.schema, other.name));
+    }
   }
   return { verbs: [...verbs].sort(), objects: [...objects].sort() };
 }
