@@ -126,7 +126,17 @@ export class WireClient {
     parameters: readonly (readonly [string, string])[] = [],
     timeoutMs = 10_000,
   ): Promise<WireClient> {
-    const client = await WireClient.open(door);
+    return WireClient.start(await WireClient.open(door), who, database, parameters, timeoutMs);
+  }
+
+  /** Logs in on a connection that is open. @throws Error with what the server said, when it refuses */
+  static async start(
+    client: WireClient,
+    who: { readonly username: string; readonly password: string },
+    database: string,
+    parameters: readonly (readonly [string, string])[] = [],
+    timeoutMs = 10_000,
+  ): Promise<WireClient> {
     client.send(startup([['user', who.username], ['database', database], ...parameters]));
     await client.prove(who.password, timeoutMs);
     await client.until((heard) => heard.at(-1)?.type === 'Z' || heard.at(-1)?.type === 'E', timeoutMs);

@@ -19,6 +19,8 @@ export class MaskedResult {
   rows: RowMasker | null = null;
   /** The rows of the present statement are described, and none of them needs a mask. */
   untouched = false;
+  /** How many columns were described. */
+  columns = 0;
   copy: CopyMasker | null = null;
   /** The rows are surely of the columns that are described. */
   readonly settled: boolean;
@@ -53,6 +55,7 @@ export class ResultMasker {
     const result = mask?.results[masked?.statement ?? 0];
     if (mask === null || masked === null || result === undefined) throw undescribed();
     const cells = cellsOf(mask, result, shape, masked.settled);
+    masked.columns = cells.length;
     masked.untouched = cells.every((cell) => cell === null);
     masked.rows = masked.untouched ? null : new RowMasker(cells, this.#slab);
     keep(running, cells);
@@ -67,8 +70,12 @@ export class ResultMasker {
       if (shape === null || typeof shape === 'number') throw undescribed();
       this.described(head, shape);
     }
-    if (masked.rows === null) return { buffer: reader.buffer, start: reader.start, end: reader.end };
     let { buffer, start, end } = reader;
+    if (masked.rows === null) {
+      if (reader.first && end - start >= 7 && buffer.readUInt16BE(start + 5) !== masked.columns)
+        throw undescribed();
+      return { buffer, start, end };
+    }
     if (!reader.first || !reader.last) {
       const whole = this.#gathered.add(buffer, start, end, reader.first, reader.last);
       if (whole === null) return null;
@@ -83,13 +90,25 @@ export class ResultMasker {
     const { mask, masked, running } = head;
     const result = mask?.results[masked?.statement ?? 0];
     if (mask === null || masked === null || result === undefined) throw undescribed();
-    if (result.copy === null) return;
+    if (result.copy === null) {
+      // Rows of a query come as rows.
+      if (result.bound !== null) throw undescribed();
+      return;
+    }
     const binary = result.copy.format === 'binary';
     if (end - start < 8 || (buffer[start + 5] === 1) !== binary) throw undescribed();
     const cells = copyCells(mask, result, buffer.readUInt16BE(start + 6), binary);
     if (cells === null) throw undescribed();
     masked.copy = new CopyMasker(result.copy, cells, this.#limit, this.#slab);
     keep(running, cells);
+  }
+
+  /** Whether COPY data of the present statement are to be masked. @throws WireError where no COPY was announced that gives such */
+  copiesMasked({ mask }: Expected, masked: MaskedResult): masked is MaskedResult & { copy: CopyMasker } {
+    if (masked.copy !== null) return true;
+    const result = mask?.results[masked.statement];
+    if (result === undefined || result.bound !== null || result.copy !== null) throw undescribed();
+    return false;
   }
 
   /** The next (piece of a) message of COPY data. @param each called for every message that goes to the client now */

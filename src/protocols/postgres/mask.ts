@@ -5,7 +5,7 @@ import type { Classified } from './classified.ts';
 import type { CopyFormat, Lineage } from './lineage.ts';
 import { MaskBinder } from './mask-bind.ts';
 import { type CellMask, columnCell, contentCell } from './mask-cells.ts';
-import { ColumnMasks, type Masked } from './mask-columns.ts';
+import { ColumnMasks, type Masked, NO_MASKS } from './mask-columns.ts';
 import type { Origins } from './mask-origins.ts';
 import type { Shape } from './mask-rows.ts';
 import type { Bound } from './mask-scope.ts';
@@ -333,6 +333,11 @@ export function cellsOf(
     if (masks.plan.columns) {
       const masked = originMask(masks, relation, number);
       if (masked !== null) return columnCell(masked, type, binary);
+      // Whatever the server says it is: by the statement's text it is, or comes from, a masked column.
+      const { plain = null, taint = NO_MASKS } = (aligned ? known.columns[i] : undefined) ?? {};
+      const [first] = taint;
+      if (plain !== null || first !== undefined)
+        return columnCell(plain ?? masks.whole(first as Masked), type, binary);
     }
     const column = relation?.columns.find((each) => each.number === number)?.name ?? name;
     const label = relation === undefined ? name : `${relation.schema}.${relation.name}.${column}`;

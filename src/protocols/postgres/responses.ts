@@ -25,6 +25,8 @@ export class Responses {
   #from: Buffer | null = null;
   #start = 0;
   #end = 0;
+  /** The last message that goes to the client has more to come. */
+  #open = false;
   /** Text of the one row of Postern's own question, and the pieces of that row so far. */
   #answer: string | null = null;
   #row: Buffer[] = [];
@@ -46,9 +48,10 @@ export class Responses {
     this.#masker = new ResultMasker(session.gateway.limits.messageBytes);
   }
 
-  /** Whether a message of Postern's own can go to the client now without breaking one of the server's. */
-  get atBoundary(): boolean {
-    return this.#reader.atBoundary;
+  /** Lets go what may go, and says whether a message of Postern's own can follow without breaking one of the server's. */
+  atBoundary(): boolean {
+    this.#send();
+    return !this.#open;
   }
 
   onData(chunk: Buffer): void {
@@ -79,37 +82,33 @@ export class Responses {
     }
     switch (type) {
       case Back.dataRow:
-        if (head !== undefined && head.running !== null) {
+        if (!givesRows(head)) throw new WireError('a row that nothing asked for');
+        if (head.running !== null) {
           if (head.running.limits !== null && !this.#mayPass(head.running.limits)) return;
           if (first) head.running.rows += 1;
           head.running.bytes += end - start;
         }
-        if (head !== undefined && head.masked !== null) {
+        if (head.masked !== null) {
           const piece = this.#masker.row(head, this.#reader);
           if (piece !== null && !this.#muted) this.#deliver(head, piece.buffer, piece.start, piece.end);
           return;
         }
-        if (head !== undefined && !this.#muted) {
-          this.#deliver(head, buffer, start, end);
-          return;
-        }
-        break;
+        if (!this.#muted) this.#deliver(head, buffer, start, end);
+        return;
       case Back.copyData:
-        if (head !== undefined && head.running !== null) {
+        if (!givesRows(head)) throw new WireError('COPY data that nothing asked for');
+        if (head.running !== null) {
           if (head.running.limits !== null && !this.#mayPass(head.running.limits)) return;
           head.running.bytes += end - start;
         }
-        if (head !== undefined && head.masked !== null && head.masked.copy !== null) {
+        if (head.masked !== null && this.#masker.copiesMasked(head, head.masked)) {
           this.#masker.copyData(head.masked.copy, this.#reader, (out, from, to) => {
             if (!this.#muted) this.#deliver(head, out, from, to);
           });
           return;
         }
-        if (head !== undefined && !this.#muted) {
-          this.#deliver(head, buffer, start, end);
-          return;
-        }
-        break;
+        if (!this.#muted) this.#deliver(head, buffer, start, end);
+        return;
       case Back.commandComplete:
         if (this.#completed(head, buffer.toString('latin1', start + 5, Math.min(end - 1, start + 69))))
           return;
@@ -134,6 +133,7 @@ export class Responses {
         if (type === Back.rowDescription && head !== undefined) {
           if (head.shaped !== null && head.kind === 'describe')
             head.shaped.shape = readShape(buffer, start, end);
+          else if (head.kind === 'execute') throw new WireError('a description that nothing asked for');
           else if (head.masked !== null) this.#masker.described(head, readShape(buffer, start, end));
         }
         if (head?.kind === 'describe') {
@@ -156,11 +156,13 @@ export class Responses {
         this.#session.reported(...parameter(buffer, start, end));
         break;
       case Back.copyDone:
-        if (head?.running?.limits?.cut === true) return;
-        head?.masked?.copy?.end();
+        if (!givesRows(head)) throw new WireError('the end of a COPY that nothing asked for');
+        if (head.running?.limits?.cut === true) return;
+        head.masked?.copy?.end();
         break;
       case Back.copyOutResponse:
-        if (head !== undefined && head.masked !== null) this.#masker.copyBegins(head, buffer, start, end);
+        if (!givesRows(head)) throw new WireError('COPY data that nothing asked for');
+        if (head.masked !== null) this.#masker.copyBegins(head, buffer, start, end);
         break;
       case Back.noticeResponse:
         if (this.#withheld()) return;
@@ -375,6 +377,7 @@ export class Responses {
   }
 
   #pass(buffer: Buffer, start: number, end: number): void {
+    this.#open = buffer === this.#reader.buffer && !this.#reader.last;
     if (this.#from === buffer && this.#end === start) {
       this.#end = end;
       return;
@@ -402,3 +405,8 @@ const UNASKED: ReadonlySet<number> = new Set([
 ]);
 
 export const SHOW_SEARCH_PATH = query('SHOW search_path');
+
+/** Whether rows and COPY data may come in answer to it. */
+function givesRows(head: Expected | undefined): head is Expected {
+  return head?.kind === 'query' || head?.kind === 'execute';
+}

@@ -310,7 +310,7 @@ export class PgSession implements LiveSession {
 
   #upstreamLeft(): void {
     if (this.ended) return;
-    if (!this.#gone && !this.#responses.fatal && this.#responses.atBoundary) {
+    if (!this.#gone && !this.#responses.fatal && this.#responses.atBoundary()) {
       const message = 'the resource closed the connection';
       this.toClient(errorResponse({ severity: 'FATAL', code: 'POSTERN_UPSTREAM_UNAVAILABLE', message }));
     }
@@ -387,7 +387,7 @@ export class PgSession implements LiveSession {
   fail(error: NativeError, reason: string): void {
     if (this.ended) return;
     // In the middle of a message of the resource there is no place for one of Postern's: the connection is cut.
-    if (this.#responses.atBoundary) this.toClient(errorResponse(error));
+    if (this.#responses.atBoundary()) this.toClient(errorResponse(error));
     // What runs must not go on to its commit behind a closed door.
     if (!this.idle()) this.cancel();
     this.#finish(reason);
