@@ -167,12 +167,12 @@ describe('postern ledger check names', () => {
     ['a page of the index', overwrite('index.db', 4096 * 3, 4096 * 9), /^index\.db: cannot be read/],
     [
       'an altered payload',
-      sql('payloads.db', 'UPDATE payloads SET sealed = zeroblob(60) WHERE rowid = 3'),
+      sql('payloads.db', 'UPDATE blocks SET sealed = zeroblob(60) WHERE n = 3'),
       /^payloads\.db: the statement of leaf 3 \(record [0-9a-f-]{36}\) cannot be read/,
     ],
     [
       'a deleted payload',
-      sql('payloads.db', 'DELETE FROM payloads WHERE rowid = 3'),
+      sql('payloads.db', 'DELETE FROM blocks WHERE n = 3'),
       /^payloads\.db: the statement of leaf 3 \(record [0-9a-f-]{36}\) is missing, and no record says that it was erased/,
     ],
     ['deleted payloads', remove('payloads.db'), /^payloads\.db: is missing/],

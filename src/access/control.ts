@@ -52,6 +52,7 @@ export interface ControlOptions {
 
 /** Secrets of this installation. */
 interface Keys {
+  readonly master: Buffer;
   readonly scramSalt: Buffer;
   readonly mask: Buffer;
 }
@@ -112,7 +113,14 @@ export class Control {
     this.retention = new Retention(db, this.#changes);
     const write = (record: RecordBase): Promise<void> => this.#write(record);
     const { dataDir, emptyJournals = async () => undefined } = options;
-    this.erasures = new Erasures({ dataDir, db, changes: this.#changes, write, emptyJournals });
+    this.erasures = new Erasures({
+      dataDir,
+      masterKey: keys.master,
+      db,
+      changes: this.#changes,
+      write,
+      emptyJournals,
+    });
   }
 
   static async open(options: ControlOptions): Promise<Control> {
@@ -124,7 +132,7 @@ export class Control {
       await dropOrphans(store.db);
       const scramSalt = await sealedSetting(store.db, box, 'scram_salt_secret');
       const mask = await sealedSetting(store.db, box, 'mask_key');
-      return new Control(options, store, box, { scramSalt, mask });
+      return new Control(options, store, box, { master: masterKey, scramSalt, mask });
     } catch (error) {
       await store.close();
       throw error;

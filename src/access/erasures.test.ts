@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -7,6 +6,7 @@ import type { PayloadErased, RecordBase } from '../core/record.ts';
 import { PayloadErasure } from '../ledger/payload-erasure.ts';
 import { PayloadStore } from '../ledger/payloads.ts';
 import type { Principal, RetentionPolicy } from '../store/entities.ts';
+import { loadMasterKey } from '../vault/master-key.ts';
 import { RESOURCE, type TestControl, testControl } from './control.fixture.ts';
 
 const DAY = '2026-01-05';
@@ -22,7 +22,7 @@ interface Bank extends TestControl {
 
 async function bank(context: TestContext): Promise<Bank> {
   const t = await testControl(context);
-  const store = PayloadStore.open(join(t.dataDir, 'payloads.db'), randomBytes(32));
+  const store = PayloadStore.open(join(t.dataDir, 'payloads.db'), loadMasterKey(t.dataDir));
   context.after(() => store.close());
   const add = (name: string): Promise<Principal> =>
     t.control.principals.create(t.actor, {
@@ -206,7 +206,7 @@ test('a policy that says nothing, or nonsense, is refused', async (context) => {
 test('an erasure that a crash interrupted is carried out at the next start, and recorded', async (context) => {
   const b = await bank(context);
   const commitment = put(b, b.batch, DAY, 'statement', 'select 1');
-  const crashed = PayloadErasure.open(join(b.dataDir, 'payloads.db'));
+  const crashed = PayloadErasure.open(join(b.dataDir, 'payloads.db'), loadMasterKey(b.dataDir));
   const plan = {
     record: 'lost',
     time: '2026-04-01T00:00:00.000000Z',

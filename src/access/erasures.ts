@@ -6,7 +6,7 @@ import type { Actor, PayloadErased, Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import { checkReason } from '../identity/input.ts';
 import { type ErasurePlan, type Found, PayloadErasure, type Selection } from '../ledger/payload-erasure.ts';
-import type { StoredKind } from '../ledger/payloads.ts';
+import type { StoredKind } from '../ledger/payload-seal.ts';
 import { byDay, type DueDay, isDue, longest } from '../ledger/retention.ts';
 import type { ChangeLog } from '../store/changes.ts';
 import type { LegalHold, RetentionPolicy } from '../store/entities.ts';
@@ -58,6 +58,7 @@ export interface RetentionRun {
 
 export interface ErasureOptions {
   readonly dataDir: string;
+  readonly masterKey: Buffer;
   readonly db: StateDb;
   readonly changes: ChangeLog;
   /** Writes a record, durably. Called while no change is under way. */
@@ -76,7 +77,7 @@ export class Erasures {
 
   constructor(options: ErasureOptions) {
     this.#options = options;
-    this.#store = PayloadErasure.open(join(options.dataDir, 'payloads.db'));
+    this.#store = PayloadErasure.open(join(options.dataDir, 'payloads.db'), options.masterKey);
   }
 
   /** What an erasure would destroy. @throws PosternError POSTERN_NOT_FOUND where there is nothing to destroy */

@@ -7,6 +7,7 @@ import { uuidv7 } from '../core/ids.ts';
 import type { Ref } from '../core/record.ts';
 import { formatCheckpoint, openCheckpoint } from '../ledger/checkpoint.ts';
 import { loadSigner, parseVerifierKeys, signNote } from '../ledger/note.ts';
+import { PayloadErasure } from '../ledger/payload-erasure.ts';
 import { rootFromTiles } from '../ledger/proof.ts';
 import { encodeBundle, entriesPath, TileStore, tilePath } from '../ledger/tiles.ts';
 import { leafHash } from '../ledger/tree.ts';
@@ -74,9 +75,15 @@ describe('texts that are missing', () => {
 
   test('a text that is neither there nor recorded as erased makes verification fail, in every form, and is named', async () => {
     const [first] = rowsOf<ShownCommandRow>(await bank.export({}), FILES.commands);
-    const db = new DatabaseSync(join(bank.dataDir, 'payloads.db'));
-    const commitment = Buffer.from(first?.payloads.statement?.commitment ?? '', 'hex');
-    assert.equal(db.prepare('DELETE FROM payloads WHERE commitment = ?').run(commitment).changes, 1);
+    const file = join(bank.dataDir, 'payloads.db');
+    const selection = { commitments: [first?.payloads.statement?.commitment ?? ''] };
+    const by = { kind: 'system', id: 'x', name: 'x' } as const;
+    const plan = { record: 'x', time: '', by, reason: '', cause: 'request', of: null, selection } as const;
+    const erasure = PayloadErasure.open(file, bank.masterKey);
+    assert.equal((await erasure.destroy(plan, async () => undefined))?.payloads, 1);
+    erasure.close();
+    const db = new DatabaseSync(file);
+    db.exec('DELETE FROM erased; DELETE FROM erasures');
     db.close();
     for (const statements of ['full', 'masked', 'commitments'] as const) {
       const dir = await bank.export({ statements });

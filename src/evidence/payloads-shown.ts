@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { LeafRecord } from '../ledger/leaf.ts';
-import { commitmentOf } from '../ledger/payloads.ts';
+import { commitmentOf } from '../ledger/payload-seal.ts';
 import type { TextCounts, TextMode } from './format.ts';
 
 /** Places for texts that were found to fit, since equal texts come back often; as many as three hexadecimal digits name. */

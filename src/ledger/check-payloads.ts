@@ -1,4 +1,5 @@
-import { commitmentOf, type PayloadStore } from './payloads.ts';
+import { commitmentOf } from './payload-seal.ts';
+import type { PayloadStore } from './payloads.ts';
 import type { Finding } from './verify.ts';
 
 const FILE = 'payloads.db';

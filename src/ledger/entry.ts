@@ -1,4 +1,5 @@
-import type { Commitment, StoredKind } from './payloads.ts';
+import type { StoredKind } from './payload-seal.ts';
+import type { Commitment } from './payloads.ts';
 import { MAX_ENTRY_BYTES } from './tiles.ts';
 
 /**

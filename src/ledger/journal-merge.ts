@@ -2,7 +2,9 @@ import { isUtf8 } from 'node:buffer';
 import * as fs from 'node:fs';
 import { basename } from 'node:path';
 import { PosternError } from '../core/errors.ts';
-import type { Payload } from '../core/record.ts';
+import { uuidv7 } from '../core/ids.ts';
+import type { Actor, Payload, RecordType } from '../core/record.ts';
+import { nowMicros, rfc3339 } from '../core/time.ts';
 import { type JournalFile, type JournalRecord, listJournals, readJournal } from './journal-reader.ts';
 import { principalOf, type RecordScanner } from './record-scan.ts';
 import type { Position } from './sequencer-db.ts';
@@ -17,6 +19,18 @@ export interface Incoming {
   readonly principalId: string | undefined;
   /** File it came from, and where to go on in it once the record is a leaf; null for the log's own records. */
   readonly from: { readonly file: string; readonly next: Position } | null;
+}
+
+interface Own {
+  readonly type: RecordType;
+  readonly actor: Actor;
+}
+
+/** A record of the log's own, with an id and the time. */
+export function ownRecord(what: Readonly<Record<string, unknown>> & Own): Incoming {
+  const time = rfc3339(nowMicros());
+  const bytes = Buffer.from(JSON.stringify({ id: uuidv7(), time, ...what }));
+  return { bytes, payloads: [], time, principalId: undefined, from: null };
 }
 
 /** What the journals had. */

@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { namingDamage } from '../store/damage.ts';
+import { PayloadPlaces } from './payload-places.ts';
 
 /**
  * The file of the payloads. Keys and texts are destroyed in place: `secure_delete` has SQLite overwrite with zeros what it
@@ -30,23 +31,56 @@ const SCHEMA = `
   ) STRICT;
   CREATE UNIQUE INDEX IF NOT EXISTS one_open_key ON data_keys (principal, day, kind) WHERE open = 1;
   CREATE INDEX IF NOT EXISTS data_keys_by_day ON data_keys (principal, day);
-  CREATE TABLE IF NOT EXISTS payloads (
+  CREATE TABLE IF NOT EXISTS blocks (
     n INTEGER PRIMARY KEY,
-    commitment BLOB NOT NULL UNIQUE CHECK (length(commitment) = 32),
     key INTEGER NOT NULL REFERENCES data_keys (n),
-    sealed BLOB,
-    erasure INTEGER REFERENCES erasures (n),
-    CONSTRAINT erased_payload_is_gone CHECK (erasure IS NULL OR sealed IS NULL)
+    commitments BLOB NOT NULL CHECK (length(commitments) % 32 = 0),
+    sealed BLOB
   ) STRICT;
-  CREATE INDEX IF NOT EXISTS payloads_by_key ON payloads (key);
+  CREATE INDEX IF NOT EXISTS blocks_by_key ON blocks (key);
+  CREATE TABLE IF NOT EXISTS runs (
+    n INTEGER PRIMARY KEY,
+    first_block INTEGER NOT NULL,
+    last_block INTEGER NOT NULL,
+    firsts BLOB NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS places (n INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS erased (
+    commitment BLOB PRIMARY KEY,
+    erasure INTEGER NOT NULL REFERENCES erasures (n)
+  ) STRICT, WITHOUT ROWID;
 `;
+
+/** Version 0.1 had a row for each payload: such a row is a block of one. */
+function takeOver(db: DatabaseSync): void {
+  const hasOld = db.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'payloads'");
+  if (hasOld.get() === undefined) return;
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    if (hasOld.get() !== undefined) {
+      db.exec(
+        'INSERT INTO blocks SELECT n, key, commitment, sealed FROM payloads WHERE erasure IS NULL ORDER BY n;' +
+          'INSERT INTO erased SELECT commitment, erasure FROM payloads WHERE erasure IS NOT NULL;' +
+          'DROP TABLE payloads',
+      );
+      new PayloadPlaces(db).makeAllRuns();
+    }
+    db.exec('COMMIT');
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}
 
 /** Opens `payloads.db`, made with mode 0600 where missing. */
 export function openPayloadDb(file: string): DatabaseSync {
   closeSync(openSync(file, 'a', 0o600));
   const db = new DatabaseSync(file, { timeout: 5000 });
   try {
-    namingDamage(file, () => db.exec(SCHEMA));
+    namingDamage(file, () => {
+      db.exec(SCHEMA);
+      takeOver(db);
+    });
     return db;
   } catch (error) {
     db.close();

@@ -21,7 +21,7 @@ beforeEach(() => {
   dir = fs.mkdtempSync(join(tmpdir(), 'postern-erasure-'));
   file = join(dir, 'payloads.db');
   store = PayloadStore.open(file, KEY);
-  erasure = PayloadErasure.open(file);
+  erasure = PayloadErasure.open(file, KEY);
 });
 afterEach(() => {
   store.close();
@@ -82,6 +82,52 @@ describe('erasure of payloads', () => {
     assert.equal(store.erasure(kept), null);
   });
 
+  it('destroys texts of a block: no byte of the old ciphertext stays, and its neighbours are as they were', async () => {
+    store.begin();
+    const all = Array.from({ length: 200 }, (_, i) => Buffer.from(`select '${'x'.repeat(i * 3)}${i}'`));
+    const put = all.map((data) => store.put('p1', DAY, 'statement', data).commitment);
+    store.commit();
+    const sealed = rows('SELECT sealed FROM blocks').map((row) => Buffer.from(row.sealed as Uint8Array));
+    assert.ok(sealed.length > 3 && sealed.length < 20);
+    const victims = put.filter((_, i) => i % 50 === 7);
+    await erase({ commitments: victims });
+    const left = bytesOfFiles();
+    const touched = sealed.filter((bytes) => !left.includes(bytes.subarray(0, 40)));
+    assert.ok(touched.length >= 2 && touched.length <= victims.length);
+    for (const bytes of touched) {
+      for (let at = 0; at + 24 <= bytes.length; at += 24) {
+        assert.equal(left.includes(bytes.subarray(at, at + 24)), false);
+      }
+    }
+    for (const [i, commitment] of put.entries()) {
+      const stored = store.get(commitment);
+      if (victims.includes(commitment)) assert.equal(stored, 'erased');
+      else assert.deepEqual(stored !== null && stored !== 'erased' && stored.data, all[i]);
+    }
+    // The rest of the block can go as well, one after the other and then the day.
+    await erase({ commitments: put.slice(0, 5) }, 'r2');
+    assert.equal((await erase({ principalId: 'p1', day: DAY, kinds: [...ALL] }, 'r3'))?.payloads, 191);
+    assert.deepEqual(
+      [put[0], put[7], put[9]].map((commitment) => store.erasure(commitment ?? '')?.record),
+      ['r2', 'r1', 'r3'],
+    );
+  });
+
+  it('says so where a block was altered and a text of it cannot be destroyed alone; with the day it can', async () => {
+    store.begin();
+    const [one = '', two = ''] = ['a', 'b'].map(
+      (data) => store.put('p1', DAY, 'statement', Buffer.from(data)).commitment,
+    );
+    store.commit();
+    const db = new DatabaseSync(file);
+    db.exec("UPDATE blocks SET sealed = CAST(x'00' || substr(sealed, 2) AS BLOB)");
+    db.close();
+    await assert.rejects(erase({ commitments: [one] }), { code: 'POSTERN_INTERNAL' });
+    assert.deepEqual(erasure.unfinished(), []);
+    await erase({ principalId: 'p1', day: DAY, kinds: [...ALL] });
+    assert.deepEqual([store.get(one), store.get(two)], ['erased', 'erased']);
+  });
+
   it('never brings an erased commitment back: the same text of that day gets another key and another commitment', async () => {
     const gone = store.put('p1', DAY, 'statement', text).commitment;
     await erase({ commitments: [gone] });
@@ -116,7 +162,7 @@ describe('erasure of payloads', () => {
     assert.equal(gone.includes(later), false);
     assert.notEqual(store.get(later), 'erased');
     assert.deepEqual(
-      rows(`SELECT count(*) AS n FROM payloads WHERE sealed IS NOT NULL`),
+      rows(`SELECT sum(length(commitments)) / 32 AS n FROM blocks WHERE sealed IS NOT NULL`),
       [{ n: 4 }].map((row) => Object.assign(Object.create(null), row)),
     );
     // What came to that day afterwards can be erased as well.
@@ -143,7 +189,7 @@ describe('erasure of payloads', () => {
         const victims = days.filter((_, i) => (i * 7 + seed) % 3 === 0);
         const secrets = victims.flatMap((day) =>
           rows(
-            `SELECT k.wrapped, p.sealed FROM data_keys k JOIN payloads p ON p.key = k.n WHERE k.day = '${day}'`,
+            `SELECT k.wrapped, p.sealed FROM data_keys k JOIN blocks p ON p.key = k.n WHERE k.day = '${day}'`,
           ).flatMap((row) => [Buffer.from(row.wrapped as Uint8Array), Buffer.from(row.sealed as Uint8Array)]),
         );
         const before = bytesOfFiles();
@@ -185,7 +231,7 @@ describe('erasure of payloads', () => {
     const { commitment } = store.put('p1', DAY, 'statement', text);
     const plan = planOf({ commitments: [commitment] });
     // The process ends while the record is being written: nothing after it happens.
-    const crashed = PayloadErasure.open(file);
+    const crashed = PayloadErasure.open(file, KEY);
     void crashed.destroy(plan, () => new Promise(() => undefined));
     crashed.close();
     assert.notEqual(store.get(commitment), 'erased');

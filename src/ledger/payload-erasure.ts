@@ -1,11 +1,24 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
+import { PosternError } from '../core/errors.ts';
 import type { Ref } from '../core/record.ts';
+import { asBuffer, BlockBuilder, commitmentsIn, indexIn, payloadsIn } from './payload-block.ts';
 import { openPayloadDb } from './payload-db.ts';
-import type { StoredKind } from './payloads.ts';
+import { PayloadPlaces } from './payload-places.ts';
+import {
+  COMMITMENT_BYTES,
+  type DataKey,
+  type KeyName,
+  type StoredKind,
+  seal,
+  unseal,
+  unwrapKey,
+} from './payload-seal.ts';
 
 /**
  * Destroys payloads for good. Of a principal's whole day, by destroying its keys (what they sealed is noise from that moment
- * on, wherever a copy of it lies) and then the ciphertexts; of single payloads, by destroying their ciphertexts.
+ * on, wherever a copy of it lies) and then the ciphertexts; of single payloads, by overwriting the blocks they are in with ones
+ * that lack them.
  *
  * The order: what is to be done is stored; in one transaction everything is destroyed, the record of it is written, and only
  * then the transaction is committed. After a crash in between, `unfinished` says what has to be done again.
@@ -29,7 +42,7 @@ export interface Found {
   readonly principalId: string;
   readonly day: string;
   readonly kinds: readonly StoredKind[];
-  /** How many payloads that are not destroyed yet. */
+  /** How many payloads that are not destroyed yet. Of a day, one that is stored twice counts twice. */
   readonly payloads: number;
   /** Null where it is everything of the day. */
   readonly commitments: readonly string[] | null;
@@ -56,18 +69,34 @@ export interface KeptDay {
   readonly kind: StoredKind;
 }
 
-/** Ciphertexts overwritten per transaction. */
-const CHUNK = 256;
+/** Blocks overwritten per transaction. */
+const CHUNK = 64;
+
+/** A block in which there is something to be destroyed. */
+interface Hit extends KeyName {
+  readonly n: number;
+  readonly commitments: Buffer;
+  /** Of those that are looked for, what it has. */
+  readonly has: readonly string[];
+  readonly sealed: Buffer;
+  readonly key: number;
+  readonly wrapped: Buffer;
+}
 
 export class PayloadErasure {
   readonly #db: DatabaseSync;
+  readonly #masterKey: KeyObject;
+  readonly #places: PayloadPlaces;
 
-  static open(file: string): PayloadErasure {
-    return new PayloadErasure(openPayloadDb(file));
+  /** @param masterKey 32 bytes */
+  static open(file: string, masterKey: Buffer): PayloadErasure {
+    return new PayloadErasure(openPayloadDb(file), createSecretKey(masterKey));
   }
 
-  private constructor(db: DatabaseSync) {
+  private constructor(db: DatabaseSync, masterKey: KeyObject) {
     this.#db = db;
+    this.#masterKey = masterKey;
+    this.#places = new PayloadPlaces(db);
   }
 
   /** What a selection finds; null where it finds nothing that is not destroyed already. */
@@ -183,21 +212,85 @@ export class PayloadErasure {
       }
       return;
     }
-    const list = JSON.stringify(commitments);
-    const which = 'WHERE commitment IN (SELECT unhex(value) FROM json_each(?)) AND sealed IS NOT NULL';
+    const close = this.#db.prepare('UPDATE data_keys SET open = 0 WHERE n = ?');
+    for (const hit of this.#hits(commitments)) {
+      close.run(hit.key);
+      this.#destroyIn(hit);
+    }
+    const erased = this.#db.prepare('INSERT INTO erased (commitment, erasure) VALUES (unhex(?), ?)');
+    for (const commitment of commitments) erased.run(commitment, n);
+  }
+
+  /** Puts in the place of a block one without some of its payloads. */
+  #destroyIn(hit: Hit): void {
+    const kept = new BlockBuilder();
+    const all = commitmentsIn(hit.commitments);
+    let sealed: Buffer | null = null;
+    if (hit.has.length < all.length) {
+      const { key, payloads } = this.#open(hit, all.length);
+      for (const [i, commitment] of all.entries()) {
+        if (!hit.has.includes(commitment)) kept.add(commitment, payloads[i] as Buffer);
+      }
+      sealed = seal(key.object, kept.commitments, kept.plain);
+      key.salting.fill(0);
+    }
+    // The same length, so that it is written over the ciphertext itself.
+    this.#db.prepare('UPDATE blocks SET sealed = zeroblob(length(sealed)) WHERE n = ?').run(hit.n);
     this.#db
-      .prepare(`UPDATE data_keys SET open = 0 WHERE open = 1 AND n IN (SELECT key FROM payloads ${which})`)
-      .run(list);
-    this.#db.prepare(`UPDATE payloads SET sealed = zeroblob(length(sealed)) ${which}`).run(list);
-    this.#db.prepare(`UPDATE payloads SET sealed = NULL, erasure = ? ${which}`).run(n, list);
+      .prepare('UPDATE blocks SET commitments = ?, sealed = ? WHERE n = ?')
+      .run(kept.commitments, sealed, hit.n);
+  }
+
+  #open(hit: Hit, count: number): { readonly key: DataKey; readonly payloads: readonly Buffer[] } {
+    try {
+      const key = unwrapKey(this.#masterKey, hit.key, hit, hit.wrapped);
+      return { key, payloads: payloadsIn(unseal(key.object, hit.commitments, hit.sealed), count) };
+    } catch {
+      throw new PosternError(
+        'POSTERN_INTERNAL',
+        `The payload ${hit.has[0]} and its neighbours cannot be decrypted, so it cannot be destroyed alone.`,
+        `Find out who altered payloads.db, or destroy all texts of ${hit.principalId} of ${hit.day}.`,
+      );
+    }
+  }
+
+  /** The blocks that have any of these payloads, as often as each is stored. */
+  #hits(wanted: readonly string[]): Hit[] {
+    this.#places.refresh();
+    const numbers = new Set(wanted.flatMap((commitment) => [...this.#places.candidates(commitment)]));
+    const select = this.#db.prepare(
+      'SELECT b.commitments, b.sealed, b.key, k.wrapped, k.principal, k.day, k.kind FROM blocks b ' +
+        'JOIN data_keys k ON k.n = b.key WHERE b.n = ? AND b.sealed IS NOT NULL AND k.wrapped IS NOT NULL',
+    );
+    return [...numbers]
+      .sort((a, b) => a - b)
+      .flatMap((n) => {
+        const row = select.get(n);
+        if (row === undefined) return [];
+        const commitments = asBuffer(row.commitments);
+        const has = wanted.filter((commitment) => indexIn(commitments, Buffer.from(commitment, 'hex')) >= 0);
+        if (has.length === 0) return [];
+        const { sealed, wrapped, key, principal, day, kind } = row;
+        return {
+          n,
+          commitments,
+          has,
+          sealed: asBuffer(sealed),
+          key: Number(key),
+          wrapped: asBuffer(wrapped),
+          principalId: String(principal),
+          day: String(day),
+          kind: String(kind) as StoredKind,
+        };
+      });
   }
 
   async #overwrite(key: number): Promise<void> {
     const next = this.#db.prepare(
-      `SELECT max(n) AS last FROM (SELECT n FROM payloads WHERE key = ? AND n > ? ORDER BY n LIMIT ${CHUNK})`,
+      `SELECT max(n) AS last FROM (SELECT n FROM blocks WHERE key = ? AND n > ? ORDER BY n LIMIT ${CHUNK})`,
     );
     const drop = this.#db.prepare(
-      'UPDATE payloads SET sealed = NULL WHERE key = ? AND n > ? AND n <= ? AND sealed IS NOT NULL',
+      'UPDATE blocks SET sealed = NULL WHERE key = ? AND n > ? AND n <= ? AND sealed IS NOT NULL',
     );
     for (let from = 0; ; ) {
       const last = next.get(key, from)?.last;
@@ -212,35 +305,28 @@ export class PayloadErasure {
     const { principalId, day } = selection;
     const rows = this.#db
       .prepare(
-        'SELECT k.kind, sum(p.sealed IS NOT NULL) AS payloads FROM data_keys k LEFT JOIN payloads p ON p.key = k.n ' +
+        'SELECT k.kind, total(length(b.commitments)) AS bytes FROM data_keys k ' +
+          'LEFT JOIN blocks b ON b.key = k.n AND b.sealed IS NOT NULL ' +
           'WHERE k.principal = ? AND k.day = ? AND k.wrapped IS NOT NULL ' +
           'AND k.kind IN (SELECT value FROM json_each(?)) GROUP BY k.kind ORDER BY k.kind',
       )
       .all(principalId, day, JSON.stringify(selection.kinds));
     if (rows.length === 0) return null;
     const kinds = rows.map(({ kind }) => String(kind) as StoredKind);
-    const payloads = rows.reduce((sum, row) => sum + Number(row.payloads), 0);
+    const payloads = rows.reduce((sum, { bytes }) => sum + Number(bytes), 0) / COMMITMENT_BYTES;
     return { principalId, day, kinds, payloads, commitments: null };
   }
 
   #findSome(wanted: readonly string[]): Found | null {
-    const rows = this.#db
-      .prepare(
-        'SELECT lower(hex(p.commitment)) AS commitment, k.principal, k.day, k.kind FROM payloads p ' +
-          'JOIN data_keys k ON k.n = p.key WHERE p.commitment IN (SELECT unhex(value) FROM json_each(?)) ' +
-          'AND p.sealed IS NOT NULL AND k.wrapped IS NOT NULL ORDER BY p.n',
-      )
-      .all(JSON.stringify(wanted));
-    const [first] = rows;
+    const hits = this.#hits(wanted);
+    const [first] = hits;
     if (first === undefined) return null;
-    const same = rows.filter(({ principal, day }) => principal === first.principal && day === first.day);
-    if (same.length < rows.length) throw new RangeError('The payloads are not of one principal and day.');
-    return {
-      principalId: String(first.principal),
-      day: String(first.day),
-      kinds: [...new Set(rows.map(({ kind }) => String(kind) as StoredKind))],
-      payloads: rows.length,
-      commitments: rows.map(({ commitment }) => String(commitment)),
-    };
+    const { principalId, day } = first;
+    if (hits.some((hit) => hit.principalId !== principalId || hit.day !== day)) {
+      throw new RangeError('The payloads are not of one principal and day.');
+    }
+    const commitments = [...new Set(hits.flatMap(({ has }) => has))];
+    const kinds = [...new Set(hits.map(({ kind }) => kind))];
+    return { principalId, day, kinds, payloads: commitments.length, commitments };
   }
 }

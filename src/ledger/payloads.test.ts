@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
-import { commitmentOf, PayloadStore } from './payloads.ts';
+import fc from 'fast-check';
+import { commitmentOf } from './payload-seal.ts';
+import { PayloadStore } from './payloads.ts';
 
 const KEY = Buffer.alloc(32, 7);
 const DAY = '2026-11-21';
@@ -60,7 +62,7 @@ describe('payload store', () => {
     ];
     assert.equal(new Set([first, ...others.map(({ commitment }) => commitment)]).size, 4);
     const db = new DatabaseSync(file, { readOnly: true });
-    assert.equal(db.prepare('SELECT count(*) AS n FROM payloads').get()?.n, 4);
+    assert.equal(db.prepare('SELECT sum(length(commitments)) / 32 AS n FROM blocks').get()?.n, 4);
     db.close();
   });
 
@@ -101,7 +103,7 @@ describe('payload store', () => {
     assert.throws(() => store.get(one), { code: 'POSTERN_INTERNAL' });
     store.close();
     change(
-      `UPDATE payloads SET sealed = (SELECT sealed FROM payloads WHERE commitment = x'${two}') WHERE commitment = x'${one}'`,
+      `UPDATE blocks SET sealed = (SELECT sealed FROM blocks WHERE commitments = x'${two}') WHERE commitments = x'${one}'`,
     );
     change(
       `UPDATE data_keys SET wrapped = (SELECT wrapped FROM data_keys WHERE principal = 'p1') WHERE principal = 'p2'`,
@@ -114,5 +116,73 @@ describe('payload store', () => {
 
   it('wants a key of 32 bytes', () => {
     assert.throws(() => PayloadStore.open(file, Buffer.alloc(31)), RangeError);
+  });
+
+  it('stores many payloads of a batch together, of any lengths, and gives back each', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.tuple(
+            fc.constantFrom('p1', 'p2'),
+            fc.constantFrom('statement' as const, 'parameters' as const),
+            fc.oneof(
+              fc.uint8Array({ maxLength: 40 }),
+              fc.nat(20_000).map((n) => new Uint8Array(n).fill(n)),
+            ),
+          ),
+          { maxLength: 200 },
+        ),
+        (all) => {
+          store.begin();
+          const put = all.map(([id, kind, data]) => store.put(id, DAY, kind, data).commitment);
+          store.commit();
+          for (const [i, [principalId, kind, data]] of all.entries()) {
+            const stored = store.get(put[i] ?? '');
+            assert.ok(stored && stored !== 'erased');
+            assert.deepEqual(
+              [stored.data, stored.principalId, stored.kind],
+              [Buffer.from(data), principalId, kind],
+            );
+          }
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+
+  it('takes over a store of version 0.1, which had a row for each payload, with what was erased of it', () => {
+    const kept = store.put('p1', DAY, 'statement', text).commitment;
+    const gone = store.put('p1', DAY, 'statement', Buffer.from('select 2')).commitment;
+    const after = store.put('p2', DAY, 'parameters', Buffer.from('[3]')).commitment;
+    store.close();
+    const plan = JSON.stringify({ record: 'r1', time: 't', by: { id: 'a', name: 'Ana' }, reason: 'why' });
+    change(`
+      CREATE TABLE payloads (
+        n INTEGER PRIMARY KEY,
+        commitment BLOB NOT NULL UNIQUE CHECK (length(commitment) = 32),
+        key INTEGER NOT NULL REFERENCES data_keys (n),
+        sealed BLOB,
+        erasure INTEGER REFERENCES erasures (n),
+        CONSTRAINT erased_payload_is_gone CHECK (erasure IS NULL OR sealed IS NULL)
+      ) STRICT;
+      CREATE INDEX payloads_by_key ON payloads (key);
+      INSERT INTO payloads SELECT n, commitments, key, sealed, NULL FROM blocks;
+      INSERT INTO erasures VALUES (1, 'done', '${plan}');
+      UPDATE payloads SET sealed = NULL, erasure = 1 WHERE commitment = x'${gone}';
+      DROP TABLE blocks; DROP TABLE runs; DROP TABLE places; DROP TABLE erased;
+    `);
+    store = PayloadStore.open(file, KEY);
+    for (const [commitment, data] of [
+      [kept, text],
+      [after, Buffer.from('[3]')],
+    ] as const) {
+      const stored = store.get(commitment);
+      assert.ok(stored && stored !== 'erased');
+      assert.deepEqual(stored.data, data);
+    }
+    assert.equal(store.get(gone), 'erased');
+    assert.equal(store.erasure(gone)?.reason, 'why');
+    assert.equal(store.put('p1', DAY, 'statement', text).commitment, kept);
+    assert.throws(() => change('SELECT * FROM payloads'), /no such table/);
   });
 });

@@ -1,29 +1,35 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  createSecretKey,
-  hash,
-  type KeyObject,
-  randomBytes,
-  randomFillSync,
-} from 'node:crypto';
+import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { PosternError } from '../core/errors.ts';
-import type { PayloadKind, Ref } from '../core/record.ts';
+import type { Ref } from '../core/record.ts';
+import { asBuffer, BlockBuilder, indexIn, payloadsIn } from './payload-block.ts';
 import { openPayloadDb } from './payload-db.ts';
+import { PayloadPlaces } from './payload-places.ts';
+import {
+  COMMITMENT_BYTES,
+  commitmentOf,
+  type DataKey,
+  KEY_BYTES,
+  type KeyName,
+  makeWrappedKey,
+  type StoredKind,
+  saltOf,
+  seal,
+  unseal,
+  unwrapKey,
+} from './payload-seal.ts';
+import { Remembered } from './remembered.ts';
 
 /**
  * Statement texts and bind values, apart from the log and encrypted (DESIGN section 3, "Payloads apart from leaves").
  *
  * Each principal has a random data key per day and kind of payload, wrapped by the master key. The salt of a commitment
- * comes from that key, so equal texts of one principal on one day are stored once, and nobody without the key can test
- * a guessed text against a commitment. Once something of a key was erased it seals nothing new: what comes later gets
+ * comes from that key, so equal texts of one principal on one day have one commitment, and nobody without the key can test
+ * a guessed text against it. Once something of a key was erased it seals nothing new: what comes later gets
  * another key, so an erased commitment never comes back.
+ *
+ * A text that comes again is not stored again as long as it is remembered, which reaches some ten thousands of payloads back.
  */
-
-/** `record`: a whole record that was too large for a leaf (see `entry.ts`). */
-export type StoredKind = PayloadKind | 'record';
 
 /** What the leaf holds instead of the payload. */
 export interface Commitment {
@@ -34,14 +40,10 @@ export interface Commitment {
 }
 
 /** A payload with all that is needed to check its commitment. */
-export interface StoredPayload {
+export interface StoredPayload extends KeyName {
   readonly data: Buffer;
   /** 16 bytes. */
   readonly salt: Buffer;
-  readonly kind: StoredKind;
-  readonly principalId: string;
-  /** `YYYY-MM-DD` */
-  readonly day: string;
 }
 
 /** Who destroyed a payload on purpose, when and why. */
@@ -54,116 +56,40 @@ export interface Erased {
   readonly reason: string;
 }
 
-const KEY_BYTES = 32;
-const SALT_BYTES = 16;
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-const REMEMBERED = 8192;
+const REMEMBERED = 16_384;
 /** So long a text is remembered by itself, a longer one by its hash. */
 const SHORT_BYTES = 96;
-const REMEMBERED_KEYS = 1024;
-const SALT_LABEL = Buffer.from('postern-payload-salt');
-/** A reader looks so often whether another connection changed anything. */
-const LOOK_MS = 10;
+const REMEMBERED_KEYS = 2048;
+/** Blocks that are filled at the same time. */
+const FILLING = 256;
+/** Blocks that are kept open: who asks for one payload often asks for its neighbours next. */
+const REMEMBERED_BLOCKS = 64;
+/** A larger one is not. */
+const REMEMBERED_BYTES = 32 * 1024;
 
-/** Random bytes for nonces, fetched many at a time: each fetch is a call to the operating system. */
-const nonces = Buffer.alloc(NONCE_BYTES * 512);
-let noncesUsed = nonces.length;
-
-function nextNonce(): Buffer {
-  if (noncesUsed === nonces.length) {
-    randomFillSync(nonces);
-    noncesUsed = 0;
-  }
-  noncesUsed += NONCE_BYTES;
-  return nonces.subarray(noncesUsed - NONCE_BYTES, noncesUsed);
-}
-
-/** AES-256-GCM: nonce, ciphertext, tag. */
-function seal(key: KeyObject, aad: Uint8Array, data: Uint8Array): Buffer {
-  const nonce = nextNonce();
-  const cipher = createCipheriv('aes-256-gcm', key, nonce);
-  cipher.setAAD(aad);
-  const sealed = Buffer.allocUnsafe(NONCE_BYTES + data.length + TAG_BYTES);
-  sealed.set(nonce);
-  sealed.set(cipher.update(data), NONCE_BYTES);
-  cipher.final();
-  sealed.set(cipher.getAuthTag(), NONCE_BYTES + data.length);
-  return sealed;
-}
-
-function unseal(key: KeyObject, aad: Uint8Array, sealed: Buffer): Buffer {
-  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(0, NONCE_BYTES), {
-    authTagLength: TAG_BYTES,
-  });
-  decipher.setAAD(aad).setAuthTag(sealed.subarray(-TAG_BYTES));
-  return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
-}
-
-function keyAad(principalId: string, day: string, kind: StoredKind): Buffer {
-  return Buffer.from(`postern-payload-key\n${principalId}\n${day}\n${kind}`);
-}
-
-/** Where short inputs of hashes are put together; what was in it is overwritten. */
-const scratch = Buffer.alloc(1024);
-
-/** What the salts of a data key are hashes of, in front of the data. */
-function saltPrefix(key: Uint8Array, kind: StoredKind): Buffer {
-  return Buffer.concat([SALT_LABEL, key, Buffer.from(kind)]);
-}
-
-function saltOf(prefix: Buffer, data: Uint8Array): Buffer {
-  const bytes = prefix.length + data.length;
-  const input = bytes <= scratch.length ? scratch.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
-  input.set(prefix);
-  input.set(data, prefix.length);
-  const salt = Buffer.from(hash('sha256', input, 'binary').slice(0, SALT_BYTES), 'latin1');
-  input.fill(0, 0, prefix.length);
-  return salt;
-}
-
-/** `SHA-256(salt || data)`, hex: the check that needs no key. */
-export function commitmentOf(salt: Uint8Array, data: Uint8Array): string {
-  const bytes = salt.length + data.length;
-  const input = bytes <= scratch.length ? scratch.subarray(0, bytes) : Buffer.allocUnsafe(bytes);
-  input.set(salt);
-  input.set(data, salt.length);
-  return hash('sha256', input, 'hex');
-}
-
-/** A map that forgets what was put in first. */
-class Remembered<V> extends Map<string | number, V> {
-  readonly #max: number;
-
-  constructor(max: number) {
-    super();
-    this.#max = max;
-  }
-
-  override set(key: string | number, value: V): this {
-    const oldest = this.keys().next();
-    if (this.size >= this.#max && !oldest.done) this.delete(oldest.value);
-    return super.set(key, value);
-  }
-}
-
-/** A key that is unwrapped. Ciphers take the object: bytes would be wrapped into one for each call. */
-interface DataKey {
+/** A block that is being filled. */
+interface Filling {
   readonly n: number;
-  readonly object: KeyObject;
-  /** @see saltPrefix */
-  readonly salting: Buffer;
-  readonly principalId: string;
-  readonly day: string;
-  readonly kind: StoredKind;
+  readonly key: DataKey;
+  readonly builder: BlockBuilder;
+}
+
+/** A block as it is stored, and opened where it could be. */
+interface Opened {
+  readonly commitments: Buffer;
+  readonly key: number;
+  /** Null where the key was destroyed. */
+  readonly payloads: readonly Buffer[] | null;
 }
 
 /** The payloads of one data directory. One writer; any number of readers. */
 export class PayloadStore {
   readonly #db: DatabaseSync;
   readonly #masterKey: KeyObject;
+  readonly #places: PayloadPlaces;
   readonly #insert: StatementSync;
   readonly #select: StatementSync;
+  readonly #erased: StatementSync;
   readonly #insertKey: StatementSync;
   readonly #openKey: StatementSync;
   readonly #keyOf: StatementSync;
@@ -173,16 +99,18 @@ export class PayloadStore {
   readonly #keys = new Remembered<DataKey>(REMEMBERED_KEYS);
   /** Keys that open what is got, by their number; null where one was destroyed. */
   readonly #opened = new Remembered<DataKey | null>(REMEMBERED_KEYS);
+  readonly #blocks = new Remembered<Opened>(REMEMBERED_BLOCKS);
+  /** Blocks of the batch, by the number of their key. */
+  readonly #filling = new Map<number, Filling>();
   #seen: unknown;
-  #lookedAt = 0;
 
   private constructor(db: DatabaseSync, masterKey: KeyObject) {
     this.#db = db;
     this.#masterKey = masterKey;
-    this.#insert = db.prepare(
-      'INSERT INTO payloads (commitment, key, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING',
-    );
-    this.#select = db.prepare('SELECT key, sealed, erasure FROM payloads WHERE commitment = ?');
+    this.#places = new PayloadPlaces(db);
+    this.#insert = db.prepare('INSERT INTO blocks (n, key, commitments, sealed) VALUES (?, ?, ?, ?)');
+    this.#select = db.prepare('SELECT key, commitments, sealed FROM blocks WHERE n = ?');
+    this.#erased = db.prepare('SELECT erasure FROM erased WHERE commitment = ?');
     this.#keyOf = db.prepare('SELECT principal, day, kind, wrapped FROM data_keys WHERE n = ?');
     this.#insertKey = db.prepare(
       'INSERT INTO data_keys (principal, day, kind, wrapped, open) VALUES (?, ?, ?, ?, 1)',
@@ -233,13 +161,37 @@ export class PayloadStore {
     const remembered = `${principalId}\n${day}\n${kind}\n${data.length}\n${text}`;
     const known = this.#known.get(remembered);
     if (known) return known;
-    const { n, object, salting } = this.#sealingKey(principalId, day, kind);
-    const commitment = commitmentOf(saltOf(salting, data), data);
-    const raw = Buffer.from(commitment, 'hex');
-    this.#insert.run(raw, n, seal(object, raw, data));
+    const key = this.#sealingKey(principalId, day, kind);
+    const commitment = commitmentOf(saltOf(key, data), data);
+    if (!this.#places.isRecent(commitment)) this.#fill(key, commitment, data);
     const result = { commitment, bytes: data.length };
     this.#known.set(remembered, result);
     return result;
+  }
+
+  #fill(key: DataKey, commitment: string, data: Uint8Array): void {
+    let filling = this.#filling.get(key.n);
+    if (filling?.builder.fits(data.length) === false) {
+      this.#store(filling);
+      filling = undefined;
+    }
+    if (filling === undefined) {
+      if (this.#filling.size >= FILLING) this.#storeAll();
+      filling = { n: this.#places.nextBlock(), key, builder: new BlockBuilder() };
+      this.#filling.set(key.n, filling);
+    }
+    filling.builder.add(commitment, data);
+    this.#places.add(commitment, filling.n);
+  }
+
+  #store({ n, key, builder }: Filling): void {
+    const { commitments } = builder;
+    this.#insert.run(n, key.n, commitments, seal(key.object, commitments, builder.plain));
+  }
+
+  #storeAll(): void {
+    for (const filling of this.#filling.values()) this.#store(filling);
+    this.#filling.clear();
   }
 
   /**
@@ -248,34 +200,24 @@ export class PayloadStore {
    * @throws PosternError `POSTERN_INTERNAL` where what is stored was altered, or the master key is another
    */
   get(commitment: string): StoredPayload | 'erased' | null {
-    if (performance.now() - this.#lookedAt > LOOK_MS) this.#forgetIfChanged();
+    this.#forgetIfChanged();
     const raw = Buffer.from(commitment, 'hex');
-    const row = this.#select.get(raw);
-    if (!row) return null;
-    if (row.erasure !== null || row.sealed === null) return 'erased';
-    try {
-      const key = this.#openingKey(Number(row.key));
-      if (key === null) return 'erased';
-      const { object, salting, principalId, day, kind } = key;
-      const data = unseal(object, raw, asBuffer(row.sealed));
-      return { data, salt: saltOf(salting, data), kind, principalId, day };
-    } catch {
-      throw new PosternError(
-        'POSTERN_INTERNAL',
-        `The payload ${commitment} cannot be decrypted.`,
-        'Either payloads.db was altered, or the master key is not the one it was written with.',
-      );
-    }
+    if (raw.length !== COMMITMENT_BYTES) return null;
+    const block = this.#blockOf(commitment, raw);
+    if (block === null) return this.#erased.get(raw) === undefined ? null : 'erased';
+    const data = block.payloads?.[indexIn(block.commitments, raw)];
+    const key = this.#openingKey(block.key);
+    if (data === undefined || key === null) return 'erased';
+    const { principalId, day, kind } = key;
+    return { data, salt: saltOf(key, data), kind, principalId, day };
   }
 
   /** How an erased payload came to be destroyed; null for any other. */
   erasure(commitment: string): Erased | null {
-    const plan = this.#db
-      .prepare(
-        'SELECT e.plan FROM payloads p JOIN data_keys k ON k.n = p.key ' +
-          'JOIN erasures e ON e.n = coalesce(p.erasure, k.erasure) WHERE p.commitment = ?',
-      )
-      .get(Buffer.from(commitment, 'hex'))?.plan;
+    this.#forgetIfChanged();
+    const raw = Buffer.from(commitment, 'hex');
+    const erasure = this.#erased.get(raw)?.erasure ?? this.#erasureOfKey(commitment, raw);
+    const plan = this.#db.prepare('SELECT plan FROM erasures WHERE n = ?').get(Number(erasure ?? 0))?.plan;
     if (plan === undefined) return null;
     const { record, time, by, reason } = JSON.parse(String(plan)) as Erased;
     return { record, time, by: { id: by.id, name: by.name }, reason };
@@ -293,12 +235,17 @@ export class PayloadStore {
   }
 
   commit(): void {
+    this.#storeAll();
+    this.#places.makeRuns();
     this.#db.exec('COMMIT');
   }
 
   /** Ends a batch, if one is open, without keeping it. */
   rollback(): void {
     this.#forget();
+    this.#filling.clear();
+    this.#places.reset();
+    this.#seen = undefined;
     if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
   }
 
@@ -307,73 +254,99 @@ export class PayloadStore {
     this.#db.close();
   }
 
-  /** Another connection may have destroyed keys that are remembered here: neither to be used nor to be kept. */
+  /** Another connection may have added blocks, or destroyed what is remembered here: not to be used and not to be kept. */
   #forgetIfChanged(): void {
-    this.#lookedAt = performance.now();
     const version = this.#version.get()?.data_version;
     if (version === this.#seen) return;
-    this.#seen = version;
     this.#forget();
+    this.#places.refresh();
+    this.#seen = version;
   }
 
   #forget(): void {
     for (const { salting } of this.#keys.values()) salting.fill(0);
     for (const key of this.#opened.values()) key?.salting.fill(0);
-    for (const memory of [this.#known, this.#keys, this.#opened]) memory.clear();
+    for (const memory of [this.#known, this.#keys, this.#opened, this.#blocks]) memory.clear();
+  }
+
+  #blockOf(commitment: string, raw: Buffer): Opened | null {
+    for (const n of this.#places.candidates(commitment)) {
+      const known = this.#blocks.get(n);
+      if (known !== undefined && indexIn(known.commitments, raw) >= 0) return known;
+      const row = this.#select.get(n);
+      if (row === undefined) continue;
+      const commitments = asBuffer(row.commitments);
+      if (indexIn(commitments, raw) < 0) continue;
+      const block = this.#opening(commitment, Number(row.key), commitments, row.sealed);
+      const bytes = block.payloads?.reduce((sum, { length }) => sum + length, 0) ?? 0;
+      if (bytes <= REMEMBERED_BYTES) this.#blocks.set(n, block);
+      return block;
+    }
+    return null;
+  }
+
+  #opening(commitment: string, n: number, commitments: Buffer, sealed: unknown): Opened {
+    try {
+      const key = sealed === null ? null : this.#openingKey(n);
+      if (key === null) return { commitments, key: n, payloads: null };
+      const plain = unseal(key.object, commitments, asBuffer(sealed));
+      return { commitments, key: n, payloads: payloadsIn(plain, commitments.length / COMMITMENT_BYTES) };
+    } catch {
+      throw new PosternError(
+        'POSTERN_INTERNAL',
+        `The payload ${commitment} cannot be decrypted.`,
+        'Either payloads.db was altered, or the master key is not the one it was written with.',
+      );
+    }
+  }
+
+  #erasureOfKey(commitment: string, raw: Buffer): unknown {
+    const of = this.#db.prepare(
+      'SELECT b.commitments, k.erasure FROM blocks b JOIN data_keys k ON k.n = b.key WHERE b.n = ?',
+    );
+    for (const n of this.#places.candidates(commitment)) {
+      const row = of.get(n);
+      if (row !== undefined && indexIn(asBuffer(row.commitments), raw) >= 0) return row.erasure;
+    }
+    return null;
   }
 
   #sealingKey(principalId: string, day: string, kind: StoredKind): DataKey {
     const name = `${principalId}\n${day}\n${kind}`;
     const known = this.#keys.get(name);
     if (known) return known;
+    const owner = { principalId, day, kind };
     const row = this.#openKey.get(principalId, day, kind);
     const key = row
-      ? this.#unwrap(Number(row.n), principalId, day, kind, row.wrapped)
-      : this.#makeKey(principalId, day, kind);
+      ? unwrapKey(this.#masterKey, Number(row.n), owner, asBuffer(row.wrapped))
+      : this.#makeKey(owner);
     this.#keys.set(name, key);
     return key;
   }
 
-  #makeKey(principalId: string, day: string, kind: StoredKind): DataKey {
-    const bytes = randomBytes(KEY_BYTES);
-    const wrapped = seal(this.#masterKey, keyAad(principalId, day, kind), bytes);
+  #makeKey(name: KeyName): DataKey {
+    const { principalId, day, kind } = name;
+    const wrapped = makeWrappedKey(this.#masterKey, name);
     const n = Number(this.#insertKey.run(principalId, day, kind, wrapped).lastInsertRowid);
-    return unwrapped(n, bytes, principalId, day, kind);
+    return unwrapKey(this.#masterKey, n, name, wrapped);
   }
 
   #openingKey(n: number): DataKey | null {
     const known = this.#opened.get(n);
     if (known !== undefined) return known;
     const row = this.#keyOf.get(n);
-    const [principalId, day, kind] = [
-      String(row?.principal),
-      String(row?.day),
-      String(row?.kind) as StoredKind,
-    ];
-    const key = row?.wrapped === null ? null : this.#unwrap(n, principalId, day, kind, row?.wrapped);
+    if (row === undefined) throw new RangeError(`There is no key ${n}.`);
+    const name = {
+      principalId: String(row.principal),
+      day: String(row.day),
+      kind: String(row.kind) as StoredKind,
+    };
+    const key = row.wrapped === null ? null : unwrapKey(this.#masterKey, n, name, asBuffer(row.wrapped));
     this.#opened.set(n, key);
     return key;
   }
-
-  #unwrap(n: number, principalId: string, day: string, kind: StoredKind, wrapped: unknown): DataKey {
-    const bytes = unseal(this.#masterKey, keyAad(principalId, day, kind), asBuffer(wrapped));
-    return unwrapped(n, bytes, principalId, day, kind);
-  }
-}
-
-/** Takes the bytes over: they are overwritten. */
-function unwrapped(n: number, bytes: Buffer, principalId: string, day: string, kind: StoredKind): DataKey {
-  const key = { n, object: createSecretKey(bytes), salting: saltPrefix(bytes, kind), principalId, day, kind };
-  bytes.fill(0);
-  return key;
 }
 
 function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
   return Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
-}
-
-/** A blob as SQLite gives it, without copying it. */
-function asBuffer(blob: unknown): Buffer {
-  const { buffer, byteOffset, byteLength } = blob as Uint8Array<ArrayBuffer>;
-  return Buffer.from(buffer, byteOffset, byteLength);
 }

@@ -1,5 +1,5 @@
 import type { KeptDay } from './payload-erasure.ts';
-import type { StoredKind } from './payloads.ts';
+import type { StoredKind } from './payload-seal.ts';
 
 /** How long texts are kept, in days after the end of the day they are of; null: for ever. */
 export interface KeepDays {

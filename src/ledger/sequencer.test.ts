@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test';
 import { openCheckpoint } from './checkpoint.ts';
 import { JournalWriter } from './journal.ts';
 import { parseVerifierKey } from './note.ts';
-import { commitmentOf } from './payloads.ts';
+import { commitmentOf } from './payload-seal.ts';
 import { inclusionProof, verifyInclusion } from './proof.ts';
 import {
   Collector,

@@ -1,13 +1,12 @@
 import * as fs from 'node:fs';
 import { basename, join } from 'node:path';
 import { PosternError } from '../core/errors.ts';
-import { uuidv7 } from '../core/ids.ts';
 import type { Actor, RecordType } from '../core/record.ts';
-import { nowMicros, rfc3339 } from '../core/time.ts';
 import { type Checkpoint, formatCheckpoint, openCheckpoint } from './checkpoint.ts';
-import { syncDirectory, writeDurably } from './files.ts';
-import { type Incoming, takeRecords } from './journal-merge.ts';
-import { type JournalFile, listJournals, readJournal } from './journal-reader.ts';
+import { writeDurably } from './files.ts';
+import { type Incoming, ownRecord, takeRecords } from './journal-merge.ts';
+import { type JournalFile, listJournals } from './journal-reader.ts';
+import { deleteJournals, retirable } from './journal-retirement.ts';
 import { firstTime, JournalWatch } from './journal-watch.ts';
 import { recount } from './log-history.ts';
 import { type KeyChange, LogKeys } from './log-key.ts';
@@ -275,15 +274,7 @@ export class Sequencer {
   }
 
   #ownRecord(type: RecordType, more: object, actor: Actor = SYSTEM): Incoming {
-    const time = rfc3339(nowMicros());
-    const record = { id: uuidv7(), time, type, actor, origin: this.origin, ...more };
-    return {
-      bytes: Buffer.from(JSON.stringify(record)),
-      payloads: [],
-      time,
-      principalId: undefined,
-      from: null,
-    };
+    return ownRecord({ type, actor, origin: this.origin, ...more });
   }
 
   #load(): LogState {
@@ -388,30 +379,13 @@ export class Sequencer {
     }
   }
 
-  /**
-   * Deletes journals whose records are all leaves and to which nobody writes any more: their writer has begun a newer
-   * file. (The list of files was made before they were read to the end.) An unfinished frame at the end was never
-   * acknowledged; the file is kept beside, as `.torn`, for whoever wants to look.
-   */
+  /** Deletes journals that are done with; noted before, so that their absence is no loss, and forgotten after. */
   #retire(state: LogState, journals: readonly JournalFile[]): void {
-    const done: { readonly file: string; readonly path: string; readonly torn: boolean }[] = [];
-    for (const [i, { path, name }] of journals.entries()) {
-      const file = basename(path);
-      const position = state.positions.get(file) ?? { offset: 0, skip: 0 };
-      if (journals[i + 1]?.name !== name || position.skip > 0) continue;
-      const rest = readJournal(path, position.offset, 1);
-      if (rest.records.length > 0 || rest.state === 'corrupt') continue;
-      done.push({ file, path, torn: rest.state === 'torn' });
-    }
+    const done = retirable(state, journals);
     if (done.length === 0) return;
-    const files = done.map(({ file }) => file);
     this.#retiring = true;
-    this.#db.retireJournals(files);
-    for (const { path, torn } of done) {
-      if (torn) fs.renameSync(path, `${path}.torn`);
-      else fs.rmSync(path);
-    }
-    syncDirectory(this.#journalDir);
+    this.#db.retireJournals(done.map(({ file }) => file));
+    deleteJournals(this.#journalDir, done);
     this.#forgetRetired(state);
   }
 }
