@@ -56,6 +56,15 @@ test('a masked value never holds the secret, whatever stands around it and whate
   );
 });
 
+test('where two findings overlap, what is shown of both together holds neither', () => {
+  for (const text of ['DE89 3704 0044 0532 0130 00  123-45-6789', '+49 30 1234567  123-45-6789']) {
+    for (const how of TRANSFORM_EXAMPLES) {
+      const masked = maskContent(contentOf([how, DETECTORS]), 'text', text)?.text ?? '';
+      assert.ok(!masked.includes('123-45-6789') && !masked.includes('1234567'), `${how.kind}: ${masked}`);
+    }
+  }
+});
+
 test('masking twice finds nothing new in what was redacted', () => {
   fc.assert(
     fc.property(fc.constantFrom(...SECRETS), around, (secret, gap) => {

@@ -1,7 +1,7 @@
 /** Masks for what detectors find inside text values. */
 import { findSecrets } from './detectors.ts';
-import type { Span } from './digits.ts';
 import { maskJsonTokens } from './json-tokens.ts';
+import { ANYTHING, ESCAPES, look, lookAt, needsOf } from './look.ts';
 import { redacted } from './redacted.ts';
 import type { ContentMask } from './rules.ts';
 import { maskText } from './text.ts';
@@ -43,41 +43,86 @@ export const isSearched = (type: string): boolean => !PLAIN.has(type.startsWith(
  *
  * @param type the type's name in `pg_type`
  * @param text the value in PostgreSQL's text format
+ * @param seen what a look at all of the text has told
  */
-export function maskContent(masks: readonly ContentMask[], type: string, text: string): ContentMasked | null {
+export function maskContent(
+  masks: readonly ContentMask[],
+  type: string,
+  text: string,
+  seen?: number,
+): ContentMasked | null {
   const [strictest] = masks;
   if (strictest === undefined || !isSearched(type)) return null;
   if (text.length > CONTENT_MAX) {
     return { text: redacted(type), masks: [strictest] };
   }
-  const applied = new Set<ContentMask>();
-  const inText = (value: string): string | null => maskSpans(masks, value, applied);
-  const masked = type === 'json' || type === 'jsonb' ? maskJsonTokens(text, inText) : inText(text);
-  if (applied.size === 0) return null;
-  const hidden = [...applied].some(({ transform }) => transform.kind === 'null');
-  return { text: hidden ? null : masked, masks: [...applied] };
+  const applied: ContentMask[] = [];
+  const masked =
+    type === 'json' || type === 'jsonb'
+      ? maskJsonTokens(text, (value) => maskSpans(masks, value, lookAt(value), applied))
+      : maskSpans(masks, text, seen ?? lookAt(text), applied);
+  if (applied.length === 0) return null;
+  const hidden = applied.some(({ transform }) => transform.kind === 'null');
+  return { text: hidden ? null : masked, masks: applied };
+}
+
+interface Found {
+  readonly start: number;
+  readonly end: number;
+  readonly mask: ContentMask;
+  /** The less, the stricter the mask. */
+  readonly order: number;
+}
+
+/** Tells of a value of a type, before it is made a text, whether the detectors of some masks could find anything in it. */
+export function contentLook(
+  masks: readonly ContentMask[],
+  type: string,
+): (bytes: Uint8Array, start: number, end: number) => number {
+  // In JSON any character may be written as an escape.
+  const escapes = type === 'json' || type === 'jsonb' ? ESCAPES : 0;
+  const needs = escapes | needsOf(masks.flatMap(({ detectors }) => detectors));
+  return (bytes, start, end) => {
+    if (end - start > CONTENT_MAX) return ANYTHING;
+    const seen = look(bytes, start, end);
+    return (seen & needs) === 0 ? 0 : seen;
+  };
 }
 
 /** Null where a mask asks for NULL: there is none inside a text. */
-function maskSpans(masks: readonly ContentMask[], text: string, applied: Set<ContentMask>): string | null {
-  const found = masks.flatMap((mask, order) =>
-    findSecrets(text, mask.detectors).map(({ start, end }) => ({ start, end, mask, order })),
-  );
+function maskSpans(
+  masks: readonly ContentMask[],
+  text: string,
+  seen: number,
+  applied: ContentMask[],
+): string | null {
+  const found: Found[] = [];
+  for (let order = 0; order < masks.length; order++) {
+    const mask = masks[order] as ContentMask;
+    for (const { start, end } of findSecrets(text, mask.detectors, seen))
+      found.push({ start, end, mask, order });
+  }
   if (found.length === 0) return text;
-  found.sort((a, b) => a.start - b.start || a.order - b.order);
+  if (found.length > 1) found.sort((a, b) => a.start - b.start || a.order - b.order);
   let out = '';
   let at = 0;
   for (let i = 0; i < found.length; ) {
-    const first = found[i] as (typeof found)[number];
+    const first = found[i] as Found;
     let { end, mask, order } = first;
+    let shortest = end - first.start;
     // Findings that overlap are one, under the strictest of their masks.
-    for (i += 1; i < found.length && (found[i] as Span).start < end; i += 1) {
-      const next = found[i] as (typeof found)[number];
+    for (i += 1; i < found.length && (found[i] as Found).start < end; i += 1) {
+      const next = found[i] as Found;
       end = Math.max(end, next.end);
+      shortest = Math.min(shortest, next.end - next.start);
       if (next.order < order) ({ mask, order } = next);
     }
-    applied.add(mask);
-    const replaced = maskText(mask.transform, mask, text.slice(first.start, end));
+    if (!applied.includes(mask)) applied.push(mask);
+    // What is shown of several together is less than half of each: no more than of the shortest, where it is shown.
+    const { kind } = mask.transform;
+    const from = kind === 'partial' ? end - shortest : first.start;
+    const to = kind === 'generalise' ? first.start + shortest : end;
+    const replaced = maskText(mask.transform, mask, text.slice(from, to));
     out += text.slice(at, first.start) + (replaced ?? '[masked]');
     at = end;
   }

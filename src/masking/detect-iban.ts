@@ -27,6 +27,20 @@ const LENGTH_OF: ReadonlyMap<string, number> = new Map(
   ),
 );
 
+/** By the numbers of both letters, a being 0. */
+const COUNTRIES = new Uint8Array(26 * 26);
+for (const country of LENGTH_OF.keys()) COUNTRIES[numberOf(country.charCodeAt(0), country.charCodeAt(1))] = 1;
+
+function numberOf(first: number, second: number): number {
+  return ((first | 0x20) - 0x61) * 26 + (second | 0x20) - 0x61;
+}
+
+/** Whether two ASCII characters are the letters of a country that has such numbers, in any case. */
+export function isIbanCountry(first: number, second: number): boolean {
+  const letter = second | 0x20;
+  return letter >= 0x61 && letter <= 0x7a && first >= 0x41 && COUNTRIES[numberOf(first, second)] === 1;
+}
+
 const HEAD = /[A-Z]{2}[ .-]?\d{2}/gi;
 
 /** International bank account numbers with right check digits, in one piece or in groups. */

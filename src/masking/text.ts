@@ -30,7 +30,7 @@ export function maskText(transform: Transform, keyed: Keyed, value: string): str
     case 'redact':
       return MASKED;
     case 'hash':
-      return keyed.key.digest(`${keyed.domain} hash`, text).toString('hex').slice(0, HASH_DIGITS);
+      return hashText(keyed, text);
     case 'tokenise':
       return tokenOf(keyed, text, ({ char, byte }) => standIn(char, byte));
     case 'generalise':
@@ -40,12 +40,29 @@ export function maskText(transform: Transform, keyed: Keyed, value: string): str
   }
 }
 
+const hashText = (keyed: Keyed, text: string): string => hashBytes(keyed, Buffer.from(text, 'utf8'));
+
+/** What `maskText` makes of a text by `hash`, from its bytes `[start, end)` in UTF-8. There must be no blanks at the end. */
+export const hashBytes = (
+  { key, domain }: Keyed,
+  bytes: Uint8Array,
+  start = 0,
+  end: number = bytes.length,
+): string => key.hex(HASH_DOMAINS[domain], bytes, start, end).slice(0, HASH_DIGITS);
+
+const HASH_DOMAINS = { column: 'column hash', content: 'content hash' } as const;
+
 /** The last characters of a text, always fewer than half of them. */
 export function ending(text: string, keep: number): string {
-  const chars = [...text.slice(-4 * keep - 2)];
+  const chars = charactersOf(text.slice(-4 * keep - 2));
   const shown = Math.min(keep, Math.max(0, Math.floor((chars.length - 1) / 2)));
-  return shown === 0 ? '' : chars.slice(-shown).join('');
+  if (shown === 0) return '';
+  return typeof chars === 'string' ? chars.slice(-shown) : chars.slice(-shown).join('');
 }
+
+/** A text whose characters are single units is as good as an array of them. */
+const charactersOf = (text: string): string | readonly string[] =>
+  /[\ud800-\udfff]/.test(text) ? [...text] : text;
 
 /**
  * A token: one character for each, from a digest of the whole. Nothing to turn back, but a short value has few tokens: two
@@ -107,8 +124,9 @@ function generalText(transform: Generalise, text: string): string {
 }
 
 function beginning(text: string, prefix: number): string {
-  const chars = [...text.slice(0, 4 * prefix + 2)];
-  return chars.slice(0, Math.min(prefix, Math.max(0, Math.floor((chars.length - 1) / 2)))).join('');
+  const chars = charactersOf(text.slice(0, 4 * prefix + 2));
+  const shown = Math.min(prefix, Math.max(0, Math.floor((chars.length - 1) / 2)));
+  return typeof chars === 'string' ? chars.slice(0, shown) : chars.slice(0, shown).join('');
 }
 
 const TIME = /^(\d{4,6})-(\d\d)-\d\d([ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?( ?(?:Z|[+-]\d\d(?::?\d\d){0,2}))?$/;

@@ -7,7 +7,7 @@ import { maskContent } from './content.ts';
 import { ceilingOf, generalNumber, hashNumber, isNumeric, partialNumber, tokenNumber } from './numbers.ts';
 import { redacted, TEXT } from './redacted.ts';
 import type { CompiledMask } from './rules.ts';
-import { generalAddress, generalTime, type Keyed, maskText } from './text.ts';
+import { generalAddress, generalTime, hashBytes, type Keyed, maskText } from './text.ts';
 
 /**
  * The masked form of a value of a column.
@@ -36,6 +36,22 @@ export function maskTyped(mask: CompiledMask, type: string, text: string): strin
   }
   return transform.kind === 'generalise' ? general(transform, type, text) : null;
 }
+
+/**
+ * The hash of a value of a text type from its bytes `[start, end)`, as `maskTyped` makes it of its text; null where that takes more
+ * than bytes: for characters beyond ASCII, and blanks at the end.
+ */
+export function maskBytes(mask: CompiledMask, bytes: Uint8Array, start: number, end: number): string | null {
+  if (end > start && (bytes[end - 1] as number) <= BLANK) return null;
+  for (let at = start; at < end; at++) if ((bytes[at] as number) >= 0x80) return null;
+  return hashBytes(mask, bytes, start, end);
+}
+
+const BLANK = 0x20;
+
+/** Whether `maskBytes` is for values of a type under a mask. Of `citext` it is not: there upper and lower case are equal. */
+export const masksBytes = ({ transform }: CompiledMask, type: string): boolean =>
+  transform.kind === 'hash' && TEXT.has(type) && type !== 'citext';
 
 /** What is left of a value is searched for what may not be shown at all; null for NULL. */
 function searchedFirst({ transform, content = [] }: CompiledMask, type: string, text: string): string | null {

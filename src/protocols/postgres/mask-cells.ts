@@ -1,18 +1,17 @@
 /** One value of a result, masked in the format in which it came. */
-import { isSearched, maskContent } from '../../masking/content.ts';
+import { contentLook, isSearched, maskContent } from '../../masking/content.ts';
 import type { CompiledMask, ContentMask } from '../../masking/rules.ts';
-import { maskTyped } from '../../masking/transforms.ts';
+import { maskBytes, masksBytes, maskTyped } from '../../masking/transforms.ts';
 import type { Masked } from './mask-columns.ts';
-import { type MaskType, maskType } from './mask-types.ts';
+import { isText, type MaskType, maskType } from './mask-types.ts';
+
+/** What is put in the place of a value: its text or its bytes, null for NULL, undefined to leave it as it is. */
+export type Replacement = string | Buffer | null | undefined;
 
 /** What happens to the values of one column of a result. */
 export interface CellMask {
-  /**
-   * The bytes to put in the place of a value: null for NULL, undefined to leave it as it is.
-   *
-   * @param bytes the value in the column's format, never NULL
-   */
-  apply(bytes: Buffer): Buffer | null | undefined;
+  /** What to put in the place of the value `buffer[start, end)`, which is in the column's format and never NULL. */
+  apply(buffer: Buffer, start: number, end: number): Replacement;
   /** Values replaced, by what the record says of it. */
   readonly counts: Map<string, MaskCount>;
 }
@@ -35,12 +34,16 @@ export function columnCell({ column, mask }: Masked, type: number, binary: boole
   // These do not look at the value, so there is only one answer.
   const fixed =
     kind === 'redact' || kind === 'null' ? encode(maskTyped(mask, known.name, ''), known, binary) : undefined;
+  const inBytes = masksBytes(mask, known.name);
+  const asText = !binary || isText(known);
   return {
     counts,
-    apply(bytes) {
+    apply(buffer, start, end) {
       if (count.rows++ === 0) counts.set(countKey(column, mask), count);
       if (fixed !== undefined) return fixed;
-      const text = binary ? (known.decode?.(bytes) ?? null) : bytes.toString('utf8');
+      const quick = inBytes ? maskBytes(mask, buffer, start, end) : null;
+      if (quick !== null) return quick;
+      const text = asText ? buffer.toString('utf8', start, end) : decode(known, buffer, start, end);
       return text === null ? null : encode(maskTyped(mask, known.name, text), known, binary);
     },
   };
@@ -56,17 +59,26 @@ export function contentCell(
   const known = maskType(type);
   if (masks.length === 0 || !isSearched(known.name)) return null;
   const counts = new Map<string, MaskCount>();
+  const byMask = new Map<ContentMask, MaskCount>();
+  const name = known.name === '' ? 'text' : known.name;
+  const look = contentLook(masks, name);
+  const asText = !binary || known.decode === null || isText(known);
   return {
     counts,
-    apply(bytes) {
-      const text = binary && known.decode !== null ? known.decode(bytes) : bytes.toString('utf8');
-      const found = text === null ? null : maskContent(masks, known.name === '' ? 'text' : known.name, text);
+    apply(buffer, start, end) {
+      const seen = look(buffer, start, end);
+      if (seen === 0) return undefined;
+      const text = asText ? buffer.toString('utf8', start, end) : decode(known, buffer, start, end);
+      const found = text === null ? null : maskContent(masks, name, text, seen);
       if (found === null) return undefined;
       for (const mask of found.masks) {
-        const key = countKey(column, mask);
-        const count = counts.get(key) ?? { column, rule: mask.rule, rows: 0 };
+        let count = byMask.get(mask);
+        if (count === undefined) {
+          count = { column, rule: mask.rule, rows: 0 };
+          byMask.set(mask, count);
+          counts.set(countKey(column, mask), count);
+        }
         count.rows += 1;
-        counts.set(key, count);
       }
       // What a type of its own may hold is not known: a changed text could be none of its values.
       return known.name === '' ? null : encode(found.text, known, binary);
@@ -74,7 +86,11 @@ export function contentCell(
   };
 }
 
-function encode(text: string | null, type: MaskType, binary: boolean): Buffer | null {
-  if (text === null) return null;
-  return binary ? (type.encode?.(text) ?? null) : Buffer.from(text, 'utf8');
+function decode({ decode }: MaskType, buffer: Buffer, start: number, end: number): string | null {
+  return decode === null ? null : decode(buffer.subarray(start, end));
+}
+
+function encode(text: string | null, type: MaskType, binary: boolean): string | Buffer | null {
+  if (text === null || !binary || isText(type)) return text;
+  return type.encode === null ? null : type.encode(text);
 }

@@ -69,8 +69,8 @@ const BINARY_END = int16(-1);
 
 const swap: CellMask = {
   counts: new Map(),
-  apply: (bytes) =>
-    bytes.length === 0 ? null : Buffer.from(`<${[...bytes.toString('utf8')].reverse().join('')}>`),
+  apply: (buffer, start, end) =>
+    start === end ? null : `<${[...buffer.toString('utf8', start, end)].reverse().join('')}>`,
 };
 const swapped = (value: string | null): string | null =>
   value === null || value === '' ? null : `<${[...value].reverse().join('')}>`;
@@ -90,7 +90,7 @@ function feed(format: CopyFormat, data: Buffer, cuts: readonly number[], limit =
   let at = 0;
   for (const cut of [...cuts, data.length]) {
     const to = Math.min(data.length, at + cut);
-    masker.push(data.subarray(at, to), each);
+    masker.push(data, at, to, each);
     at = to;
   }
   masker.end();

@@ -4,350 +4,279 @@
  * @see https://www.postgresql.org/docs/18/sql-copy.html#SQL-COPY-FILE-FORMATS
  */
 import type { CopyFormat } from './lineage.ts';
-import type { CellMask } from './mask-cells.ts';
-import type { Slab } from './mask-rows.ts';
+import type { CellMask, Replacement } from './mask-cells.ts';
+import { BACKSLASH, NEWLINE, unescaped, unquoted, writeEscaped, writeQuoted } from './mask-copy-fields.ts';
+import { Growing, RowMasker, type Slab } from './mask-rows.ts';
 import { Back, WireError } from './wire.ts';
 
-const NEWLINE = 0x0a;
-const BACKSLASH = 0x5c;
-const EMPTY = Buffer.alloc(0);
 const SIGNATURE = Buffer.from('PGCOPY\n\u00ff\r\n\0', 'latin1');
+
+/** What a byte is in the format. */
+const ORDINARY = 0;
+const DELIMITER = 1;
+const LINE_END = 2;
+const ESCAPE = 3;
+const QUOTE = 4;
 
 /** Takes the data of one COPY and gives messages for the client. */
 export class CopyMasker {
   readonly cells: readonly (CellMask | null)[];
-  readonly #format: CopyFormat;
+  readonly #format: CopyFormat['format'];
   readonly #limit: number;
-  #rest: Buffer = EMPTY;
-  /** Where the rest lies when it came in pieces, with room for more behind it. */
-  #room: Buffer = EMPTY;
-  /** How far the rest has been searched for the end of its row. */
-  #searched = 0;
-  /** Fields of the binary row that has been begun. */
-  #fields = 0;
-  #quoted = false;
-  #header: boolean;
   readonly #slab: Slab;
-  readonly #delimiter: Buffer;
+  readonly #binaryRows: RowMasker;
+  /** The beginning of a row whose end has not come. */
+  readonly #held = new Growing();
+  /** How far it has been searched for the end. */
+  #searched = 0;
+  #quoted = false;
+  /** Fields of a binary row that have been walked over so far. */
+  #walked = 0;
+  #header: boolean;
   readonly #null: Buffer;
-  /** Pieces of the row in hand. */
-  #parts: Buffer[] = [];
+  readonly #delimiterByte: number;
+  readonly #quoteByte: number;
+  readonly #escapeByte: number;
+  /** What each byte is. */
+  readonly #kinds = new Uint8Array(256);
+  /** Where the fields of the row in hand end, and how many there are. */
+  readonly #ends: Int32Array;
+  #count = 0;
 
   /**
    * @param limit largest row, in bytes
    * @param slab where the messages are put
    */
   constructor(format: CopyFormat, cells: readonly (CellMask | null)[], limit: number, slab: Slab) {
-    this.#format = format;
-    this.#slab = slab;
-    this.#delimiter = Buffer.from(format.delimiter);
-    this.#null = Buffer.from(format.nullText);
-    this.#null = Buffer.from(format.nullText);
     this.cells = cells;
+    this.#format = format.format;
     this.#limit = limit;
+    this.#slab = slab;
+    this.#binaryRows = new RowMasker(cells, slab);
+    this.#ends = new Int32Array(cells.length);
     this.#header = format.header || format.format === 'binary';
+    this.#null = Buffer.from(format.nullText);
+    this.#delimiterByte = Buffer.from(format.delimiter)[0] as number;
+    this.#quoteByte = format.quote.charCodeAt(0);
+    this.#escapeByte = format.format === 'text' ? BACKSLASH : format.escape.charCodeAt(0);
+    this.#kinds[NEWLINE] = LINE_END;
+    this.#kinds[this.#delimiterByte] = DELIMITER;
+    this.#kinds[this.#escapeByte] = ESCAPE;
+    if (format.format === 'csv') this.#kinds[this.#quoteByte] = QUOTE;
   }
 
   /**
-   * @param data the next bytes of the stream
+   * @param buffer holds the next bytes of the stream: `[start, end)`
    * @param each called for every message, which is then what the slab's `start` and `end` say
    * @throws WireError for data that are not in the format, or a row over the limit
    */
-  push(data: Buffer, each: () => void): void {
-    this.#append(data);
-    let at = 0;
-    for (;;) {
-      const end = this.#rowEnd(at);
-      if (end === -1) break;
-      this.#parts = [];
-      this.#row(this.#rest.subarray(at, end));
-      this.#send();
-      each();
-      at = end;
-      this.#searched = at;
-      this.#quoted = false;
-      this.#fields = 0;
+  push(buffer: Buffer, start: number, end: number, each: () => void): void {
+    const held = this.#held;
+    if (held.length === 0) {
+      const at = this.#rows(buffer, start, end, each);
+      if (at < end) held.add(buffer, at, end);
+    } else {
+      held.add(buffer, start, end);
+      if (this.#complete()) held.drop(this.#rows(held.buffer, 0, held.length, each));
     }
-    this.#rest = this.#rest.subarray(at);
-    this.#searched -= at;
-    if (this.#rest.length > this.#limit) {
+    if (held.length > this.#limit) {
       throw new WireError(`a row of over ${this.#limit} bytes, which is too large to be masked`);
     }
   }
 
-  /** A row may come in very many pieces, so that what is there is not copied for each. */
-  #append(data: Buffer): void {
-    const rest = this.#rest;
-    if (rest.length === 0) {
-      this.#rest = data;
-      return;
-    }
-    const size = rest.length + data.length;
-    const room = this.#room;
-    let from = rest.buffer === room.buffer ? rest.byteOffset - room.byteOffset : -1;
-    if (from === -1 || from + size > room.length) {
-      this.#room = Buffer.allocUnsafeSlow(2 * size);
-      rest.copy(this.#room);
-      from = 0;
-    }
-    data.copy(this.#room, from + rest.length);
-    this.#rest = this.#room.subarray(from, from + size);
-  }
-
-  #send(): void {
-    let size = 5;
-    for (const part of this.#parts) size += part.length;
-    const slab = this.#slab;
-    slab.reserve(size);
-    const out = slab.buffer;
-    out[slab.start] = Back.copyData;
-    out.writeUInt32BE(size - 1, slab.start + 1);
-    let to = slab.start + 5;
-    for (const part of this.#parts) to += part.copy(out, to);
-  }
-
   /** The data are at their end. @throws WireError where a row is not */
   end(): void {
-    if (this.#rest.length > 0) throw new WireError('COPY data that end in the middle of a row');
+    if (this.#held.length > 0) throw new WireError('COPY data that end in the middle of a row');
   }
 
-  #rowEnd(from: number): number {
-    const { format, quote, escape: escaper } = this.#format;
-    const rest = this.#rest;
-    if (format === 'binary') return this.#binaryEnd(from);
-    let at = Math.max(from, this.#searched);
-    if (format === 'text') {
-      // A line break in a value is written with a backslash and a letter.
-      const found = rest.indexOf(NEWLINE, at);
-      this.#searched = rest.length;
-      return found === -1 ? -1 : found + 1;
+  /** Masks the whole rows of `buffer[start, end)`; gives where the first one begins that is not whole. */
+  #rows(buffer: Buffer, start: number, end: number, each: () => void): number {
+    let at = start;
+    while (at < end) {
+      const next = this.#rowEnd(buffer, at, end);
+      if (next === -1) break;
+      this.#row(buffer, at, next);
+      each();
+      at = next;
     }
-    const quoteByte = quote.charCodeAt(0);
-    const escapeByte = escaper.charCodeAt(0);
-    if (!this.#quoted) {
-      // Most rows hold no quotes, and then end at the first line break.
-      const end = rest.indexOf(NEWLINE, at);
-      if (end !== -1 && !rest.subarray(at, end).includes(quoteByte)) return end + 1;
-    }
-    for (; at < rest.length; at++) {
-      const byte = rest[at];
-      if (this.#quoted && byte === escapeByte && escapeByte !== quoteByte) {
-        // What follows belongs to the value: wait for it.
-        if (at + 1 === rest.length) break;
+    this.#searched = 0;
+    this.#quoted = false;
+    this.#walked = 0;
+    return at;
+  }
+
+  /** The end of the row that begins at `start`, -1 where it has not come; where its fields end is noted on the way. */
+  #rowEnd(buffer: Buffer, start: number, end: number): number {
+    this.#count = 0;
+    if (this.#format === 'binary') return this.#binaryEnd(buffer, start, end);
+    return this.#format === 'text' ? this.#textEnd(buffer, start, end) : this.#csvEnd(buffer, start, end);
+  }
+
+  #textEnd(buffer: Buffer, start: number, end: number): number {
+    const kinds = this.#kinds;
+    for (let at = start; at < end; at++) {
+      const kind = kinds[buffer[at] as number];
+      if (kind === ORDINARY) continue;
+      if (kind === ESCAPE) {
         at += 1;
-      } else if (byte === quoteByte) this.#quoted = !this.#quoted;
-      else if (byte === NEWLINE && !this.#quoted) return at + 1;
+        // A line break in a value is written with a backslash and a letter.
+        if (buffer[at] === NEWLINE && at < end) throw malformed();
+      } else {
+        this.#fieldEnds(at);
+        if (kind === LINE_END) return at + 1;
+      }
     }
-    this.#searched = at;
     return -1;
   }
 
-  /** @see https://www.postgresql.org/docs/18/sql-copy.html#SQL-COPY-BINARY-FORMAT */
-  #binaryEnd(from: number): number {
-    const rest = this.#rest;
-    if (this.#header) {
-      if (rest.length < from + 19) return -1;
-      if (!rest.subarray(from, from + 11).equals(SIGNATURE)) throw malformed();
-      if (rest.readUInt32BE(from + 11) !== 0) throw malformed();
-      const extension = rest.readUInt32BE(from + 15);
-      return this.#available(from + 19 + extension);
+  #csvEnd(buffer: Buffer, start: number, end: number): number {
+    const kinds = this.#kinds;
+    let quoted = false;
+    for (let at = start; at < end; at++) {
+      const kind = kinds[buffer[at] as number];
+      if (kind === ORDINARY) continue;
+      if (kind === QUOTE) quoted = !quoted;
+      else if (quoted) {
+        if (kind === ESCAPE) at += 1;
+      } else if (kind !== ESCAPE) {
+        this.#fieldEnds(at);
+        if (kind === LINE_END) return at + 1;
+      }
     }
-    if (rest.length < from + 2) return -1;
-    const fields = rest.readInt16BE(from);
-    if (fields === -1) return from + 2;
+    return -1;
+  }
+
+  #fieldEnds(at: number): void {
+    if (this.#count < this.#ends.length) this.#ends[this.#count] = at;
+    this.#count += 1;
+  }
+
+  /** @see https://www.postgresql.org/docs/18/sql-copy.html#SQL-COPY-BINARY-FORMAT */
+  #binaryEnd(buffer: Buffer, start: number, end: number): number {
+    if (this.#header) {
+      if (end - start < 19) return -1;
+      if (!buffer.subarray(start, start + 11).equals(SIGNATURE)) throw malformed();
+      if (buffer.readUInt32BE(start + 11) !== 0) throw malformed();
+      const next = start + 19 + buffer.readUInt32BE(start + 15);
+      return next <= end ? next : -1;
+    }
+    if (end - start < 2) return -1;
+    const fields = buffer.readInt16BE(start);
+    let at = start + 2;
+    if (fields === -1) return at;
     if (fields !== this.cells.length) throw malformed();
-    let at = Math.max(from + 2, this.#searched);
-    for (; this.#fields < fields && at + 4 <= rest.length; this.#fields++) {
-      const length = rest.readInt32BE(at);
+    for (let i = 0; i < fields; i++) {
+      if (at + 4 > end) return -1;
+      const length = buffer.readInt32BE(at);
       if (length < -1) throw malformed();
       at += 4 + Math.max(0, length);
     }
+    return at <= end ? at : -1;
+  }
+
+  /** Whether the end of the row that is held has come. Only what is new is searched. */
+  #complete(): boolean {
+    const { buffer, length } = this.#held;
+    if (this.#format === 'binary') return this.#binaryComplete(buffer, length);
+    let at = this.#searched;
+    if (this.#format === 'text') {
+      this.#searched = length;
+      const found = buffer.indexOf(NEWLINE, at);
+      return found !== -1 && found < length;
+    }
+    const kinds = this.#kinds;
+    for (; at < length; at++) {
+      const kind = kinds[buffer[at] as number];
+      if (kind === QUOTE) this.#quoted = !this.#quoted;
+      else if (kind === ESCAPE && this.#quoted) {
+        // What follows belongs to the value: wait for it.
+        if (at + 1 === length) break;
+        at += 1;
+      } else if (kind === LINE_END && !this.#quoted) return true;
+    }
     this.#searched = at;
-    return this.#fields < fields ? -1 : this.#available(at);
+    return false;
   }
 
-  #available(end: number): number {
-    return end <= this.#rest.length ? end : -1;
+  #binaryComplete(buffer: Buffer, length: number): boolean {
+    const fields = this.cells.length;
+    if (this.#header || length < 2 || buffer.readInt16BE(0) !== fields)
+      return this.#binaryEnd(buffer, 0, length) !== -1;
+    let at = Math.max(2, this.#searched);
+    for (; this.#walked < fields && at + 4 <= length; this.#walked++) {
+      const size = buffer.readInt32BE(at);
+      if (size < -1) throw malformed();
+      at += 4 + Math.max(0, size);
+    }
+    this.#searched = at;
+    return this.#walked === fields && at <= length;
   }
 
-  #row(row: Buffer): void {
-    const { format } = this.#format;
-    if (this.#header) {
-      this.#header = false;
-      this.#parts.push(row);
-    } else if (format === 'binary') this.#binaryRow(row);
-    else if (format === 'text') this.#textRow(row);
-    else this.#csvRow(row);
-  }
-
-  #binaryRow(row: Buffer): void {
-    const parts = this.#parts;
-    if (row.length === 2) {
-      parts.push(row);
+  #row(buffer: Buffer, start: number, end: number): void {
+    const slab = this.#slab;
+    if (this.#header) this.#header = false;
+    else if (this.#format !== 'binary') {
+      this.#fields(buffer, start, end);
       return;
     }
-    let from = 0;
-    let at = 2;
-    for (const cell of this.cells) {
-      const length = row.readInt32BE(at);
-      const next = at + 4 + Math.max(0, length);
-      const masked = cell === null || length === -1 ? undefined : cell.apply(row.subarray(at + 4, next));
-      if (masked !== undefined) {
-        if (at > from) parts.push(row.subarray(from, at));
-        from = next;
-        const size = Buffer.allocUnsafe(4);
-        size.writeInt32BE(masked === null ? -1 : masked.length);
-        parts.push(size);
-        if (masked !== null) parts.push(masked);
-      }
-      at = next;
-    }
-    if (at > from) parts.push(row.subarray(from, at));
+    // Two bytes are the end of the data.
+    else if (end - start > 2 && this.#binaryRows.body(Back.copyData, buffer, start, end)) return;
+    slab.begin(Back.copyData, end - start);
+    slab.copy(buffer, start, end);
+    slab.finish();
   }
 
-  #textRow(row: Buffer): void {
-    const delimiterByte = this.#delimiter[0] as number;
-    const ends: number[] = [];
-    // One more than there may be is enough to know that it is none.
-    const most = this.cells.length;
-    // A value is full of other bytes than these two, so they are looked for and not everything looked at.
-    const escapes = row.includes(BACKSLASH);
-    if (!escapes) plainEnds(row, delimiterByte, ends, most);
-    else {
-      for (let at = 0; at < row.length && ends.length <= most; at++) {
-        const byte = row[at];
-        if (byte === BACKSLASH) at += 1;
-        else if (byte === delimiterByte || byte === NEWLINE) ends.push(at);
-      }
+  #fields(buffer: Buffer, start: number, end: number): void {
+    const { cells } = this;
+    const ends = this.#ends;
+    if (this.#count !== cells.length) throw malformed();
+    const slab = this.#slab;
+    slab.begin(Back.copyData, end - start + ROOM);
+    let from = start;
+    let at = start;
+    for (let i = 0; i < cells.length; i++) {
+      const field = at;
+      const fieldEnd = ends[i] as number;
+      at = fieldEnd + 1;
+      const cell = cells[i] as CellMask | null;
+      if (cell === null || isSame(buffer, field, fieldEnd, this.#null)) continue;
+      const masked = this.#mask(cell, buffer, field, fieldEnd);
+      if (masked === undefined) continue;
+      slab.copy(buffer, from, field);
+      if (masked === null) slab.value(this.#null);
+      else if (this.#format === 'text') writeEscaped(slab, masked, this.#delimiterByte);
+      else writeQuoted(slab, masked, this.#quoteByte, this.#escapeByte);
+      from = fieldEnd;
     }
-    this.#replace(row, ends, (raw, cell) => {
-      if (raw.equals(this.#null)) return undefined;
-      const masked = cell.apply(escapes ? unescaped(raw) : raw);
-      return masked === null ? this.#null : masked && escaped(masked, delimiterByte);
-    });
+    slab.copy(buffer, from, end);
+    slab.finish();
   }
 
-  #csvRow(row: Buffer): void {
-    const { quote, escape: escaper } = this.#format;
-    const delimiterByte = this.#delimiter[0] as number;
-    const quoteByte = quote.charCodeAt(0);
-    const escapeByte = escaper.charCodeAt(0);
-    const ends: number[] = [];
-    const most = this.cells.length;
-    const quotes = row.includes(quoteByte);
-    if (!quotes) plainEnds(row, delimiterByte, ends, most);
-    let quoted = false;
-    for (let at = 0; quotes && at < row.length && ends.length <= most; at++) {
-      const byte = row[at];
-      if (quoted && byte === escapeByte && escapeByte !== quoteByte) at += 1;
-      else if (byte === quoteByte) quoted = !quoted;
-      else if (!quoted && (byte === delimiterByte || byte === NEWLINE)) ends.push(at);
+  #mask(cell: CellMask, buffer: Buffer, start: number, end: number): Replacement {
+    if (this.#format === 'text') {
+      if (!has(buffer, start, end, BACKSLASH)) return cell.apply(buffer, start, end);
+      const plain = unescaped(buffer, start, end);
+      return cell.apply(plain, 0, plain.length);
     }
-    this.#replace(row, ends, (raw, cell) => {
-      if (raw.equals(this.#null)) return undefined;
-      const masked = cell.apply(quotes ? unquoted(raw, quoteByte, escapeByte) : raw);
-      return masked === null ? this.#null : masked && quotedField(masked, quoteByte, escapeByte);
-    });
-  }
-
-  /** @param ends where each field ends */
-  #replace(
-    row: Buffer,
-    ends: readonly number[],
-    mask: (raw: Buffer, cell: CellMask) => Buffer | undefined,
-  ): void {
-    if (ends.length !== this.cells.length || ends.at(-1) !== row.length - 1) throw malformed();
-    let from = 0;
-    let start = 0;
-    for (const [i, cell] of this.cells.entries()) {
-      const end = ends[i] as number;
-      const masked = cell === null ? undefined : mask(row.subarray(start, end), cell);
-      if (masked !== undefined) {
-        if (start > from) this.#parts.push(row.subarray(from, start));
-        this.#parts.push(masked);
-        from = end;
-      }
-      start = end + 1;
-    }
-    this.#parts.push(row.subarray(from));
+    const quote = this.#quoteByte;
+    if (!has(buffer, start, end, quote)) return cell.apply(buffer, start, end);
+    const plain = unquoted(buffer, start, end, quote, this.#escapeByte);
+    return cell.apply(plain, 0, plain.length);
   }
 }
 
-/** Where the fields of a row end in which no delimiter and no line break belongs to a value. */
-function plainEnds(row: Buffer, delimiter: number, ends: number[], most: number): void {
-  let at = row.indexOf(delimiter);
-  for (; at !== -1 && ends.length < most; at = row.indexOf(delimiter, at + 1)) ends.push(at);
-  ends.push(row.length - 1);
+/** So many bytes more than it was a row may usually have. */
+const ROOM = 64;
+
+function has(buffer: Buffer, start: number, end: number, byte: number): boolean {
+  for (let at = start; at < end; at++) if (buffer[at] === byte) return true;
+  return false;
 }
 
-/** Letters that stand for a character behind a backslash. */
-const ESCAPES = new Map<number, number>([
-  [0x62, 0x08],
-  [0x66, 0x0c],
-  [0x6e, 0x0a],
-  [0x72, 0x0d],
-  [0x74, 0x09],
-  [0x76, 0x0b],
-]);
-const LETTERS = new Map([...ESCAPES].map(([letter, character]) => [character, letter]));
-
-function unescaped(raw: Buffer): Buffer {
-  const out = Buffer.allocUnsafe(raw.length);
-  let to = 0;
-  for (let at = 0; at < raw.length; at++) {
-    let byte = raw[at] as number;
-    if (byte === BACKSLASH && at + 1 < raw.length) {
-      at += 1;
-      byte = raw[at] as number;
-      byte = ESCAPES.get(byte) ?? byte;
-    }
-    out[to++] = byte;
-  }
-  return out.subarray(0, to);
-}
-
-function escaped(value: Buffer, delimiter: number): Buffer {
-  let plain = true;
-  for (let at = 0; plain && at < value.length; at++) {
-    const byte = value[at] as number;
-    plain = byte > 0x0d && byte !== BACKSLASH && byte !== delimiter;
-  }
-  if (plain) return value;
-  const out: number[] = [];
-  for (const byte of value) {
-    const letter = LETTERS.get(byte);
-    if (letter !== undefined) out.push(BACKSLASH, letter);
-    else if (byte === BACKSLASH || byte === delimiter) out.push(BACKSLASH, byte);
-    else out.push(byte);
-  }
-  return Buffer.from(out);
-}
-
-function unquoted(raw: Buffer, quote: number, escaper: number): Buffer {
-  const out = Buffer.allocUnsafe(raw.length);
-  let to = 0;
-  let inside = false;
-  for (let at = 0; at < raw.length; at++) {
-    const byte = raw[at] as number;
-    const next = raw[at + 1];
-    if (inside && byte === escaper && (next === quote || next === escaper)) {
-      out[to++] = next;
-      at += 1;
-    } else if (byte === quote) inside = !inside;
-    else out[to++] = byte;
-  }
-  return out.subarray(0, to);
-}
-
-/** In quotes always, so that it is never taken for NULL or anything else. */
-function quotedField(value: Buffer, quote: number, escaper: number): Buffer {
-  const out: number[] = [quote];
-  for (const byte of value) {
-    if (byte === quote || byte === escaper) out.push(escaper);
-    out.push(byte);
-  }
-  out.push(quote);
-  return Buffer.from(out);
+function isSame(buffer: Buffer, start: number, end: number, other: Buffer): boolean {
+  if (end - start !== other.length) return false;
+  for (let i = 0; i < other.length; i++) if (buffer[start + i] !== other[i]) return false;
+  return true;
 }
 
 function malformed(): WireError {

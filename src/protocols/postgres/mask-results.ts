@@ -37,6 +37,9 @@ export class MaskedResult {
   }
 }
 
+/** Largest row that is copied although nothing of it changes, in bytes. */
+const COPIED = 4096;
+
 /** Masks the results of one session on their way to the client. */
 export class ResultMasker {
   readonly #limit: number;
@@ -61,8 +64,12 @@ export class ResultMasker {
     keep(running, cells);
   }
 
-  /** The next (piece of a) row: what goes to the client now; null while a row is not complete. */
-  row(head: Expected, reader: FrameReader): Piece | null {
+  /**
+   * The next (piece of a) row: what goes to the client now; null while a row is not complete.
+   *
+   * @param before the buffer of what goes to the client before it
+   */
+  row(head: Expected, reader: FrameReader, before: Buffer | null): Piece | null {
     const { masked } = head;
     if (masked === null) throw undescribed();
     if (masked.rows === null && !masked.untouched) {
@@ -81,8 +88,13 @@ export class ResultMasker {
       if (whole === null) return null;
       [buffer, start, end] = [whole, 0, whole.length];
     }
-    if (!masked.rows.row(buffer, start, end)) return { buffer, start, end };
-    return this.#slab;
+    const slab = this.#slab;
+    if (!masked.rows.row(buffer, start, end)) {
+      // Between rows that are rewritten it goes along with them: a write of its own would cost more.
+      if (before !== slab.buffer || end - start > COPIED) return { buffer, start, end };
+      slab.message(buffer, start, end);
+    }
+    return slab;
   }
 
   /** COPY data follow. @see https://www.postgresql.org/docs/18/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-COPYOUTRESPONSE */
@@ -118,7 +130,7 @@ export class ResultMasker {
     each: (buffer: Buffer, start: number, end: number) => void,
   ): void {
     const slab = this.#slab;
-    copy.push(buffer.subarray(first ? start + 5 : start, end), () => each(slab.buffer, slab.start, slab.end));
+    copy.push(buffer, first ? start + 5 : start, end, () => each(slab.buffer, slab.start, slab.end));
   }
 }
 

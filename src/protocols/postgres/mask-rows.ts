@@ -1,6 +1,6 @@
 /** Rows of a result with masked values in them: the message is taken apart and put together again, in the format in which it came. */
 import type { CellMask } from './mask-cells.ts';
-import { cstringEnd, WireError } from './wire.ts';
+import { Back, cstringEnd, WireError } from './wire.ts';
 
 /** A column as RowDescription has it. */
 export interface ShapeColumn {
@@ -39,6 +39,9 @@ export function readShape(buffer: Buffer, start: number, end: number): Shape {
 /** Size of the buffers in which rewritten rows gather, in bytes. */
 const SLAB = 64 * 1024;
 
+/** Shorter stretches are copied faster byte by byte. */
+const BY_BYTE = 48;
+
 /** Where rewritten messages are put one behind the other, so that they go out in one piece. */
 export class Slab {
   buffer: Buffer = Buffer.alloc(0);
@@ -46,14 +49,86 @@ export class Slab {
   start = 0;
   end = 0;
 
-  /** Makes room for a message of `bytes` behind the last one. */
-  reserve(bytes: number): void {
-    if (this.buffer.length - this.end < bytes) {
-      this.buffer = Buffer.allocUnsafeSlow(Math.max(SLAB, bytes));
+  /** Begins a message behind the last one. @param bytes how large it will about be */
+  begin(type: number, bytes: number): void {
+    if (this.buffer.length - this.end < bytes + 5) {
+      this.buffer = Buffer.allocUnsafeSlow(Math.max(SLAB, bytes + 5));
       this.end = 0;
     }
     this.start = this.end;
+    this.buffer[this.end] = type;
+    this.end += 5;
+  }
+
+  /** Ends the message: its length is known. */
+  finish(): void {
+    this.buffer.writeUInt32BE(this.end - this.start - 1, this.start + 1);
+  }
+
+  /** A whole message as it is. */
+  message(buffer: Buffer, start: number, end: number): void {
+    this.begin(buffer[start] as number, end - start);
+    this.copy(buffer, start + 5, end);
+    this.finish();
+  }
+
+  copy(from: Buffer, start: number, end: number): void {
+    const bytes = end - start;
+    this.#room(bytes);
+    const { buffer } = this;
+    let to = this.end;
+    if (bytes > BY_BYTE) from.copy(buffer, to, start, end);
+    else for (let at = start; at < end; at++) buffer[to++] = from[at] as number;
     this.end += bytes;
+  }
+
+  /** Bytes of the message so far. */
+  get size(): number {
+    return this.end - this.start;
+  }
+
+  /** Takes back what was written beyond so many bytes of the message. */
+  takeBack(size: number): Buffer {
+    const taken = Buffer.from(this.buffer.subarray(this.start + size, this.end));
+    this.end = this.start + size;
+    return taken;
+  }
+
+  byte(value: number): void {
+    this.#room(1);
+    this.buffer[this.end++] = value;
+  }
+
+  /** A value with its length in front, -1 for NULL. */
+  sized(value: string | Buffer | null): void {
+    this.#room(4);
+    this.end += 4;
+    const before = this.end - this.start;
+    if (value !== null) this.value(value);
+    // The message may have moved meanwhile.
+    const at = this.start + before;
+    this.buffer.writeInt32BE(value === null ? -1 : this.end - at, at - 4);
+  }
+
+  value(value: string | Buffer): void {
+    if (typeof value !== 'string') {
+      this.copy(value, 0, value.length);
+      return;
+    }
+    // No unit of a string takes more than three bytes.
+    this.#room(value.length * 3);
+    this.end += this.buffer.write(value, this.end, 'utf8');
+  }
+
+  /** Makes room for so many bytes more. The message in hand may move, those before it stay where they were put. */
+  #room(bytes: number): void {
+    if (this.buffer.length - this.end >= bytes) return;
+    const size = this.end - this.start;
+    const larger = Buffer.allocUnsafeSlow(Math.max(SLAB, 2 * size + bytes));
+    this.buffer.copy(larger, 0, this.start, this.end);
+    this.buffer = larger;
+    this.start = 0;
+    this.end = size;
   }
 }
 
@@ -61,10 +136,6 @@ export class Slab {
 export class RowMasker {
   readonly cells: readonly (CellMask | null)[];
   readonly #slab: Slab;
-  /** Beginning and end of each value that is replaced, its length included, and what comes there. */
-  readonly #from: number[] = [];
-  readonly #to: number[] = [];
-  readonly #by: (Buffer | null)[] = [];
 
   constructor(cells: readonly (CellMask | null)[], slab: Slab) {
     this.cells = cells;
@@ -78,51 +149,44 @@ export class RowMasker {
    * @see https://www.postgresql.org/docs/18/protocol-message-formats.html#PROTOCOL-MESSAGE-FORMATS-DATAROW
    */
   row(buffer: Buffer, start: number, end: number): boolean {
-    if (end - start < 7 || buffer.readUInt16BE(start + 5) !== this.cells.length) throw malformed();
-    this.#from.length = 0;
-    this.#to.length = 0;
-    this.#by.length = 0;
-    let grown = 0;
-    let at = start + 7;
-    for (const cell of this.cells) {
-      if (at + 4 > end) throw malformed();
-      const length = buffer.readInt32BE(at);
-      const next = at + 4 + Math.max(0, length);
-      if (length < -1 || next > end) throw malformed();
-      if (cell !== null && length !== -1) {
-        const masked = cell.apply(buffer.subarray(at + 4, next));
-        if (masked !== undefined) {
-          this.#from.push(at);
-          this.#to.push(next);
-          this.#by.push(masked);
-          grown += (masked?.length ?? 0) - length;
-        }
-      }
-      at = next;
-    }
-    if (at !== end) throw malformed();
-    if (this.#by.length === 0) return false;
-    this.#write(buffer, start, end, end - start + grown);
-    return true;
+    return this.body(Back.dataRow, buffer, start + 5, end);
   }
 
-  #write(buffer: Buffer, start: number, end: number, size: number): void {
+  /** The same for a message of any type whose body is a number of values and the values. @param start where the number stands */
+  body(type: number, buffer: Buffer, start: number, end: number): boolean {
+    const { cells } = this;
+    if (end - start < 2 || buffer.readUInt16BE(start) !== cells.length) throw malformed();
     const slab = this.#slab;
-    slab.reserve(size);
-    const out = slab.buffer;
-    let to = slab.start;
+    let changed = false;
     let from = start;
-    for (let i = 0; i < this.#by.length; i++) {
-      to += buffer.copy(out, to, from, this.#from[i]);
-      const value = this.#by[i] ?? null;
-      to = out.writeInt32BE(value === null ? -1 : value.length, to);
-      if (value !== null) to += value.copy(out, to);
-      from = this.#to[i] as number;
+    let at = start + 2;
+    for (let i = 0; i < cells.length; i++) {
+      if (at + 4 > end) throw malformed();
+      const length = buffer.readInt32BE(at);
+      const value = at + 4;
+      at = length > 0 ? value + length : value;
+      if (length < -1 || at > end) throw malformed();
+      const cell = cells[i] as CellMask | null;
+      if (cell === null || length === -1) continue;
+      const masked = cell.apply(buffer, value, at);
+      if (masked === undefined) continue;
+      if (!changed) slab.begin(type, end - start + ROOM);
+      changed = true;
+      slab.copy(buffer, from, value - 4);
+      slab.sized(masked);
+      from = at;
     }
-    buffer.copy(out, to, from, end);
-    out.writeUInt32BE(size - 1, slab.start + 1);
+    if (at !== end) throw malformed();
+    if (changed) {
+      slab.copy(buffer, from, end);
+      slab.finish();
+    }
+    return changed;
   }
 }
+
+/** So many bytes more than it was a row may usually have. */
+const ROOM = 64;
 
 function malformed(): WireError {
   return new WireError('a row that does not fit its description');
@@ -161,3 +225,31 @@ export class Gathered {
     return whole;
   }
 }
+
+/** The beginning of something whose end has not come. It grows by doubling, so that many small additions cost no more than one large one. */
+export class Growing {
+  buffer: Buffer = EMPTY;
+  /** So many bytes of the buffer are in use. */
+  length = 0;
+
+  add(from: Buffer, start: number, end: number): void {
+    const length = this.length + end - start;
+    if (length > this.buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(SLAB, 2 * length));
+      this.buffer.copy(larger, 0, 0, this.length);
+      this.buffer = larger;
+    }
+    from.copy(this.buffer, this.length, start, end);
+    this.length = length;
+  }
+
+  /** Drops so many bytes from the beginning. */
+  drop(bytes: number): void {
+    this.buffer.copyWithin(0, bytes, this.length);
+    this.length -= bytes;
+    // What a large row needed is not kept for the small ones behind it.
+    if (this.length === 0 && this.buffer.length > SLAB) this.buffer = EMPTY;
+  }
+}
+
+const EMPTY = Buffer.alloc(0);

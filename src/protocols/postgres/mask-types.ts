@@ -236,6 +236,9 @@ const TYPES = new Map<number, MaskType>(
 
 const OTHER: MaskType = { name: '', ...opaque };
 
+/** Whether a value's binary form is its text. */
+export const isText = ({ encode }: MaskType): boolean => encode === fromUtf8;
+
 /** @param oid as RowDescription has it; 0 where it is not known */
 export function maskType(oid: number): MaskType {
   return TYPES.get(oid) ?? OTHER;

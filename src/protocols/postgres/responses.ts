@@ -70,7 +70,7 @@ export class Responses {
   }
 
   #message(): void {
-    const { type, buffer, start, end, first } = this.#reader;
+    const { type, buffer, start, end } = this.#reader;
     const { flow } = this.#session;
     const head = flow.expected[0];
     if (head?.kind === 'internal') {
@@ -83,31 +83,11 @@ export class Responses {
     switch (type) {
       case Back.dataRow:
         if (!givesRows(head)) throw new WireError('a row that nothing asked for');
-        if (head.running !== null) {
-          if (head.running.limits !== null && !this.#mayPass(head.running.limits)) return;
-          if (first) head.running.rows += 1;
-          head.running.bytes += end - start;
-        }
-        if (head.masked !== null) {
-          const piece = this.#masker.row(head, this.#reader);
-          if (piece !== null && !this.#muted) this.#deliver(head, piece.buffer, piece.start, piece.end);
-          return;
-        }
-        if (!this.#muted) this.#deliver(head, buffer, start, end);
+        this.#dataRow(head);
         return;
       case Back.copyData:
         if (!givesRows(head)) throw new WireError('COPY data that nothing asked for');
-        if (head.running !== null) {
-          if (head.running.limits !== null && !this.#mayPass(head.running.limits)) return;
-          head.running.bytes += end - start;
-        }
-        if (head.masked !== null && this.#masker.copiesMasked(head, head.masked)) {
-          this.#masker.copyData(head.masked.copy, this.#reader, (out, from, to) => {
-            if (!this.#muted) this.#deliver(head, out, from, to);
-          });
-          return;
-        }
-        if (!this.#muted) this.#deliver(head, buffer, start, end);
+        this.#copyData(head);
         return;
       case Back.commandComplete:
         if (this.#completed(head, buffer.toString('latin1', start + 5, Math.min(end - 1, start + 69))))
@@ -175,6 +155,38 @@ export class Responses {
     }
     if (this.#muted && !UNASKED.has(type)) return;
     this.#pass(buffer, start, end);
+  }
+
+  /** A row, or a piece of one. */
+  #dataRow(head: Expected): void {
+    const { running, masked } = head;
+    const limits = running?.limits ?? null;
+    if (limits !== null && !this.#mayPass(limits)) return;
+    const { first } = this.#reader;
+    // Nothing is asked of these one by one, so all that have come are one piece.
+    const more = masked === null && limits === null ? this.#reader.extend() : 0;
+    if (running !== null) {
+      running.rows += more + Number(first);
+      running.bytes += this.#reader.end - this.#reader.start;
+    }
+    const piece = masked === null ? this.#reader : this.#masker.row(head, this.#reader, this.#from);
+    if (piece !== null && !this.#muted) this.#deliver(head, piece.buffer, piece.start, piece.end);
+  }
+
+  /** Data of a COPY, or a piece of them. */
+  #copyData(head: Expected): void {
+    const { running, masked } = head;
+    const limits = running?.limits ?? null;
+    if (limits !== null && !this.#mayPass(limits)) return;
+    const maskedCopy = masked !== null && this.#masker.copiesMasked(head, masked) ? masked.copy : null;
+    if (maskedCopy === null && limits === null) this.#reader.extend();
+    const { buffer, start, end } = this.#reader;
+    if (running !== null) running.bytes += end - start;
+    if (maskedCopy !== null) {
+      this.#masker.copyData(maskedCopy, this.#reader, (out, from, to) => {
+        if (!this.#muted) this.#deliver(head, out, from, to);
+      });
+    } else if (!this.#muted) this.#deliver(head, buffer, start, end);
   }
 
   /** The current error or notice may not be shown as it is: then it has been replaced. */

@@ -5,6 +5,7 @@ import { errorResponse } from './errors.ts';
 import { requestRules } from './request-messages.ts';
 import { upstreamRules } from './upstream.ts';
 import {
+  Back,
   cstring,
   errorFields,
   FrameReader,
@@ -66,6 +67,52 @@ describe('FrameReader', () => {
         },
       ),
     );
+  });
+
+  it('takes along what it would have given one by one: the same bytes, the same number of messages, none of another type', () => {
+    const type = fc.constantFrom(Back.dataRow, Back.dataRow, Back.copyData, Back.commandComplete);
+    fc.assert(
+      fc.property(
+        fc.array(fc.record({ type, body: fc.uint8Array({ maxLength: 60 }) }), { maxLength: 20 }),
+        fc.array(fc.integer({ min: 1, max: 300 }), { minLength: 1, maxLength: 6 }),
+        (parts, sizes) => {
+          const bytes = Buffer.concat(parts.map((part) => message(part.type, Buffer.from(part.body))));
+          const reader = new FrameReader(upstreamRules);
+          const given: Buffer[] = [];
+          const types: number[] = [];
+          for (let at = 0, i = 0; at < bytes.length; i++) {
+            const size = sizes[i % sizes.length] as number;
+            reader.push(bytes.subarray(at, at + size));
+            at += size;
+            while (reader.next()) {
+              const more = reader.extend();
+              given.push(Buffer.from(reader.buffer.subarray(reader.start, reader.end)));
+              for (let n = more + Number(reader.first); n > 0; n--) types.push(reader.type);
+            }
+          }
+          assert.deepEqual(Buffer.concat(given), bytes);
+          assert.deepEqual(
+            types,
+            parts.map((part) => part.type),
+          );
+        },
+      ),
+    );
+  });
+
+  it('takes nothing along that is malformed, too long or not whole: that is told when its turn comes', () => {
+    const good = message(Back.dataRow, Buffer.alloc(3));
+    for (const bad of [
+      Buffer.concat([Buffer.from([Back.dataRow]), int32(3)]),
+      Buffer.concat([Buffer.from([Back.dataRow]), int32(-1), Buffer.alloc(9)]),
+    ]) {
+      const reader = new FrameReader(upstreamRules);
+      reader.push(Buffer.concat([good, good, bad]));
+      assert.ok(reader.next());
+      assert.equal(reader.extend(), 1);
+      assert.equal(reader.end, 2 * good.length);
+      assert.throws(() => reader.next(), WireError);
+    }
   });
 
   it('reports a message over its limit, skips exactly its bytes and goes on with the next', () => {

@@ -191,6 +191,30 @@ export class FrameReader {
     return false;
   }
 
+  /**
+   * Takes the messages of the same type along that lie whole behind this one, which must be whole too: they are one frame then, up to `end`.
+   *
+   * @returns how many were taken along
+   */
+  extend(): number {
+    const input = this.#input;
+    if (this.buffer !== input || !this.first || !this.last) return 0;
+    const { type } = this;
+    const limit = this.#rules.limit(type);
+    let at = this.#at;
+    let messages = 0;
+    while (input.length - at >= 5 && input[at] === type) {
+      const total = input.readUInt32BE(at + 1) + 1;
+      // What is malformed or too long is left to `next`, as is what has not come whole.
+      if (total < 5 || total > limit || total > input.length - at) break;
+      at += total;
+      messages += 1;
+    }
+    this.#at = at;
+    this.end = at;
+    return messages;
+  }
+
   #give(buffer: Buffer, start: number, end: number, first: boolean, last: boolean): void {
     this.buffer = buffer;
     this.start = start;
