@@ -101,6 +101,8 @@ describe('reading entries', () => {
         (story, edits) => {
           let text = story;
           for (const { at, drop, put } of edits) text = text.slice(0, at) + put + text.slice(at + drop);
+          // An edit may cut a character in two: of that no bytes remain.
+          text = text.toWellFormed();
           assert.deepEqual(read(reader, text), parsed(text));
         },
       ),
