@@ -94,7 +94,12 @@ export class PayloadStore {
   readonly #openKey: StatementSync;
   readonly #keyOf: StatementSync;
   readonly #version: StatementSync;
-  readonly #known = new Remembered<Commitment>(REMEMBERED);
+  /** By kind: bind values, which hardly ever come again, must not push out the texts, which do. */
+  readonly #known: Readonly<Record<StoredKind, Remembered<Commitment>>> = {
+    statement: new Remembered(REMEMBERED),
+    parameters: new Remembered(REMEMBERED),
+    record: new Remembered(REMEMBERED),
+  };
   /** Keys that seal what is put, by principal, day and kind. */
   readonly #keys = new Remembered<DataKey>(REMEMBERED_KEYS);
   /** Keys that open what is got, by their number; null where one was destroyed. */
@@ -158,14 +163,15 @@ export class PayloadStore {
   /** Within a batch: nobody else can write, and `begin` has looked for what others changed. */
   #put(principalId: string, day: string, kind: StoredKind, data: Uint8Array): Commitment {
     const text = data.length <= SHORT_BYTES ? latin1(data) : hash('sha256', data, 'binary');
-    const remembered = `${principalId}\n${day}\n${kind}\n${data.length}\n${text}`;
-    const known = this.#known.get(remembered);
+    const remembered = `${principalId}\n${day}\n${data.length}\n${text}`;
+    const memory = this.#known[kind];
+    const known = memory.get(remembered);
     if (known) return known;
     const key = this.#sealingKey(principalId, day, kind);
     const commitment = commitmentOf(saltOf(key, data), data);
     if (!this.#places.isRecent(commitment)) this.#fill(key, commitment, data);
     const result = { commitment, bytes: data.length };
-    this.#known.set(remembered, result);
+    memory.set(remembered, result);
     return result;
   }
 
@@ -266,7 +272,8 @@ export class PayloadStore {
   #forget(): void {
     for (const { salting } of this.#keys.values()) salting.fill(0);
     for (const key of this.#opened.values()) key?.salting.fill(0);
-    for (const memory of [this.#known, this.#keys, this.#opened, this.#blocks]) memory.clear();
+    for (const memory of [this.#keys, this.#opened, this.#blocks, ...Object.values(this.#known)])
+      memory.clear();
   }
 
   #blockOf(commitment: string, raw: Buffer): Opened | null {
