@@ -1,5 +1,6 @@
 # psycopg 3: one transcript of JSON lines, the same directly and through Postern.
 import json
+import logging
 import sys
 import threading
 
@@ -62,6 +63,8 @@ def broken_pipeline():
         conn.execute("insert into conf.scratch values (2, 'pipeline')")
 
 
+# Whether the end of the pipeline meets the error a second time, and warns of it, depends on when it came the first time.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 failure("pipeline error", broken_pipeline)
 cur.execute("select id, v from conf.scratch order by id")
 emit("pipeline error", cur.fetchall())
