@@ -128,8 +128,19 @@ export const WIDE =
 
 export async function startShop(postgres: PostgresOptions = {}): Promise<Bank> {
   const bank = await Bank.start({}, postgres);
-  await bank.server.query(SCHEMA, bank.ledger.database);
-  return bank;
+  try {
+    const [server] = await bank.server.query<{ version: number }>(
+      "select current_setting('server_version_num')::int as version",
+    );
+    // Before PostgreSQL 18 there were no virtual generated columns.
+    const schema = (server?.version ?? 0) < 180_000 ? SCHEMA.replace(') virtual)', ') stored)') : SCHEMA;
+    await bank.server.query(schema, bank.ledger.database);
+    return bank;
+  } catch (error) {
+    // What was started would keep the tests from ending.
+    await bank.stop();
+    throw error;
+  }
 }
 
 export async function mask(bank: Bank, rule: object): Promise<{ id: string; revision: number }> {
