@@ -10,8 +10,10 @@ import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
 import { Bindings } from '../identity/bindings.ts';
 import { Credentials } from '../identity/credentials.ts';
 import { fetchIssuerKeys } from '../identity/issuers.ts';
+import { oidcProver } from '../identity/oidc-prover.ts';
 import { Persons } from '../identity/persons.ts';
 import { Principals } from '../identity/principals.ts';
+import { type Provers, TOKEN_TYPES } from '../identity/proof.ts';
 import { Setup } from '../identity/setup.ts';
 import { ApiTokens } from '../identity/tokens.ts';
 import { ChangeLog, type ChangeSink, dropOrphans, recover } from '../store/changes.ts';
@@ -64,6 +66,8 @@ export class Control {
   readonly principals: Principals;
   readonly credentials: Credentials;
   readonly bindings: Bindings;
+  /** How those who ask for a credential prove who they are. */
+  readonly provers: Provers;
   readonly resources: Resources;
   readonly grants: Grants;
   readonly masks: Masks;
@@ -106,6 +110,11 @@ export class Control {
       fetch: options.fetchIssuerKeys ?? fetchIssuerKeys,
     });
     this.bindings = new Bindings(db, this.#changes, (issuer) => this.#issuers.prepare(issuer));
+    const oidc = oidcProver(db, (issuer) => this.#issuers.keysOf(issuer));
+    this.provers = new Map([
+      [TOKEN_TYPES.jwt, oidc],
+      [TOKEN_TYPES.idToken, oidc],
+    ]);
     this.resources = new Resources(db, this.#changes, box);
     this.grants = new Grants(db, this.#changes, options.validateScope ?? validateScope);
     this.masks = new Masks(db, this.#changes);

@@ -1,3 +1,4 @@
+import { type TokenKey, tokenKeys } from '../core/jwt.ts';
 import type { IssuerView } from '../core/views.ts';
 import type { fetchIssuerKeys } from '../identity/issuers.ts';
 
@@ -10,6 +11,7 @@ const FRESH_MS = 60_000;
 
 interface Known {
   readonly jwks: object;
+  readonly keys: readonly TokenKey[];
   readonly fetchedMs: number;
 }
 
@@ -37,6 +39,11 @@ export class Issuers {
   /** What is known, for a fresh worker. */
   views(): IssuerView[] {
     return [...this.#known].map(([issuer, { jwks }]) => ({ issuer, jwks }));
+  }
+
+  /** The keys of an issuer with which tokens can be verified; none where they are not known. */
+  keysOf(issuer: string): readonly TokenKey[] {
+    return this.#known.get(issuer)?.keys ?? [];
   }
 
   /** Gets hold of the keys of an issuer. @throws PosternError POSTERN_INVALID when it cannot be asked */
@@ -87,7 +94,7 @@ export class Issuers {
   async #fetch(issuer: string): Promise<void> {
     const { jwks } = await this.#options.fetch(issuer);
     if (this.#closed) return;
-    this.#known.set(issuer, { jwks, fetchedMs: Date.now() });
+    this.#known.set(issuer, { jwks, keys: tokenKeys(jwks), fetchedMs: Date.now() });
     await this.#options.publish([{ issuer, jwks }]);
   }
 
