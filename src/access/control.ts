@@ -17,7 +17,7 @@ import { type Provers, TOKEN_TYPES } from '../identity/proof.ts';
 import { Setup } from '../identity/setup.ts';
 import { ApiTokens } from '../identity/tokens.ts';
 import { ChangeLog, type ChangeSink, dropOrphans, recover } from '../store/changes.ts';
-import { listBindings } from '../store/queries.ts';
+import { bindingsOfKind } from '../store/queries.ts';
 import { Store } from '../store/store.ts';
 import { loadMasterKey } from '../vault/master-key.ts';
 import { sealedSetting } from '../vault/sealed-setting.ts';
@@ -103,7 +103,7 @@ export class Control {
     this.principals = new Principals(db, this.#changes);
     this.credentials = new Credentials(options.dataDir, db, this.#changes, keys.scramSalt);
     this.#issuers = new Issuers({
-      wanted: async () => (await listBindings(db, { status: 'active' })).map(({ issuer }) => issuer),
+      wanted: async () => (await bindingsOfKind(db, 'oidc')).map(({ issuer }) => issuer),
       publish: (issuers) =>
         this.#changes.exclusive(() => this.#publish({ version: this.#version + 1, issuers })),
       onFault: (error) => options.onFault?.('issuer', error),

@@ -127,6 +127,7 @@ async function play(
     bind: () =>
       control.bindings.create(actor, {
         principal: name,
+        kind: 'oidc',
         issuer: `https://issuer-${n % 2}.example`,
         audience: 'postern',
         claims: { sub: name, ...(n === 1 && { ref: 'main' }) },

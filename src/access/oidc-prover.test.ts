@@ -30,6 +30,7 @@ describe('a token of an OIDC issuer that is shown', () => {
     });
     const binding = await control.bindings.create(actor, {
       principal: 'deploy',
+      kind: 'oidc',
       issuer: ISSUER,
       audience: 'postern',
       claims: { repository_id: '74' },

@@ -60,17 +60,22 @@ const maskView = (m: MaskRule): MaskRuleView => ({
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
-export const bindingView = (b: Binding): CredentialView => ({
-  id: b.id,
-  principalId: b.principal.id,
-  grantId: null,
-  kind: b.kind,
-  expiresAt: Number.MAX_SAFE_INTEGER,
-  status: b.status === 'active' ? 'active' : 'revoked',
-  issuer: b.issuer,
-  audience: b.audience,
-  claims: b.claims,
-});
+/** What workers know of a binding; null for those that prove nothing to a worker. */
+export function bindingView(b: Binding): CredentialView | null {
+  const common = {
+    id: b.id,
+    principalId: b.principal.id,
+    grantId: null,
+    expiresAt: Number.MAX_SAFE_INTEGER,
+    status: b.status === 'active' ? 'active' : 'revoked',
+  } as const;
+  switch (b.kind) {
+    case 'oidc':
+      return { ...common, kind: b.kind, issuer: b.issuer, audience: b.audience, claims: b.claims };
+    default:
+      return null;
+  }
+}
 
 /** Null where the verifier is missing, which a crash between verifier and record cannot cause but a restored backup can: nobody can prove such a credential, so no worker needs it. */
 async function credentialView(db: StateDb, c: Credential): Promise<CredentialView | null> {
@@ -128,7 +133,7 @@ export async function snapshotOf(
     grants: (await listGrants(db, { status: 'active' })).map(grantView),
     credentials: [
       ...credentials.filter((view) => view !== null),
-      ...(await listBindings(db, { status: 'active' })).map(bindingView),
+      ...(await listBindings(db, { status: 'active' })).map(bindingView).filter((view) => view !== null),
     ],
     masks: (await listMasks(db, { status: 'active' })).map(maskView),
   };
@@ -151,7 +156,10 @@ export async function deltaOf(
     if (change.entity === 'resource') resourceViews.push(await resources.view(change.after as Resource));
     if (change.entity === 'grant') grants.push(grantView(change.after as Grant));
     if (change.entity === 'mask') masks.push(maskView(change.after as MaskRule));
-    if (change.entity === 'binding') credentials.push(bindingView(change.after as Binding));
+    if (change.entity === 'binding') {
+      const view = bindingView(change.after as Binding);
+      if (view) credentials.push(view);
+    }
     if (change.entity === 'credential') {
       const view = await credentialView(db, change.after as Credential);
       if (view) credentials.push(view);

@@ -40,7 +40,9 @@ export async function withdrawalOf(
     grants: after<Grant>('grant').map(grantView),
     credentials: [
       ...after<Credential>('credential').map(credentialView),
-      ...after<Binding>('binding').map(bindingView),
+      ...after<Binding>('binding')
+        .map(bindingView)
+        .filter((view) => view !== null),
     ],
   };
 }

@@ -57,6 +57,18 @@ function add(parent: Command): void {
   });
 }
 
+/** What proves it, in one line. */
+function provenBy(binding: Binding): string {
+  switch (binding.kind) {
+    case 'oidc': {
+      const claims = Object.entries(binding.claims).map(([name, value]) => `${name}=${value}`);
+      return `${binding.issuer} for ${binding.audience}: ${claims.join(' ')}`;
+    }
+    default:
+      return '';
+  }
+}
+
 function list(parent: Command): void {
   const command = parent
     .command('list')
@@ -68,16 +80,8 @@ function list(parent: Command): void {
       items,
       [
         { title: 'binding', value: (row) => row.id },
-        { title: 'issuer', value: (row) => row.issuer, shrinkTo: 16 },
-        { title: 'audience', value: (row) => row.audience, shrinkTo: 8 },
-        {
-          title: 'claims',
-          value: (row) =>
-            Object.entries(row.claims)
-              .map(([name, value]) => `${name}=${value}`)
-              .join(' '),
-          shrinkTo: 16,
-        },
+        { title: 'kind', value: (row) => row.kind },
+        { title: 'proof', value: provenBy, shrinkTo: 24 },
       ],
       { json: options.json, empty: 'There is no binding.' },
     );

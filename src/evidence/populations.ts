@@ -97,8 +97,8 @@ const COLUMNS: Record<Population, readonly string[]> = {
     'createdAt',
   ],
   bindings: [
-    ...['leaf', 'lastLeaf', 'id', 'principal', 'kind', 'issuer', 'audience', 'claims', 'status', 'endReason'],
-    ...['endedAt', 'createdAt'],
+    ...['leaf', 'lastLeaf', 'id', 'principal', 'kind', 'details', 'status', 'endReason', 'endedAt'],
+    'createdAt',
   ],
   masks: [
     ...['leaf', 'lastLeaf', 'id', 'name', 'revision', 'resource', 'principal', 'grant', 'match', 'transform'],
@@ -287,7 +287,10 @@ export function populationLine(population: Population, row: State): string {
     | { approvers?: unknown; ticket?: unknown; justification?: unknown }
     | undefined;
   const flat: State = authority === undefined ? row : { ...row, ...authority };
-  return csvLine(COLUMNS[population].map((column) => flat[column]));
+  if (population !== 'bindings') return csvLine(COLUMNS[population].map((column) => flat[column]));
+  const own = new Set(COLUMNS.bindings);
+  const details = Object.fromEntries(Object.entries(row).filter(([name]) => !own.has(name)));
+  return csvLine(COLUMNS.bindings.map((column) => (column === 'details' ? details : row[column])));
 }
 
 function isChange(record: LeafRecord): record is LeafRecord & ChangeRecord {

@@ -16,20 +16,37 @@ export function proofs(populations: Populations): Html {
       html`<tr><td><b>${refName(state.principal)}</b></td><td><code>${String(state.certificateSha256 ?? '')}</code></td><td class="t">${when(String(state.createdAt ?? ''))}<br>${when(String(state.expiresAt ?? ''))}</td><td>${ended(state)}</td><td class="n">${leaf}</td></tr>
 `,
   );
-  const issuers = bindings.slice(-SHOWN).map(
+  const bound = bindings.slice(-SHOWN).map(
     ({ state, leaf }) =>
-      html`<tr><td><b>${refName(state.principal)}</b></td><td>${String(state.issuer ?? '')}<br><span class="soft">for ${String(state.audience ?? '')}</span></td><td><code>${claimsOf(state.claims)}</code></td><td>${ended(state)}</td><td class="n">${leaf}</td></tr>
+      html`<tr><td><b>${refName(state.principal)}</b></td><td>${String(state.kind ?? '')}</td><td><code>${detailsOf(state)}</code></td><td>${ended(state)}</td><td class="n">${leaf}</td></tr>
 `,
   );
   const more = certificates.length - shown.length;
   return html`<h2>How they proved who they are</h2>
 <p>${passwords === 0 ? 'No password was' : passwords === 1 ? 'One password was' : `${count(passwords)} passwords were`} issued, each for a day at most; all credentials are in populations/credentials.csv.</p>
 ${shown.length === 0 ? '' : html`${table(['Principal', 'Client certificate (SHA-256)', 'Issued and end', 'Status', '#Leaf'], shown)}${more === 0 ? '' : html`<p class="soft">And ${count(more)} earlier ones.</p>`}`}${
-  issuers.length === 0
+  bound.length === 0
     ? ''
-    : html`<p class="soft">By tokens of these issuers that say exactly this:</p>
-${table(['Principal', 'Issuer and audience', 'Claims', 'Status', '#Leaf'], issuers)}`
+    : html`<p class="soft">By what these bindings ask for, exactly:</p>
+${table(['Principal', 'Kind', 'What proves it', 'Status', '#Leaf'], bound)}`
 }`;
+}
+
+/** What every binding has. The rest is what proves it. */
+const COMMON: ReadonlySet<string> = new Set([
+  ...['id', 'principal', 'kind', 'status', 'endReason', 'endedAt', 'createdAt'],
+]);
+
+function detailsOf(binding: Readonly<Record<string, unknown>>): string {
+  return Object.entries(binding)
+    .filter(([name, value]) => !COMMON.has(name) && value !== null)
+    .map(([name, value]) => (name === 'claims' ? claimsOf(value) : `${name}=${textOf(value)}`))
+    .join(' ');
+}
+
+function textOf(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  return 'name' in value ? String(value.name) : JSON.stringify(value);
 }
 
 function claimsOf(claims: unknown): string {
@@ -63,13 +80,21 @@ ${all.length > SHOWN ? html`<p class="soft">The last ${SHOWN} of ${count(all.len
 )}`;
 }
 
+const BY: Readonly<Record<string, string>> = {
+  oidc: 'by token of an issuer',
+  spiffe: 'by SVID',
+  certificate: 'by certificate of another authority',
+  secret: 'by static secret',
+};
+
 function proofOf(populations: Populations, credential: unknown): string {
   if (typeof credential !== 'string') return '';
   const issued = populations.members('credential').get(credential);
   if (issued !== undefined) return issued.state.kind === 'certificate' ? 'by certificate' : 'by password';
-  return populations.members('binding').has(credential)
-    ? 'by token of an issuer'
-    : `by credential ${credential}`;
+  const binding = populations.members('binding').get(credential);
+  return binding === undefined
+    ? `by credential ${credential}`
+    : (BY[String(binding.state.kind)] ?? 'by a binding');
 }
 
 function upstreamOf(session: Readonly<Record<string, unknown>>): string {

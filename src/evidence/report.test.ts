@@ -65,7 +65,10 @@ describe('the report says in plain words', () => {
 
   test('how principals proved who they are, and as whom they were in the database', () => {
     assert.match(report, new RegExp(`<code>${FINGERPRINT}</code>`));
-    assert.match(report, /https:\/\/issuer\.example<br>.*for postern.*sub=repo:bank\/&lt;b&gt;/);
+    assert.match(
+      report,
+      /<td>oidc<\/td><td><code>issuer=https:\/\/issuer\.example audience=postern sub=repo:bank\/&lt;b&gt;/,
+    );
     for (const how of ['by password', 'by certificate', 'by token of an issuer'])
       assert.ok(report.includes(how));
     assert.match(report, /, the shared user/);

@@ -6,23 +6,20 @@ import type { Change, ChangeLog } from '../store/changes.ts';
 import type { Binding } from '../store/entities.ts';
 import { findBinding, findPrincipal, found, listBindings } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
-import { checkReason, checkText } from './input.ts';
-import { checkIssuer } from './issuers.ts';
+import { checkOidc, type DetailsOf, type OidcInput, overlaps } from './binding-kinds.ts';
+import { checkReason } from './input.ts';
 
-const CLAIMS_MAX = 16;
 const BINDINGS_MAX = 16;
-/** What is checked anyway, and not by equality. */
-const RESERVED: ReadonlySet<string> = new Set(['iss', 'aud', 'exp', 'iat', 'nbf']);
 
-export interface NewBinding {
+/** What is asked for, by kind. */
+export type BindingInput = OidcInput;
+
+export type NewBinding = BindingInput & {
   readonly principal: string;
-  readonly issuer: string;
-  readonly audience: string;
-  readonly claims: Readonly<Record<string, string>>;
   readonly reason?: string | undefined;
-}
+};
 
-/** How principals prove themselves without a secret of Postern's: by tokens of an OIDC issuer that say exactly this. */
+/** How principals prove themselves without a secret of Postern's. */
 export class Bindings {
   readonly #db: StateDb;
   readonly #changes: ChangeLog;
@@ -36,49 +33,17 @@ export class Bindings {
   }
 
   /**
-   * Binds a principal to tokens of an issuer, for an audience, with exact claims.
+   * Binds a principal to what proves it from now on.
    *
-   * @throws PosternError POSTERN_INVALID, also where the issuer cannot be asked for its keys; POSTERN_CONFLICT where tokens that say
-   *   the same prove another principal
+   * @throws PosternError POSTERN_INVALID, also where an issuer cannot be asked for its keys; POSTERN_CONFLICT where what fits it
+   *   would prove another principal too
    */
   async create(actor: Actor, input: NewBinding): Promise<Binding> {
-    const issuer = checkIssuer(checkText(input.issuer, 'issuer', 500));
-    const audience = checkText(input.audience, 'audience', 500);
-    const claims = checkClaims(input.claims);
+    const details = checkOidc(input);
     const why = input.reason === undefined ? undefined : checkReason(input.reason);
-    await this.#prepare(issuer);
+    await this.#prepare(details.issuer);
     return this.#changes.run(actor, async (db) => {
-      const principal = found(await findPrincipal(db, input.principal), 'principal', input.principal);
-      if (principal.status === 'retired')
-        throw new PosternError('POSTERN_PRINCIPAL_INACTIVE', `${principal.name} is retired.`);
-      const active = await listBindings(db, { status: 'active' });
-      const same = active.find(
-        (each) =>
-          each.principal.id !== principal.id &&
-          each.issuer === issuer &&
-          each.audience === audience &&
-          overlap(each.claims, claims),
-      );
-      if (same !== undefined)
-        throw new PosternError(
-          'POSTERN_CONFLICT',
-          `One token could fit this binding and ${same.id}, of ${same.principal.name}.`,
-          'Give claims that tell the two apart.',
-        );
-      if (active.filter((each) => each.principal.id === principal.id).length >= BINDINGS_MAX)
-        throw new PosternError('POSTERN_INVALID', `${principal.name} has ${BINDINGS_MAX} bindings already.`);
-      const after: Binding = {
-        id: uuidv7(),
-        principal: { id: principal.id, name: principal.name },
-        kind: 'oidc',
-        issuer,
-        audience,
-        claims,
-        status: 'active',
-        endReason: null,
-        endedAt: null,
-        createdAt: rfc3339(nowMicros()),
-      };
+      const after = await newBinding(db, input.principal, details);
       const change = { type: 'binding.created', entity: 'binding', before: null, after } as const;
       return { changes: [{ ...change, principal: after.principal, reason: why }], result: after };
     });
@@ -89,9 +54,9 @@ export class Bindings {
     return found(await findBinding(this.#db, id), 'binding', id);
   }
 
-  /** Those that hold. @param principal id */
+  /** Those that hold, or wait for somebody. @param principal id */
   list(principal: string): Promise<Binding[]> {
-    return listBindings(this.#db, { principal, status: 'active' });
+    return listBindings(this.#db, { principal, status: 'open' });
   }
 
   /** Ends a binding, with the sessions that it opened. @throws PosternError POSTERN_CONFLICT when it is removed already */
@@ -107,6 +72,37 @@ export class Bindings {
   }
 }
 
+/**
+ * A binding of a principal that begins now.
+ *
+ * @throws PosternError POSTERN_NOT_FOUND, POSTERN_PRINCIPAL_INACTIVE for one that is retired, POSTERN_INVALID where it has too many,
+ *   POSTERN_CONFLICT where what fits it would prove another principal too
+ */
+async function newBinding(db: StateDb, ref: string, details: DetailsOf<Binding['kind']>): Promise<Binding> {
+  const principal = found(await findPrincipal(db, ref), 'principal', ref);
+  if (principal.status === 'retired')
+    throw new PosternError('POSTERN_PRINCIPAL_INACTIVE', `${principal.name} is retired.`);
+  const open = await listBindings(db, { status: 'open' });
+  const same = open.find((each) => each.principal.id !== principal.id && overlaps(each, details));
+  if (same !== undefined)
+    throw new PosternError(
+      'POSTERN_CONFLICT',
+      `One ${details.kind === 'oidc' ? 'token' : 'proof'} could fit this binding and ${same.id}, of ${same.principal.name}.`,
+      details.kind === 'oidc' ? 'Give claims that tell the two apart.' : 'One of the two must go.',
+    );
+  if (open.filter((each) => each.principal.id === principal.id).length >= BINDINGS_MAX)
+    throw new PosternError('POSTERN_INVALID', `${principal.name} has ${BINDINGS_MAX} bindings already.`);
+  return {
+    id: uuidv7(),
+    principal: { id: principal.id, name: principal.name },
+    ...details,
+    status: 'active',
+    endReason: null,
+    endedAt: null,
+    createdAt: rfc3339(nowMicros()),
+  };
+}
+
 /** The change that ends a binding. */
 export function removedBinding(before: Binding, at: string, reason: string): Change {
   return {
@@ -117,28 +113,4 @@ export function removedBinding(before: Binding, at: string, reason: string): Cha
     principal: before.principal,
     reason,
   };
-}
-
-/** Whether one token could say both: no claim of both has two values. */
-function overlap(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
-  return Object.entries(a).every(([name, value]) => b[name] === undefined || b[name] === value);
-}
-
-function checkClaims(claims: Readonly<Record<string, string>>): Record<string, string> {
-  const entries = Object.entries(claims);
-  if (entries.length === 0)
-    throw new PosternError(
-      'POSTERN_INVALID',
-      'A binding needs a claim: without one, every token of the issuer for this audience would fit.',
-      'Give the claim that names the workload, such as sub.',
-    );
-  if (entries.length > CLAIMS_MAX)
-    throw new PosternError('POSTERN_INVALID', `A binding has at most ${CLAIMS_MAX} claims.`);
-  const checked = entries.map(([name, value]) => {
-    const claim = checkText(name, 'name of a claim', 200);
-    if (RESERVED.has(claim))
-      throw new PosternError('POSTERN_INVALID', `The claim ${claim} is checked anyway.`);
-    return [claim, checkText(value, `claim ${claim}`, 500)] as const;
-  });
-  return Object.fromEntries(checked.sort(([a], [b]) => (a < b ? -1 : 1)));
 }

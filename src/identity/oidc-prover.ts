@@ -1,6 +1,6 @@
 import { PosternError } from '../core/errors.ts';
 import { type TokenKey, verifyToken } from '../core/jwt.ts';
-import { listBindings } from '../store/queries.ts';
+import { bindingsOfKind } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { type Prover, tokenSha256 } from './proof.ts';
 
@@ -11,7 +11,7 @@ import { type Prover, tokenSha256 } from './proof.ts';
  */
 export function oidcProver(db: StateDb, keysOf: (issuer: string) => readonly TokenKey[]): Prover {
   return async ({ token }) => {
-    const bindings = await listBindings(db, { status: 'active' });
+    const bindings = await bindingsOfKind(db, 'oidc');
     const result = verifyToken(token, bindings, keysOf, Date.now());
     if (!result.ok)
       throw new PosternError('POSTERN_UNAUTHORIZED', `The token proves nothing: ${result.why}.`);

@@ -197,7 +197,7 @@ async function endingsOf(db: StateDb, principal: Principal): Promise<Change[]> {
   const reason = 'principal retired';
   const grants = await listGrants(db, { principal: principal.id, status: 'active' });
   const credentials = await listCredentials(db, { principal: principal.id, status: 'active', at });
-  const bindings = await listBindings(db, { principal: principal.id, status: 'active' });
+  const bindings = await listBindings(db, { principal: principal.id, status: 'open' });
   return [
     ...grants.map(
       (before): Change => ({

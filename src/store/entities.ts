@@ -99,19 +99,87 @@ export interface MaskRule extends Ref {
   readonly createdAt: string;
 }
 
-/** How a principal proves itself: by tokens of an OIDC issuer that say exactly this. */
-export interface Binding {
+/** What every binding has. */
+interface BindingBase {
   readonly id: string;
   readonly principal: Ref;
-  readonly kind: 'oidc';
-  readonly issuer: string;
-  readonly audience: string;
-  readonly claims: Readonly<Record<string, string>>;
-  readonly status: 'active' | 'removed';
+  /** `requested`: somebody else has to do something before it proves anything; `locked`: its key is in two hands. */
+  readonly status: 'requested' | 'active' | 'locked' | 'expired' | 'removed';
   readonly endReason: string | null;
   readonly endedAt: string | null;
   readonly createdAt: string;
 }
+
+/** By tokens of an OIDC issuer that say exactly this. */
+interface OidcBinding extends BindingBase {
+  readonly kind: 'oidc';
+  readonly issuer: string;
+  readonly audience: string;
+  readonly claims: Readonly<Record<string, string>>;
+}
+
+/** By SVIDs of this very SPIFFE ID. */
+interface SpiffeBinding extends BindingBase {
+  readonly kind: 'spiffe';
+  readonly spiffeId: string;
+  /** One of `aud` of JWT-SVIDs; null: by X.509-SVIDs alone. */
+  readonly audience: string | null;
+}
+
+/** By a client certificate that has exactly this. */
+interface CertificateBinding extends BindingBase {
+  readonly kind: 'certificate';
+  /** The certificate authority; null only where one certificate or key is named. */
+  readonly authority: Ref | null;
+  readonly by: 'subject' | 'uri' | 'dns' | 'email' | 'certificate' | 'public_key';
+  readonly value: string;
+}
+
+/** By assertions signed with a key pair of the client's own. */
+interface KeyBinding extends BindingBase {
+  readonly kind: 'key';
+  /** The public key (RFC 7517); null until the client has joined. */
+  readonly jwk: Readonly<Record<string, string>> | null;
+  /** Of the key, RFC 7638. */
+  readonly thumbprint: string | null;
+  /** 1 for the first key; each rotation adds one. */
+  readonly generation: number;
+  /** Until when it may be joined. */
+  readonly joinBy: string;
+}
+
+/** By signatures with an SSH key: this one, or any that an authority certified for this SSH principal. */
+interface SshBinding extends BindingBase {
+  readonly kind: 'ssh';
+  /** `SHA256:` and base64, as ssh-keygen prints it; null where an authority is named. */
+  readonly fingerprint: string | null;
+  readonly authority: Ref | null;
+  /** One of the principals in the SSH certificate. */
+  readonly sshPrincipal: string | null;
+}
+
+/** By a static secret: the exception, with who asked for it, who agreed, and an end. */
+interface SecretBinding extends BindingBase {
+  readonly kind: 'secret';
+  readonly reason: string;
+  readonly requestedBy: Ref;
+  /** Who is asked to agree. */
+  readonly approver: Ref;
+  readonly approvedAt: string | null;
+  readonly expiresAt: string;
+}
+
+/** How a principal proves itself. */
+export type Binding =
+  | OidcBinding
+  | SpiffeBinding
+  | CertificateBinding
+  | KeyBinding
+  | SshBinding
+  | SecretBinding;
+
+/** The bindings of one kind. */
+export type BindingOf<K extends Binding['kind']> = Extract<Binding, { readonly kind: K }>;
 
 /** Keeps texts from being destroyed, by anybody and by retention, until it is released. */
 export interface LegalHold {

@@ -243,4 +243,36 @@ CREATE INDEX bindings_by_principal ON bindings (principal_id);
 ALTER TABLE resources ADD COLUMN result_digest INTEGER NOT NULL DEFAULT 0
   CONSTRAINT result_digest_is_yes_or_no CHECK (result_digest IN (0, 1));
 `,
+  `
+-- Bindings of every kind: what is particular to one is in its details.
+CREATE TABLE bindings_new (
+  id TEXT PRIMARY KEY NOT NULL,
+  principal_id TEXT NOT NULL CONSTRAINT binding_has_a_principal REFERENCES principals (id),
+  kind TEXT NOT NULL CONSTRAINT binding_kind_known
+    CHECK (kind IN ('oidc', 'aws', 'kubernetes', 'spiffe', 'certificate', 'key', 'ssh', 'secret')),
+  details TEXT NOT NULL
+    CONSTRAINT binding_details_are_an_object CHECK (json_valid(details) AND json_type(details) = 'object'),
+  status TEXT NOT NULL
+    CONSTRAINT binding_status_known CHECK (status IN ('requested', 'active', 'locked', 'expired', 'removed')),
+  end_reason TEXT,
+  ended_at TEXT,
+  created_at TEXT NOT NULL CONSTRAINT binding_created_at_is_a_time CHECK (created_at ${TIME}),
+  CONSTRAINT oidc_binding_says_which_tokens CHECK (kind <> 'oidc' OR (
+    coalesce(json_extract(details, '$.issuer'), '') GLOB 'https://?*'
+    AND length(coalesce(json_extract(details, '$.audience'), '')) > 0
+    AND length(coalesce(json_extract(details, '$.claims'), '')) > 2)),
+  CONSTRAINT static_secret_ends CHECK (kind <> 'secret' OR coalesce(json_extract(details, '$.expiresAt'), '') ${TIME}),
+  CONSTRAINT ended_binding_says_when_and_why CHECK (
+    (status IN ('requested', 'active')) = (ended_at IS NULL)
+    AND (status IN ('requested', 'active')) = (end_reason IS NULL))
+) STRICT;
+INSERT INTO bindings_new
+  SELECT id, principal_id, kind,
+    json_object('issuer', issuer, 'audience', audience, 'claims', json(claims)),
+    status, end_reason, ended_at, created_at
+  FROM bindings;
+DROP TABLE bindings;
+ALTER TABLE bindings_new RENAME TO bindings;
+CREATE INDEX bindings_by_principal ON bindings (principal_id);
+`,
 ];

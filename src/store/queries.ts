@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { PosternError } from '../core/errors.ts';
 import type {
   Binding,
+  BindingOf,
   Credential,
   Grant,
   LegalHold,
@@ -259,16 +260,27 @@ export async function findBinding(db: StateDb, id: string): Promise<Binding | un
 }
 
 export interface BindingFilter {
-  readonly status?: Binding['status'];
+  /** `open`: active, or waiting for somebody. */
+  readonly status?: Binding['status'] | 'open';
   /** Principal id. */
   readonly principal?: string;
 }
 
 export async function listBindings(db: StateDb, { status, principal }: BindingFilter): Promise<Binding[]> {
   let query = bindings(db).orderBy('bindings.id');
-  if (status !== undefined) query = query.where('bindings.status', '=', status);
+  if (status === 'open') query = query.where('bindings.status', 'in', ['requested', 'active']);
+  else if (status !== undefined) query = query.where('bindings.status', '=', status);
   if (principal !== undefined) query = query.where('bindings.principal_id', '=', principal);
   return (await query.execute()).map(bindingOf);
+}
+
+/** The active bindings of one kind. */
+export async function bindingsOfKind<K extends Binding['kind']>(
+  db: StateDb,
+  kind: K,
+): Promise<BindingOf<K>[]> {
+  const query = bindings(db).where('bindings.status', '=', 'active').where('bindings.kind', '=', kind);
+  return (await query.orderBy('bindings.id').execute()).map((row) => bindingOf(row) as BindingOf<K>);
 }
 
 export interface MaskFilter {

@@ -223,31 +223,31 @@ export const maskOf = (
   createdAt: r.created_at,
 });
 
-export const bindingRow = (e: Binding): BindingTable => ({
-  id: e.id,
-  principal_id: e.principal.id,
-  kind: e.kind,
-  issuer: e.issuer,
-  audience: e.audience,
-  claims: JSON.stringify(e.claims),
-  status: e.status,
-  end_reason: e.endReason,
-  ended_at: e.endedAt,
-  created_at: e.createdAt,
-});
+export const bindingRow = (e: Binding): BindingTable => {
+  const { id, principal, kind, status, endReason, endedAt, createdAt, ...details } = e;
+  return {
+    id,
+    principal_id: principal.id,
+    kind,
+    details: JSON.stringify(details),
+    status,
+    end_reason: endReason,
+    ended_at: endedAt,
+    created_at: createdAt,
+  };
+};
 
-export const bindingOf = (r: BindingTable & { principal_name: string }): Binding => ({
-  id: r.id,
-  principal: { id: r.principal_id, name: r.principal_name },
-  kind: r.kind,
-  issuer: r.issuer,
-  audience: r.audience,
-  claims: JSON.parse(r.claims) as Record<string, string>,
-  status: r.status,
-  endReason: r.end_reason,
-  endedAt: r.ended_at,
-  createdAt: r.created_at,
-});
+export const bindingOf = (r: BindingTable & { principal_name: string }): Binding =>
+  ({
+    id: r.id,
+    principal: { id: r.principal_id, name: r.principal_name },
+    kind: r.kind,
+    ...(JSON.parse(r.details) as object),
+    status: r.status,
+    endReason: r.end_reason,
+    endedAt: r.ended_at,
+    createdAt: r.created_at,
+  }) as Binding;
 
 export const legalHoldRow = (e: LegalHold): LegalHoldTable => ({
   id: e.id,

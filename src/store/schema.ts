@@ -1,4 +1,5 @@
 /** The tables of `state.db` as Kysely sees them. Names and checks are in `migrations.ts`. */
+import type { Binding } from './entities.ts';
 
 export interface PersonTable {
   id: string;
@@ -126,12 +127,10 @@ export interface MaskTable {
 export interface BindingTable {
   id: string;
   principal_id: string;
-  kind: 'oidc';
-  issuer: string;
-  audience: string;
-  /** JSON object of strings. */
-  claims: string;
-  status: 'active' | 'removed';
+  kind: Binding['kind'];
+  /** JSON object of what is particular to the kind. */
+  details: string;
+  status: Binding['status'];
   end_reason: string | null;
   ended_at: string | null;
   created_at: string;

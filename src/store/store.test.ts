@@ -6,7 +6,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { type TestContext, test } from 'node:test';
 import type { ChangeRecord } from '../core/record.ts';
 import { applyChange, recover } from './changes.ts';
-import type { Grant, Person, Principal, Resource } from './entities.ts';
+import type { Binding, Grant, Person, Principal, Resource } from './entities.ts';
+import { MIGRATIONS } from './migrations.ts';
+import { findBinding } from './queries.ts';
 import { Store } from './store.ts';
 
 const T0 = '2026-01-01T00:00:00.000000Z';
@@ -154,4 +156,38 @@ test('the file is private, durable, and opens again; one of a newer version is r
   raw.exec('PRAGMA user_version = 99');
   raw.close();
   assert.throws(() => Store.open(file), { code: 'POSTERN_INVALID' });
+});
+
+test('a binding of before there were kinds is what its record says, as if it had been made today', async (context) => {
+  const dir = mkdtempSync(join(tmpdir(), 'postern-store-'));
+  context.after(() => rmSync(dir, { recursive: true, force: true }));
+  const file = join(dir, 'state.db');
+  const at = MIGRATIONS.findIndex((each) => each.includes('CREATE TABLE bindings_new'));
+  const raw = new DatabaseSync(file);
+  for (const each of MIGRATIONS.slice(0, at)) raw.exec(each);
+  raw.exec(`PRAGMA user_version = ${at}`);
+  raw.exec(`
+    INSERT INTO persons VALUES ('p1', 'Ada', 'ada@example.org', '["admin"]', 'active', NULL, '${T0}');
+    INSERT INTO principals VALUES ('n1', 'batch', 'agent', 'p1', NULL, 'x', 'test', 90, NULL, 'active', NULL, '${T0}');
+    INSERT INTO bindings VALUES ('b1', 'n1', 'oidc', 'https://i.example', 'postern', '{"ref":"m","sub":"ü\\"x"}', 'removed', 'why', '${T1}', '${T0}');
+  `);
+  raw.close();
+  const store = Store.open(file);
+  context.after(() => store.close());
+  const before = await store.db.selectFrom('bindings').selectAll().execute();
+  const binding: Binding = {
+    id: 'b1',
+    principal: { id: 'n1', name: 'batch' },
+    kind: 'oidc',
+    issuer: 'https://i.example',
+    audience: 'postern',
+    claims: { ref: 'm', sub: 'ü"x' },
+    status: 'removed',
+    endReason: 'why',
+    endedAt: T1,
+    createdAt: T0,
+  };
+  await applyChange(store.db, record('binding', binding));
+  assert.deepEqual(await store.db.selectFrom('bindings').selectAll().execute(), before);
+  assert.deepEqual(await findBinding(store.db, 'b1'), binding);
 });

@@ -7,13 +7,16 @@ import { closed, IdParams, listOf, orNull, ReasonBody, RefParams, reason } from 
 const Text = Type.String();
 const text = Type.String({ minLength: 1, maxLength: 500 });
 
+const Ref = Type.Object({ id: Text, name: Text });
+
+/** What every binding has, and what only those of a kind have. */
 const Binding = Type.Object({
   id: Text,
-  principal: Type.Object({ id: Text, name: Text }),
+  principal: Ref,
   kind: Text,
-  issuer: Text,
-  audience: Text,
-  claims: Type.Record(Text, Text),
+  issuer: Type.Optional(Text),
+  audience: Type.Optional(orNull(Text)),
+  claims: Type.Optional(Type.Record(Text, Text)),
   status: Text,
   endReason: orNull(Text),
   endedAt: orNull(Text),
@@ -42,7 +45,11 @@ export function bindingRoutes(app: Api, deps: ApiDeps): void {
     },
     async (request, reply) => {
       const principal = await principals.get(request.params.ref);
-      const made = await bindings.create(actorOf(request), { ...request.body, principal: principal.id });
+      const made = await bindings.create(actorOf(request), {
+        ...request.body,
+        kind: 'oidc',
+        principal: principal.id,
+      });
       return reply.status(201).send(made);
     },
   );
