@@ -1,4 +1,4 @@
-import { type TokenKey, tokenKeys } from '../core/jwt.ts';
+import { type TokenKey, tokenKeys } from '../core/jws.ts';
 import type { IssuerView } from '../core/views.ts';
 import type { fetchIssuerKeys } from '../identity/issuers.ts';
 

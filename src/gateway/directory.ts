@@ -1,4 +1,4 @@
-import { type TokenKey, tokenKeys } from '../core/jwt.ts';
+import { type TokenKey, tokenKeys } from '../core/jws.ts';
 import type {
   CredentialView,
   Delta,

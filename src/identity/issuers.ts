@@ -1,6 +1,6 @@
 import { request } from 'node:https';
 import { PosternError } from '../core/errors.ts';
-import { tokenKeys } from '../core/jwt.ts';
+import { tokenKeys } from '../core/jws.ts';
 
 const DOCUMENT_MAX = 262_144;
 const FETCH_MS = 10_000;

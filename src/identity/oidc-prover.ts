@@ -1,5 +1,6 @@
 import { PosternError } from '../core/errors.ts';
-import { type TokenKey, verifyToken } from '../core/jwt.ts';
+import type { TokenKey } from '../core/jws.ts';
+import { verifyToken } from '../core/jwt.ts';
 import { bindingsOfKind } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { type Prover, tokenSha256 } from './proof.ts';
@@ -15,26 +16,17 @@ export function oidcProver(db: StateDb, keysOf: (issuer: string) => readonly Tok
     const result = verifyToken(token, bindings, keysOf, Date.now());
     if (!result.ok)
       throw new PosternError('POSTERN_UNAUTHORIZED', `The token proves nothing: ${result.why}.`);
-    const { rule: binding } = result;
-    const said = claimsOf(token);
+    const { rule: binding, token: said } = result;
     return {
       principal: binding.principal,
       binding: binding.id,
       kind: binding.kind,
-      issuer: binding.issuer,
-      subject: textOf(said.sub),
-      jti: textOf(said.jti),
+      issuer: said.issuer,
+      subject: said.subject,
+      jti: said.jti,
       sha256: tokenSha256(token),
       claims: binding.claims,
-      expiresAt: Number(said.exp) * 1000,
+      expiresAt: said.expiresAt,
     };
   };
 }
-
-/** Of a token that was verified. */
-function claimsOf(token: string): Readonly<Record<string, unknown>> {
-  const payload = Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8');
-  return JSON.parse(payload) as Record<string, unknown>;
-}
-
-const textOf = (value: unknown): string | null => (typeof value === 'string' ? value.slice(0, 500) : null);

@@ -5,7 +5,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
-import type { TokenKey } from '../core/jwt.ts';
+import type { TokenKey } from '../core/jws.ts';
 import type { Payload } from '../core/record.ts';
 import type { CredentialView, GrantView, MaskRuleView, PrincipalView, ResourceView } from '../core/views.ts';
 

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { checkConditions, DAYS, type GrantConditions } from '../../src/core/conditions.ts';
 import { PosternError } from '../../src/core/errors.ts';
-import { type TokenRule, tokenKeys, verifyToken } from '../../src/core/jwt.ts';
+import { tokenKeys } from '../../src/core/jws.ts';
+import { type TokenRule, verifyToken } from '../../src/core/jwt.ts';
 import type { Directory } from '../../src/protocols/contract.ts';
 import { ScramServer } from '../../src/protocols/postgres/auth.ts';
 import { provenByCertificate } from '../../src/protocols/postgres/client-certificate.ts';
@@ -107,7 +108,7 @@ const conditions = (lines: readonly string[]): GrantConditions => {
 export const IDENTITY_TARGETS: readonly FuzzTarget[] = [
   {
     name: 'token',
-    covers: ['src/core/jwt.ts'],
+    covers: ['src/core/jwt.ts', 'src/core/jws.ts', 'src/core/strict-json.ts', 'src/core/claims.ts'],
     seeds: [
       ...TOKENS,
       `${part('{"alg":"none"}')}.${part('{"iss":"https://issuer.example"}')}.x`,

@@ -1,4 +1,4 @@
-import { MAX_TOKEN_BYTES } from '../../core/jwt.ts';
+import { MAX_TOKEN_BYTES } from '../../core/jws.ts';
 import type { CredentialView, PrincipalView } from '../../core/views.ts';
 import type { Gateway } from '../contract.ts';
 import { ScramServer } from './auth.ts';
