@@ -113,7 +113,14 @@ try {
 
 async function enrol(to: TestPostern, name: string, mask: object | null): Promise<Party> {
   await to.call('POST', '/v1/principals', {
-    ...{ name, kind: 'workload', owner: 'admin@example.com', purpose: 'benchmark', environment: 'test' },
+    ...{
+      name,
+      kind: 'workload',
+      owner: 'admin@example.com',
+      backupOwner: 'backup@example.com',
+      purpose: 'benchmark',
+      environment: 'test',
+    },
   });
   const grant = await to.call<{ id: string }>('POST', '/v1/grants', {
     ...{ principal: name, resource: 'bench-db', scope: 'select, copy on public.*', ttlSeconds: 7200 },

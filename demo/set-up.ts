@@ -79,6 +79,7 @@ async function principal(world: World): Promise<void> {
   await world.postern(
     [
       ...['principal', 'add', PRINCIPAL, '--kind', 'service_account', '--owner', 'grace@bank.example'],
+      ...['--backup-owner', 'ada@bank.example'],
       ...['--purpose', 'Pays interest into savings accounts every night', '--environment', 'production'],
       ...['--expires', '90d'],
     ],

@@ -148,7 +148,7 @@ describe('client certificates', () => {
   it('open nothing for another principal, and the refusal is in the log of the one who was claimed', async () => {
     await line.ok([
       ...['principal', 'add', 'victim', '--kind', 'service_account', '--owner', 'ada@bank.example'],
-      ...['--purpose', 'Is claimed to be', '--environment', 'test'],
+      ...['--backup-owner', 'bea@bank.example', '--purpose', 'Is claimed to be', '--environment', 'test'],
     ]);
     const issued = await issue('own');
     assert.match(

@@ -208,6 +208,7 @@ describe('a disk without space', () => {
             name,
             kind: 'agent',
             owner: 'admin@example.com',
+            backupOwner: 'backup@example.com',
             purpose: 'x'.repeat(1000),
             environment: 'test',
           },

@@ -34,7 +34,14 @@ async function prepare(
   const resource = 'bench-db';
   const environment = 'test';
   await postern.call('POST', '/v1/principals', {
-    ...{ name: principal, kind: 'workload', owner: 'admin@example.com', purpose: 'benchmark', environment },
+    ...{
+      name: principal,
+      kind: 'workload',
+      owner: 'admin@example.com',
+      backupOwner: 'backup@example.com',
+      purpose: 'benchmark',
+      environment,
+    },
   });
   await postern.call('POST', '/v1/resources', {
     ...{ name: resource, protocol: 'postgres', environment, classification: 'internal', durability },

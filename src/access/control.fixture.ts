@@ -60,6 +60,11 @@ export async function testControl(
     'Ada Admin',
     'ada@example.org',
   );
+  // A data directory of an earlier start has her already.
+  if ((await control.persons.list({ limit: 2 })).length === 1) {
+    const bea = { name: 'Bea Backup', email: 'bea@example.org', roles: ['owner'] } as const;
+    await control.persons.create(personActor(admin), bea);
+  }
   return {
     control,
     sink,

@@ -13,6 +13,7 @@ const PRINCIPAL = {
   name: 'nightly-ledger-batch',
   kind: 'service_account',
   owner: 'ada@example.org',
+  backupOwner: 'bea@example.org',
   purpose: 'Posts the day',
   environment: 'production',
 } as const;
@@ -46,6 +47,7 @@ test('every change leaves a record with the fields in the order of the record in
   assert.deepEqual(types, [
     'person.created',
     'person.updated',
+    'person.created',
     'principal.created',
     'resource.created',
     'grant.activated',

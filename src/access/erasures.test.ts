@@ -29,6 +29,7 @@ async function bank(context: TestContext): Promise<Bank> {
       name,
       kind: 'service_account',
       owner: t.admin.id,
+      backupOwner: 'bea@example.org',
       purpose: 'posts',
       environment: 'production',
     });

@@ -41,6 +41,8 @@ const STEPS = [
   'person',
   'disablePerson',
   'principal',
+  'rehome',
+  'describe',
   'suspend',
   'resume',
   'disable',
@@ -101,10 +103,24 @@ async function play(
         name,
         kind: 'workload',
         owner: 'ada@example.org',
-        ...(n === 1 && { backupOwner: 'p1@example.org' }),
+        backupOwner: n < 2 ? 'bea@example.org' : email,
+        ...(n === 1 && { tags: { team: 'ledger' }, sponsor: 'Vendor Inc.' }),
         purpose: 'x',
         environment: 'test',
       }),
+    rehome: () => control.principals.update(actor, name, { owner: email, backupOwner: admin.id }, 'moved'),
+    describe: () =>
+      control.principals.update(
+        actor,
+        name,
+        {
+          purpose: `purpose ${n}`,
+          tags: n < 2 ? { team: 'ledger', cost: '7' } : { team: null },
+          sponsor: n === 3 ? null : `sponsor ${n}`,
+          expiresAt: n === 2 ? null : '2099-01-01T00:00:00Z',
+        },
+        'why',
+      ),
     suspend: () => control.principals.suspend(actor, name, 'why'),
     resume: () => control.principals.resume(actor, name, 'why'),
     disable: () => control.principals.disable(actor, name, 'why'),
@@ -184,6 +200,10 @@ test('folding the records into empty tables gives the state tables, after any hi
       const folded = Store.open(':memory:');
       try {
         await control.setup.complete((await control.setup.mint()) ?? '', 'Ada', 'ada@example.org');
+        const [admin] = await control.persons.list({ limit: 1 });
+        assert.ok(admin);
+        const bea = { name: 'Bea', email: 'bea@example.org', roles: ['owner'] } as const;
+        await control.persons.create(personActor(admin), bea);
         for (const { op, n } of history) await play(control, sink, op, n);
         await control.close();
         const records = sink.changes();

@@ -13,6 +13,7 @@ async function bank(t: TestControl): Promise<{ readonly grant: string; readonly 
       name,
       kind: 'workload',
       owner: 'ada@example.org',
+      backupOwner: 'bea@example.org',
       purpose: 'x',
       environment: 'test',
     });

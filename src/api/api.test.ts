@@ -8,6 +8,7 @@ const PRINCIPAL = {
   name: 'nightly-ledger-batch',
   kind: 'service_account',
   owner: 'ada@example.org',
+  backupOwner: 'bea@example.org',
   purpose: 'Posts the day',
   environment: 'production',
 };

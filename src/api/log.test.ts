@@ -207,7 +207,7 @@ test('an owner proves records of their own principals and of no others', async (
   const api = await served(context);
   const person = { name: 'Olaf', email: 'olaf@example.org', roles: ['owner'] };
   await api.call('POST', '/v1/persons', person);
-  const fields = { kind: 'ci_runner', purpose: 'x', environment: 'test' };
+  const fields = { kind: 'ci_runner', backupOwner: 'bea@example.org', purpose: 'x', environment: 'test' };
   const ids = [];
   for (const [name, owner] of [
     ['mine', 'olaf@example.org'],

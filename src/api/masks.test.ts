@@ -51,7 +51,13 @@ test('an administrator makes, changes and retires a rule; every step is in the l
 test('an owner sees the masks on what is theirs and can neither lift, weaken nor replace them', async (context) => {
   const api = await testApi(context);
   const owner = await tokenOf(api, 'owner');
-  const fields = { kind: 'agent', purpose: 'x', environment: 'test', owner: 'owner@example.org' };
+  const fields = {
+    kind: 'agent',
+    purpose: 'x',
+    environment: 'test',
+    owner: 'owner@example.org',
+    backupOwner: 'bea@example.org',
+  };
   await api.call('POST', '/v1/principals', { ...fields, name: 'bot' });
   const rule = { name: 'mail', principal: 'bot', classes: ['contact'] };
   assert.equal((await api.call('POST', '/v1/masks', rule)).status, 201);

@@ -37,6 +37,7 @@ async function scene(context: TestContext): Promise<Scene> {
     purpose: 'x',
     environment: 'test',
     owner: 'ada@example.org',
+    backupOwner: 'bea@example.org',
   });
   const batch = { id: String(made.body.id), name: 'batch' };
   const story = new Story();

@@ -47,7 +47,12 @@ async function real(context: TestContext): Promise<TestApi & { outDirs: string[]
 async function scene(api: TestApi): Promise<void> {
   const owner = { name: 'Olaf', email: 'olaf@example.org', roles: ['owner'] };
   await api.call('POST', '/v1/persons', owner);
-  const fields = { kind: 'ci_runner', purpose: 'Posts the day', environment: 'production' };
+  const fields = {
+    kind: 'ci_runner',
+    backupOwner: 'bea@example.org',
+    purpose: 'Posts the day',
+    environment: 'production',
+  };
   await api.call('POST', '/v1/principals', { ...fields, name: 'mine', owner: 'olaf@example.org' });
   await api.call('POST', '/v1/principals', { ...fields, name: 'theirs', owner: 'ada@example.org' });
   await api.call('POST', '/v1/resources', RESOURCE);

@@ -20,6 +20,7 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['GET', '/v1/principals', undefined, 'admin owner approver reviewer auditor'],
   ['GET', '/v1/principals/mine', undefined, 'admin owner approver reviewer auditor'],
   ['GET', '/v1/principals/theirs', undefined, 'admin approver reviewer auditor'],
+  ['POST', '/v1/principals/mine/update', {}, 'admin'],
   ['POST', '/v1/principals/mine/disable', {}, 'admin owner'],
   ['POST', '/v1/principals/theirs/disable', END, 'admin'],
   ['POST', '/v1/principals/mine/suspend', {}, 'admin owner'],
@@ -85,7 +86,7 @@ async function people(api: TestApi): Promise<Map<string, string>> {
 }
 
 async function principal(api: TestApi, name: string, owner: string): Promise<string> {
-  const fields = { kind: 'ci_runner', purpose: 'x', environment: 'test' };
+  const fields = { kind: 'ci_runner', backupOwner: 'bea@example.org', purpose: 'x', environment: 'test' };
   const made = await api.call('POST', '/v1/principals', { ...fields, name, owner });
   assert.equal(made.status, 201, made.text);
   const grant = { principal: name, resource: 'ledger-db', scope: 'select on a.b', ttlSeconds: 600 };

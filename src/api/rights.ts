@@ -27,6 +27,8 @@ export const RIGHTS = {
   'principal.create': { roles: ['admin'] },
   'principal.list': { roles: INVENTORY, own: true },
   'principal.read': { roles: INVENTORY, own: true },
+  // Who answers for a principal decides nothing about it alone: an owner who could name another would approve what is theirs.
+  'principal.update': { roles: ['admin'] },
   'principal.disable': { roles: ['admin'], own: true },
   'principal.suspend': { roles: ['admin'], own: true },
   'principal.resume': { roles: ['admin'] },

@@ -53,6 +53,10 @@ export const Principal = Type.Object({
   environment: Type.String(),
   reviewIntervalDays: Type.Integer(),
   expiresAt: orNull(Type.String()),
+  tags: Type.Record(Type.String(), Type.String()),
+  sponsor: orNull(Type.String()),
+  rehomeBy: orNull(Type.String()),
+  activeSince: Type.String(),
   status: Type.String(),
   statusReason: orNull(Type.String()),
   createdAt: Type.String(),
@@ -168,14 +172,27 @@ export const PrincipalBody = Type.Object(
     name: text(200),
     kind: principalKind,
     owner: refText,
-    backupOwner: Type.Optional(refText),
+    backupOwner: refText,
     purpose: text(2000),
     environment: text(200),
     reviewIntervalDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 366 })),
     expiresAt: Type.Optional(timeText),
+    tags: Type.Optional(Type.Record(text(63), text(200), { maxProperties: 32 })),
+    sponsor: Type.Optional(text(200)),
   },
   closed,
 );
+export const principalChange = {
+  owner: Type.Optional(refText),
+  backupOwner: Type.Optional(refText),
+  purpose: Type.Optional(text(2000)),
+  environment: Type.Optional(text(200)),
+  reviewIntervalDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 366 })),
+  expiresAt: Type.Optional(orNull(timeText)),
+  tags: Type.Optional(Type.Record(text(63), orNull(text(200)), { maxProperties: 64 })),
+  sponsor: Type.Optional(orNull(text(200))),
+};
+export const PrincipalUpdateBody = Type.Object({ ...principalChange, reason }, closed);
 
 export const ResourceBody = Type.Object(
   {

@@ -1,25 +1,25 @@
+import { isDeepStrictEqual } from 'node:util';
 import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
 import type { Actor, Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Change, ChangeLog } from '../store/changes.ts';
-import type { PersonRef, Principal, PrincipalKind } from '../store/entities.ts';
-import {
-  findPerson,
-  findPrincipal,
-  found,
-  listBindings,
-  listCredentials,
-  listGrants,
-  listPrincipals,
-  type Page,
-  type PrincipalFilter,
-} from '../store/queries.ts';
+import type { Principal, PrincipalKind } from '../store/entities.ts';
+import { findPrincipal, found, listPrincipals, type Page, type PrincipalFilter } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
-import { removedBinding } from './bindings.ts';
-import { revokedCredential } from './credentials.ts';
-import { checkName, checkReason, checkText, checkTime } from './input.ts';
+import { checkName, checkReason, checkTime } from './input.ts';
 import { SYSTEM } from './persons.ts';
+import { endingsOf } from './principal-endings.ts';
+import {
+  answerable,
+  checkEnvironment,
+  checkExpiry,
+  checkInterval,
+  checkPurpose,
+  checkSponsor,
+  patchedTags,
+  type TagPatch,
+} from './principal-input.ts';
 
 export const REVIEW_INTERVAL_DEFAULT = 90;
 
@@ -27,11 +27,27 @@ export interface NewPrincipal {
   readonly name: string;
   readonly kind: PrincipalKind;
   readonly owner: string;
-  readonly backupOwner?: string | undefined;
+  readonly backupOwner: string;
   readonly purpose: string;
   readonly environment: string;
   readonly reviewIntervalDays?: number | undefined;
   readonly expiresAt?: string | undefined;
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  readonly sponsor?: string | undefined;
+}
+
+/** What is to be otherwise; what is absent stays. Name and kind never change. */
+export interface PrincipalChange {
+  readonly owner?: string | undefined;
+  readonly backupOwner?: string | undefined;
+  readonly purpose?: string | undefined;
+  readonly environment?: string | undefined;
+  readonly reviewIntervalDays?: number | undefined;
+  /** Null: it does not expire. */
+  readonly expiresAt?: string | null | undefined;
+  readonly tags?: TagPatch | undefined;
+  /** Null: it is nobody else's. */
+  readonly sponsor?: string | null | undefined;
 }
 
 type Ending = 'suspended' | 'disabled' | 'retired';
@@ -67,31 +83,21 @@ export class Principals {
           `The name ${name} is taken${taken.status === 'retired' ? ' by a retired principal' : ''}; a name is never used again.`,
         );
       }
-      const owner = await accountable(db, input.owner, 'owner');
-      const backupOwner =
-        input.backupOwner === undefined ? null : await accountable(db, input.backupOwner, 'backup owner');
-      if (backupOwner?.id === owner.id) {
-        throw new PosternError('POSTERN_INVALID', 'The backup owner is someone else than the owner.');
-      }
-      const interval = input.reviewIntervalDays ?? REVIEW_INTERVAL_DEFAULT;
-      if (!Number.isInteger(interval) || interval < 1 || interval > 366) {
-        throw new PosternError('POSTERN_INVALID', 'The review interval is 1 to 366 days.');
-      }
+      const owners = await answerable(db, input.owner, input.backupOwner);
       const createdAt = rfc3339(nowMicros());
-      const expiresAt = input.expiresAt === undefined ? null : checkTime(input.expiresAt, 'expiry');
-      if (expiresAt !== null && expiresAt <= createdAt) {
-        throw new PosternError('POSTERN_INVALID', 'The expiry lies in the past.');
-      }
       const after: Principal = {
         id: uuidv7(),
         name,
         kind: input.kind,
-        owner,
-        backupOwner,
-        purpose: checkText(input.purpose, 'purpose', 1000),
-        environment: checkText(input.environment, 'environment', 64),
-        reviewIntervalDays: interval,
-        expiresAt,
+        ...owners,
+        purpose: checkPurpose(input.purpose),
+        environment: checkEnvironment(input.environment),
+        reviewIntervalDays: checkInterval(input.reviewIntervalDays ?? REVIEW_INTERVAL_DEFAULT),
+        expiresAt: input.expiresAt === undefined ? null : checkExpiry(input.expiresAt, createdAt),
+        tags: patchedTags({}, input.tags ?? {}),
+        sponsor: input.sponsor === undefined ? null : checkSponsor(input.sponsor),
+        rehomeBy: null,
+        activeSince: createdAt,
         status: 'active',
         statusReason: null,
         createdAt,
@@ -102,6 +108,26 @@ export class Principals {
         ],
         result: after,
       };
+    });
+  }
+
+  /**
+   * Changes what is said of a principal. Who is named to answer for it must be able to; two active people are the end of
+   * the countdown that began when the owner was disabled. A change that comes to nothing leaves no record.
+   *
+   * @throws PosternError POSTERN_NOT_FOUND, POSTERN_INVALID; POSTERN_CONFLICT when it is retired
+   */
+  update(actor: Actor, refText: string, input: PrincipalChange, reason: string): Promise<Principal> {
+    const why = checkReason(reason);
+    return this.#changes.run(actor, async (db) => {
+      const before = found(await findPrincipal(db, refText), 'principal', refText);
+      if (before.status === 'retired') {
+        throw new PosternError('POSTERN_CONFLICT', `${before.name} is retired.`);
+      }
+      const after = await changed(db, before, input);
+      if (isDeepStrictEqual(before, after)) return { changes: [], result: before };
+      const change = { type: 'principal.updated', entity: 'principal', before, after, reason: why } as const;
+      return { changes: [{ ...change, principal: ref(after) }], result: after };
     });
   }
 
@@ -129,7 +155,10 @@ export class Principals {
     return this.#end(actor, refText, 'retired', reason);
   }
 
-  /** @throws PosternError POSTERN_CONFLICT when its expiry is over: that needs a new decision, not a resumption */
+  /**
+   * @throws PosternError POSTERN_CONFLICT when its expiry is over, which needs a new decision and not a resumption, or when not two
+   *   people who can answer for it are named
+   */
   resume(actor: Actor, refText: string, reason: string): Promise<Principal> {
     const why = checkReason(reason);
     return this.#changes.run(actor, async (db) => {
@@ -137,7 +166,17 @@ export class Principals {
       if (before.expiresAt !== null && Date.parse(before.expiresAt) <= Date.now()) {
         throw new PosternError('POSTERN_CONFLICT', `${before.name} expired at ${before.expiresAt}.`);
       }
-      const after: Principal = { ...before, status: 'active', statusReason: why };
+      await answerable(db, before.owner.id, before.backupOwner?.id).catch((error: unknown) => {
+        throw error instanceof PosternError
+          ? new PosternError(
+              'POSTERN_CONFLICT',
+              error.message,
+              `Name who answers for it first: postern principal update ${before.name} --owner ... --backup-owner ...`,
+            )
+          : error;
+      });
+      const activeSince = rfc3339(nowMicros());
+      const after: Principal = { ...before, status: 'active', statusReason: why, activeSince };
       return {
         changes: [
           {
@@ -166,7 +205,7 @@ export class Principals {
     const why = checkReason(reason);
     return this.#changes.run(actor, async (db) => {
       const before = await movable(db, refText, status);
-      const after: Principal = { ...before, status, statusReason: why };
+      const after: Principal = { ...before, status, statusReason: why, rehomeBy: null };
       const change: Change = {
         type: `principal.${status}`,
         entity: 'principal',
@@ -192,38 +231,32 @@ async function movable(db: StateDb, refText: string, to: Principal['status']): P
   return principal;
 }
 
-async function endingsOf(db: StateDb, principal: Principal): Promise<Change[]> {
+async function changed(db: StateDb, before: Principal, input: PrincipalChange): Promise<Principal> {
+  const { owner, backupOwner, purpose, environment, reviewIntervalDays, expiresAt, tags, sponsor } = input;
+  const owners =
+    owner === undefined && backupOwner === undefined
+      ? {}
+      : {
+          ...(await answerable(db, owner ?? before.owner.id, backupOwner ?? before.backupOwner?.id)),
+          rehomeBy: null,
+        };
   const at = rfc3339(nowMicros());
-  const reason = 'principal retired';
-  const grants = await listGrants(db, { principal: principal.id, status: 'active' });
-  const credentials = await listCredentials(db, { principal: principal.id, status: 'active', at });
-  const bindings = await listBindings(db, { principal: principal.id, status: 'open' });
-  return [
-    ...grants.map(
-      (before): Change => ({
-        type: 'grant.revoked',
-        entity: 'grant',
-        before,
-        after: { ...before, status: 'revoked', endReason: reason, endedAt: at },
-        principal: ref(principal),
-        reason,
-      }),
-    ),
-    ...credentials.map((before) => revokedCredential(before, at, reason)),
-    ...bindings.map((before) => removedBinding(before, at, reason)),
-  ];
+  return {
+    ...before,
+    ...owners,
+    ...(purpose !== undefined && { purpose: checkPurpose(purpose) }),
+    ...(environment !== undefined && { environment: checkEnvironment(environment) }),
+    ...(reviewIntervalDays !== undefined && { reviewIntervalDays: checkInterval(reviewIntervalDays) }),
+    ...(expiresAt !== undefined && { expiresAt: expiryOf(before, expiresAt, at) }),
+    ...(tags !== undefined && { tags: patchedTags(before.tags, tags) }),
+    ...(sponsor !== undefined && { sponsor: sponsor === null ? null : checkSponsor(sponsor) }),
+  };
 }
 
-/** Someone who can answer for a principal. */
-async function accountable(db: StateDb, refText: string, what: string): Promise<PersonRef> {
-  const person = found(await findPerson(db, refText), 'person', refText);
-  if (person.status !== 'active' || !person.roles.some((role) => role === 'owner' || role === 'admin')) {
-    throw new PosternError(
-      'POSTERN_INVALID',
-      `${person.name} cannot be the ${what}: the ${what} is an active person with the role owner or admin.`,
-    );
-  }
-  return { id: person.id, name: person.name, email: person.email };
+/** What was said before may be said again, also where it is over: then nothing changes. */
+function expiryOf(before: Principal, text: string | null, at: string): string | null {
+  if (text === null) return null;
+  return checkTime(text, 'expiry') === before.expiresAt ? before.expiresAt : checkExpiry(text, at);
 }
 
 const ref = (principal: Principal): Ref => ({ id: principal.id, name: principal.name });

@@ -28,11 +28,19 @@ export interface Person extends PersonRef {
 export interface Principal extends Ref {
   readonly kind: PrincipalKind;
   readonly owner: PersonRef;
+  /** Null only in what was made before there had to be one. */
   readonly backupOwner: PersonRef | null;
   readonly purpose: string;
   readonly environment: string;
   readonly reviewIntervalDays: number;
   readonly expiresAt: string | null;
+  readonly tags: Readonly<Record<string, string>>;
+  /** The third party, an organisation or a person, whose it is; null: one of our own. */
+  readonly sponsor: string | null;
+  /** Since its owner was disabled: by when another must have taken it over. Null while the owner is active, or it is not. */
+  readonly rehomeBy: string | null;
+  /** When it was made or last resumed: from then on its disuse is counted. */
+  readonly activeSince: string;
   readonly status: 'active' | 'suspended' | 'disabled' | 'retired';
   readonly statusReason: string | null;
   readonly createdAt: string;

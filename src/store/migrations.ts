@@ -275,4 +275,16 @@ DROP TABLE bindings;
 ALTER TABLE bindings_new RENAME TO bindings;
 CREATE INDEX bindings_by_principal ON bindings (principal_id);
 `,
+  `
+ALTER TABLE principals ADD COLUMN tags TEXT NOT NULL DEFAULT '{}'
+  CONSTRAINT tags_are_an_object CHECK (json_valid(tags) AND json_type(tags) = 'object');
+ALTER TABLE principals ADD COLUMN sponsor TEXT CONSTRAINT sponsor_is_named CHECK (length(sponsor) BETWEEN 1 AND 200);
+ALTER TABLE principals ADD COLUMN rehome_by TEXT CONSTRAINT rehome_by_is_a_time CHECK (rehome_by ${TIME})
+  CONSTRAINT only_the_active_wait_for_an_owner CHECK (rehome_by IS NULL OR status = 'active');
+ALTER TABLE principals ADD COLUMN active_since TEXT NOT NULL DEFAULT '';
+UPDATE principals SET active_since = created_at;
+CREATE INDEX principals_by_rehoming ON principals (rehome_by) WHERE rehome_by IS NOT NULL;
+CREATE INDEX principals_by_backup_owner ON principals (backup_owner_id);
+CREATE INDEX persons_disabled ON persons (id) WHERE status = 'disabled';
+`,
 ];

@@ -32,6 +32,11 @@ export interface PrincipalTable {
   environment: string;
   review_interval_days: number;
   expires_at: string | null;
+  /** JSON object of strings. */
+  tags: string;
+  sponsor: string | null;
+  rehome_by: string | null;
+  active_since: string;
   status: 'active' | 'suspended' | 'disabled' | 'retired';
   status_reason: string | null;
   created_at: string;

@@ -79,6 +79,7 @@ export class Bank {
       name,
       kind: 'service_account',
       owner: 'admin@example.com',
+      backupOwner: 'backup@example.com',
       purpose: 'end-to-end test',
       environment: 'test',
     });

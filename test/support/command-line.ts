@@ -119,8 +119,10 @@ export class CommandLine {
         env: { POSTERN_SETUP_TOKEN: this.setupToken },
       },
     );
+    await this.ok(['person', 'add', 'Bea Ruiz', '--email', 'bea@bank.example', '--role', 'owner']);
     await this.ok([
       ...['principal', 'add', 'batch', '--kind', 'service_account', '--owner', 'ada@bank.example'],
+      ...['--backup-owner', 'bea@bank.example'],
       ...['--purpose', 'Posts the entries of the day', '--environment', 'test'],
     ]);
     await this.addResource('ledger-db');

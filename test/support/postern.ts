@@ -136,6 +136,8 @@ export async function startPostern(options: PosternOptions = {}): Promise<TestPo
 async function setUp(postern: TestPostern): Promise<string> {
   const [, setupToken] = await postern.running.waitFor(/makes one:\n\s+(\S+)\n/);
   const person = { token: setupToken, name: 'Test Administrator', email: 'admin@example.com' };
-  const answer = await postern.call<{ token: string }>('POST', '/v1/setup', person, '');
-  return answer.token;
+  const { token } = await postern.call<{ token: string }>('POST', '/v1/setup', person, '');
+  const backup = { name: 'Backup Owner', email: 'backup@example.com', roles: ['owner'] };
+  await postern.call('POST', '/v1/persons', backup, token);
+  return token;
 }

@@ -9,6 +9,7 @@ import {
   listOf,
   Principal,
   PrincipalBody,
+  PrincipalUpdateBody,
   page,
   principalKind,
   principalStatus,
@@ -82,6 +83,18 @@ export function principalRoutes(app: Api, deps: ApiDeps): void {
         credentials: await credentials.list({ ...related, status: 'active' }, { limit: RELATED_MAX }),
         lastUsedAt: await lastUsed(deps, principal),
       };
+    },
+  );
+
+  app.post(
+    '/v1/principals/:ref/update',
+    {
+      config: { operation: 'principal.update' },
+      schema: { params: RefParams, body: PrincipalUpdateBody, response: answers(200, Principal) },
+    },
+    async (request) => {
+      const { reason, ...change } = request.body;
+      return principals.update(actorOf(request), request.params.ref, change, reason);
     },
   );
 
