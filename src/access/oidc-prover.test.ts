@@ -25,6 +25,7 @@ describe('a token of an OIDC issuer that is shown', () => {
       name: 'deploy',
       kind: 'ci_runner',
       owner: admin.id,
+      backupOwner: 'bea@example.org',
       purpose: 'Deploys',
       environment: 'production',
     });
