@@ -14,7 +14,9 @@ import { oidcProver } from '../identity/oidc-prover.ts';
 import { Persons } from '../identity/persons.ts';
 import { Principals } from '../identity/principals.ts';
 import { type Provers, TOKEN_TYPES } from '../identity/proof.ts';
+import { PersonSessions } from '../identity/sessions.ts';
 import { Setup } from '../identity/setup.ts';
+import { SignIn } from '../identity/sign-in.ts';
 import { ApiTokens } from '../identity/tokens.ts';
 import { ChangeLog, type ChangeSink, dropOrphans, recover } from '../store/changes.ts';
 import { bindingsOfKind } from '../store/queries.ts';
@@ -63,6 +65,8 @@ export class Control {
   readonly persons: Persons;
   readonly tokens: ApiTokens;
   readonly setup: Setup;
+  readonly signIn: SignIn;
+  readonly sessions: PersonSessions;
   readonly principals: Principals;
   readonly credentials: Credentials;
   readonly bindings: Bindings;
@@ -100,6 +104,8 @@ export class Control {
     this.persons = new Persons(db, this.#changes);
     this.tokens = new ApiTokens(db, this.#changes);
     this.setup = new Setup(db, this.#changes);
+    this.signIn = new SignIn(db, this.#changes);
+    this.sessions = new PersonSessions(db, this.#changes, this.signIn, (record) => this.#write(record));
     this.principals = new Principals(db, this.#changes);
     this.credentials = new Credentials(options.dataDir, db, this.#changes, keys.scramSalt);
     this.#issuers = new Issuers({
@@ -187,8 +193,10 @@ export class Control {
   /** Starts the timer that records what ends by itself, and the one that fetches issuers' keys. */
   start(): void {
     this.#issuers.start();
-    this.#stopSweeps ??= startSweeps(this.#changes, this.grants, this.principals, (error) =>
-      this.#options.onFault?.('sweep', error),
+    this.#stopSweeps ??= startSweeps(
+      this.#changes,
+      [() => this.grants.expire(), () => this.principals.expire(), () => this.sessions.expire()],
+      (error) => this.#options.onFault?.('sweep', error),
     );
   }
 

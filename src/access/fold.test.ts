@@ -25,6 +25,11 @@ const TABLES = [
   'masks',
   'legal_holds',
   'retention',
+  'authenticators',
+  'identity_providers',
+  'directories',
+  'groups',
+  'sign_in',
 ] as const;
 
 /** All rows of the tables that the log speaks for. */
@@ -40,6 +45,9 @@ async function dump(store: Store): Promise<object> {
 const STEPS = [
   'person',
   'disablePerson',
+  'enablePerson',
+  'updatePerson',
+  'signIn',
   'principal',
   'rehome',
   'describe',
@@ -98,6 +106,15 @@ async function play(
   const steps: Record<(typeof STEPS)[number], () => Promise<unknown> | undefined> = {
     person: () => control.persons.create(actor, { name: `P ${n}`, email, roles: ['owner', 'auditor'] }),
     disablePerson: () => control.persons.disable(actor, email, 'left'),
+    enablePerson: () => control.persons.enable(actor, email, 'back'),
+    updatePerson: () =>
+      control.persons.update(
+        actor,
+        email,
+        n === 0 ? { name: `Q ${n}` } : { roles: ['owner', 'reviewer'] },
+        'why',
+      ),
+    signIn: () => control.signIn.set(actor, { freshSeconds: 60 + n, cli: { idleSeconds: 600 + n } }, 'why'),
     principal: () =>
       control.principals.create(actor, {
         name,

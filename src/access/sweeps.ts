@@ -1,11 +1,9 @@
-import type { Principals } from '../identity/principals.ts';
 import type { ChangeLog } from '../store/changes.ts';
-import type { Grants } from './grants.ts';
 
 const EVERY_MS = 250;
 
 /**
- * Makes the records of what ends by itself: grants past their end, principals past their expiry. The gateway does
+ * Makes the records of what ends by itself: grants past their end, principals past their expiry, people's sessions. The gateway does
  * not wait for it (workers compare with the clock); a sweep that fails is tried again with the next. Carries out first
  * what is recorded and not yet in state.
  *
@@ -14,8 +12,7 @@ const EVERY_MS = 250;
  */
 export function startSweeps(
   changes: ChangeLog,
-  grants: Grants,
-  principals: Principals,
+  expiries: readonly (() => Promise<unknown>)[],
   onError: (error: unknown) => void,
 ): () => Promise<void> {
   let failing = false;
@@ -23,8 +20,7 @@ export function startSweeps(
   const sweep = async (): Promise<void> => {
     try {
       await changes.settle();
-      await grants.expire();
-      await principals.expire();
+      for (const expire of expiries) await expire();
       if (failing) onError(null);
       failing = false;
     } catch (error) {

@@ -87,6 +87,7 @@ export async function testApi(
     },
     tls,
     addresses: () => ({ api: { host: '127.0.0.1', port }, postgres: { host: '127.0.0.1', port: 6432 } }),
+    publicUrl: () => `https://localhost:${port}`,
     version: '0.0.0-test',
     logger: { warn: log, error: log },
     ...overrides,

@@ -108,6 +108,8 @@ export interface ApiDeps {
   readonly tls: TlsMaterial;
   /** Where clients reach Postern, known once it listens. */
   addresses(): { readonly api: Address; readonly postgres: Address };
+  /** The address under which browsers reach the API, without a slash at the end: `https://host:port`. */
+  publicUrl(): string;
   readonly version: string;
   readonly logger?: ApiLogger;
 }

@@ -8,6 +8,7 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   POSTERN_UNSUPPORTED: 400,
   POSTERN_STATEMENT_INVALID: 400,
   POSTERN_UNAUTHORIZED: 401,
+  POSTERN_REAUTHENTICATE: 401,
   POSTERN_FORBIDDEN: 403,
   POSTERN_NOT_FOUND: 404,
   POSTERN_GRANT_MISSING: 404,
@@ -40,11 +41,17 @@ export function errorHandler(logger: ApiLogger | undefined) {
       const fields = { route: request.routeOptions.url, code: refusal.code, error: error.message };
       logger?.error(fields, 'a request failed');
     }
-    if (status === 401) void reply.header('www-authenticate', 'Bearer realm="postern"');
+    if (status === 401) void reply.header('www-authenticate', challenge(refusal.code));
     const { code, message, hint } = refusal;
     void reply.status(status).send({ error: { code, message, ...(hint !== undefined && { hint }) } });
   };
 }
+
+/** @see https://www.rfc-editor.org/rfc/rfc9470#section-3 */
+const challenge = (code: ErrorCode): string =>
+  code === 'POSTERN_REAUTHENTICATE'
+    ? 'Bearer realm="postern", error="insufficient_user_authentication"'
+    : 'Bearer realm="postern"';
 
 function httpStatus(error: FastifyError | PosternError, refusal: PosternError): number {
   if (error instanceof PosternError) return STATUS[refusal.code] ?? 500;

@@ -14,7 +14,13 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['POST', '/v1/persons', {}, 'admin'],
   ['GET', '/v1/persons', undefined, 'admin approver reviewer auditor'],
   ['GET', '/v1/persons/ada@example.org', undefined, 'admin approver reviewer auditor'],
+  ['POST', `/v1/persons/${NEVER}/update`, END, 'admin'],
   ['POST', `/v1/persons/${NEVER}/disable`, END, 'admin'],
+  ['POST', `/v1/persons/${NEVER}/enable`, END, 'admin'],
+  ['GET', '/v1/persons/ada@example.org/sessions', undefined, 'admin auditor'],
+  ['POST', `/v1/person-sessions/${NEVER}/end`, END, 'admin owner approver reviewer auditor'],
+  ['GET', '/v1/sign-in', undefined, 'admin auditor'],
+  ['POST', '/v1/sign-in', {}, 'admin'],
   ['POST', '/v1/persons/ada@example.org/tokens', {}, 'admin'],
   ['POST', '/v1/principals', {}, 'admin'],
   ['GET', '/v1/principals', undefined, 'admin owner approver reviewer auditor'],
@@ -73,14 +79,24 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['POST', '/v1/retention/run', { dryRun: true }, 'admin'],
 ];
 
+/** A person who has just shown who they are. */
+async function signedIn(
+  api: TestApi,
+  person: string,
+  authenticatedAt: number | null = Date.now(),
+): Promise<string> {
+  const how = { kind: 'cli', method: 'passkey', provider: null, source: '127.0.0.1' } as const;
+  return (await api.control.sessions.open({ ...how, person, authenticatedAt })).token;
+}
+
 async function people(api: TestApi): Promise<Map<string, string>> {
   const tokens = new Map<string, string>();
   for (const role of ROLES) {
     const email = `${role}@example.org`;
     const made = await api.call('POST', '/v1/persons', { name: `The ${role}`, email, roles: [role] });
     assert.equal(made.status, 201, made.text);
-    const { token } = (await api.call('POST', `/v1/persons/${email}/tokens`, {})).body;
-    tokens.set(role, String(token));
+    const person = String(made.body.id);
+    tokens.set(role, await signedIn(api, person));
   }
   return tokens;
 }
@@ -121,7 +137,7 @@ test('each role reaches exactly the routes of the table', async (context) => {
 test('every route of the API is in the table', async (context) => {
   const api = await testApi(context);
   const { paths } = (await api.call('GET', '/openapi.json', undefined, null)).body;
-  const open = ['/healthz', '/v1/setup'];
+  const open = ['/healthz', '/v1/setup', '/v1/logout'];
   for (const [path, methods] of Object.entries(paths ?? {})) {
     for (const method of Object.keys(methods as object)) {
       if (open.includes(path)) continue;
@@ -196,4 +212,55 @@ test('nobody gives themselves a role', async (context) => {
     const self = await api.call('POST', `/v1/persons/${role}@example.org/tokens`, {}, token);
     assert.equal(self.status, 201, 'a further token for oneself carries the same roles');
   }
+});
+
+test('a sensitive act takes somebody who has shown lately who they are: no API token, no old session', async (context) => {
+  const api = await testApi(context);
+  const { id } = await api.control.persons.create(api.actor, {
+    name: 'Two',
+    email: 'two@example.org',
+    roles: ['admin'],
+  });
+  const plain = (await api.control.tokens.issue(api.actor, id)).token;
+  const old = await signedIn(api, id, Date.now() - 301_000);
+  const unknown = await signedIn(api, id, null);
+  const fresh = await signedIn(api, id);
+  const sensitive: [path: string, body: object][] = [
+    ['/v1/ledger/rotate-key', {}],
+    ['/v1/payloads/erase', { principal: 'none', day: '2026-01-05', dryRun: true }],
+    ['/v1/persons/two@example.org/update', { name: 'Too', ...END }],
+    ['/v1/sign-in', { freshSeconds: 60, ...END }],
+    ['/v1/persons', { name: 'X', email: 'x@example.org', roles: ['approver'] }],
+  ];
+  for (const [path, body] of sensitive) {
+    for (const token of [plain, old, unknown]) {
+      const answer = await api.call('POST', path, body, token);
+      assert.deepEqual([answer.status, answer.body.error?.code], [401, 'POSTERN_REAUTHENTICATE'], path);
+      assert.match(String(answer.headers['www-authenticate']), /insufficient_user_authentication/);
+    }
+    assert.notEqual((await api.call('POST', path, body, fresh)).status, 401, path);
+  }
+  const owner = { name: 'O', email: 'o@example.org', roles: ['owner'] };
+  assert.equal((await api.call('POST', '/v1/persons', owner, plain)).status, 201);
+});
+
+test('automation gets a token for sensitive acts from a fresh session alone, for an hour at most, for nobody else', async (context) => {
+  const api = await testApi(context);
+  const { id } = await api.control.persons.create(api.actor, {
+    name: 'Two',
+    email: 'two@example.org',
+    roles: ['admin'],
+  });
+  const fresh = await signedIn(api, id);
+  const old = await signedIn(api, id, Date.now() - 301_000);
+  const make = (token: string, body: object, whose = id) =>
+    api.call('POST', `/v1/persons/${whose}/tokens`, { sensitive: true, ...body }, token);
+  const made = await make(fresh, { ttlSeconds: 60 });
+  assert.equal(made.status, 201, made.text);
+  const token = String(made.body.token);
+  assert.notEqual((await api.call('POST', '/v1/ledger/rotate-key', {}, token)).status, 401);
+  assert.equal((await make(token, {})).status, 403, 'it does not make another one');
+  assert.equal((await make(old, {})).status, 401);
+  assert.equal((await make(fresh, { ttlSeconds: 3601 })).status, 400);
+  assert.equal((await make(fresh, {}, api.admin.id)).status, 403);
 });

@@ -4,6 +4,7 @@
  * `requireOwn` or an owner filter.
  */
 import { PosternError } from '../core/errors.ts';
+import type { Caller } from '../identity/tokens.ts';
 import type { Person, Principal, Role } from '../store/entities.ts';
 
 interface Rule {
@@ -11,6 +12,8 @@ interface Rule {
   readonly roles: readonly Role[] | 'any';
   /** Whether an owner may do it to the principals they own or back up (or a person to themselves). */
   readonly own?: true;
+  /** A sensitive act: the person must have shown lately who they are, and an API token alone does not do. */
+  readonly fresh?: true;
 }
 
 const READERS: readonly Role[] = ['admin', 'reviewer', 'auditor'];
@@ -22,7 +25,28 @@ export const RIGHTS = {
   'person.create': { roles: ['admin'] },
   'person.list': { roles: INVENTORY },
   'person.read': { roles: INVENTORY, own: true },
+  'person.update': { roles: ['admin'], fresh: true },
   'person.disable': { roles: ['admin'] },
+  // Who takes somebody back gives all their roles anew.
+  'person.enable': { roles: ['admin'], fresh: true },
+  // An invitation lets its holder come in as the person.
+  'person.invite': { roles: ['admin'], own: true, fresh: true },
+  'person.sessions': { roles: ['admin', 'auditor'], own: true },
+  'person.session.end': { roles: ['admin'], own: true },
+  'authenticator.add': { roles: 'any' },
+  'authenticator.list': { roles: ['admin', 'auditor'], own: true },
+  'authenticator.remove': { roles: ['admin'], own: true, fresh: true },
+  'recovery.issue': { roles: 'any', fresh: true },
+  'sign-in.read': { roles: ['admin', 'auditor'] },
+  'sign-in.set': { roles: ['admin'], fresh: true },
+  'provider.create': { roles: ['admin'], fresh: true },
+  'provider.list': { roles: ['admin', 'auditor'] },
+  'provider.update': { roles: ['admin'], fresh: true },
+  'provider.remove': { roles: ['admin'], fresh: true },
+  'directory.create': { roles: ['admin'], fresh: true },
+  'directory.list': { roles: ['admin', 'auditor'] },
+  'directory.update': { roles: ['admin'], fresh: true },
+  'directory.remove': { roles: ['admin'], fresh: true },
   'person.token': { roles: ['admin'], own: true },
   'principal.create': { roles: ['admin'] },
   'principal.list': { roles: INVENTORY, own: true },
@@ -53,7 +77,7 @@ export const RIGHTS = {
   'session.list': { roles: READERS, own: true },
   'activity.read': { roles: READERS, own: true },
   'ledger.read': { roles: INVENTORY },
-  'ledger.rotate-key': { roles: ['admin'] },
+  'ledger.rotate-key': { roles: ['admin'], fresh: true },
   'ledger.entries': { roles: READERS },
   'evidence.export': { roles: READERS },
   // Owners see what is masked; nobody whose principals read through a mask may change it.
@@ -62,7 +86,7 @@ export const RIGHTS = {
   'mask.read': { roles: [...INVENTORY, 'owner'] },
   'mask.update': { roles: ['admin'] },
   'mask.retire': { roles: ['admin'] },
-  'payload.erase': { roles: ['admin'] },
+  'payload.erase': { roles: ['admin'], fresh: true },
   'hold.place': { roles: ['admin'] },
   'hold.list': { roles: INVENTORY },
   'hold.release': { roles: ['admin'] },
@@ -80,9 +104,31 @@ export type Reach = 'all' | 'own';
 export function reachOf(person: Person, operation: Operation): Reach {
   const rule: Rule = RIGHTS[operation];
   if (rule.roles === 'any' || rule.roles.some((role) => person.roles.includes(role))) return 'all';
-  const self = operation.startsWith('person.');
+  const self = /^(person|authenticator)\./.test(operation);
   if (rule.own && (self || person.roles.includes('owner'))) return 'own';
   throw forbidden(`${person.name} may not do this (${operation}).`, rule);
+}
+
+/**
+ * Holds a caller to having shown lately who they are, where the operation is a sensitive one.
+ *
+ * @throws PosternError POSTERN_REAUTHENTICATE
+ */
+export function requireFresh(caller: Pick<Caller, 'freshUntil' | 'session'>, operation: Operation): void {
+  const rule: Rule = RIGHTS[operation];
+  if (rule.fresh) requireFreshly(caller);
+}
+
+/** As `requireFresh`, where it depends on more than the operation. @throws PosternError POSTERN_REAUTHENTICATE */
+export function requireFreshly({ freshUntil, session }: Pick<Caller, 'freshUntil' | 'session'>): void {
+  if (freshUntil !== null && Date.now() < freshUntil) return;
+  throw new PosternError(
+    'POSTERN_REAUTHENTICATE',
+    session === null
+      ? 'This is a sensitive act, for which an API token alone does not do.'
+      : 'This is a sensitive act: show once more who you are.',
+    'Sign in again: postern login --again. For automation: postern person token YOU --sensitive, which lives for an hour at most.',
+  );
 }
 
 /** Whether the person is the principal's owner or backup owner. */

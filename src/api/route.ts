@@ -13,6 +13,7 @@ import type { TSchema } from 'typebox';
 import { PosternError } from '../core/errors.ts';
 import type { Actor } from '../core/record.ts';
 import { personActor } from '../identity/persons.ts';
+import type { Caller } from '../identity/tokens.ts';
 import type { Person } from '../store/entities.ts';
 import type { Page } from '../store/queries.ts';
 
@@ -26,8 +27,13 @@ export type Api = FastifyInstance<
 
 /** The person who calls. @throws PosternError POSTERN_UNAUTHORIZED on a route without one, which is a fault */
 export function personOf(request: Pick<FastifyRequest, 'caller'>): Person {
+  return callerOf(request).person;
+}
+
+/** Who calls, with how and until when. @throws PosternError POSTERN_UNAUTHORIZED on a route without one, which is a fault */
+export function callerOf(request: Pick<FastifyRequest, 'caller'>): Caller {
   if (request.caller === null) throw new PosternError('POSTERN_UNAUTHORIZED', 'The call carries no token.');
-  return request.caller.person;
+  return request.caller;
 }
 
 export const actorOf = (request: Pick<FastifyRequest, 'caller'>): Actor => personActor(personOf(request));

@@ -29,7 +29,7 @@ export const page = {
 };
 export const PageQuery = Type.Object(page, closed);
 
-const Ref = Type.Object({ id: Type.String(), name: Type.String() });
+export const Ref = Type.Object({ id: Type.String(), name: Type.String() });
 const PersonRef = Type.Object({ id: Type.String(), name: Type.String(), email: Type.String() });
 
 export const roles = oneOf(ROLES);
@@ -41,6 +41,15 @@ export const Person = Type.Object({
   status: Type.String(),
   statusReason: orNull(Type.String()),
   createdAt: Type.String(),
+  directory: orNull(
+    Type.Object({
+      id: Type.String(),
+      name: Type.String(),
+      userName: Type.String(),
+      externalId: orNull(Type.String()),
+      given: Type.Array(Type.String()),
+    }),
+  ),
 });
 
 export const Principal = Type.Object({
@@ -163,7 +172,19 @@ export const PersonBody = Type.Object(
   },
   closed,
 );
-export const TokenBody = Type.Object({ ttlSeconds: Type.Optional(seconds) }, closed);
+export const PersonUpdateBody = Type.Object(
+  {
+    name: Type.Optional(text(200)),
+    email: Type.Optional(text(254)),
+    roles: Type.Optional(Type.Array(roles, { minItems: 1, maxItems: 5, uniqueItems: true })),
+    reason,
+  },
+  closed,
+);
+export const TokenBody = Type.Object(
+  { ttlSeconds: Type.Optional(seconds), sensitive: Type.Optional(Type.Boolean()) },
+  closed,
+);
 
 export const principalKind = oneOf(PRINCIPAL_KINDS);
 export const principalStatus = oneOf(['active', 'suspended', 'disabled', 'retired'] as const);

@@ -9,9 +9,10 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { PosternError } from '../core/errors.ts';
 import type { Caller } from '../identity/tokens.ts';
+import { authenticate } from './authenticate.ts';
 import type { ApiDeps } from './deps.ts';
 import { errorHandler, TooMany } from './errors.ts';
-import { type Operation, type Reach, reachOf } from './rights.ts';
+import { type Operation, type Reach, reachOf, requireFresh } from './rights.ts';
 import { activityRoutes } from './routes/activity.ts';
 import { bindingRoutes } from './routes/bindings.ts';
 import { credentialRoutes } from './routes/credentials.ts';
@@ -26,6 +27,7 @@ import { principalRoutes } from './routes/principals.ts';
 import { resourceRoutes } from './routes/resources.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
+import { signInRoutes } from './routes/sign-in.ts';
 import { systemRoutes } from './routes/system.ts';
 
 declare module 'fastify' {
@@ -87,16 +89,15 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
   app.addHook('onRequest', async (request) => {
     const { operation } = request.routeOptions.config;
     if (operation === undefined || operation === 'public') return;
-    const header = request.headers.authorization;
-    const token = header?.startsWith('Bearer ') ? header.slice(7).trim() : '';
     try {
-      request.caller = await deps.control.tokens.authenticate(token);
+      request.caller = await authenticate(deps.control, request, deps.publicUrl());
     } catch (error) {
       const limit = await failures(request);
       if (!limit.isAllowed && limit.isExceeded) throw new TooMany();
       throw error;
     }
     request.reach = reachOf(request.caller.person, operation);
+    requireFresh(request.caller, operation);
   });
   app.addHook('onSend', async (_request, reply) => {
     // What may be kept says so itself.
@@ -106,6 +107,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
   const routes = [
     systemRoutes,
     setupRoutes,
+    signInRoutes,
     personRoutes,
     principalRoutes,
     resourceRoutes,

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
-import type { Person } from './support/api-types.ts';
+import type { Person, PersonSession } from './support/api-types.ts';
 import { path } from './support/client.ts';
 import { connected, examples, listOf } from './support/command.ts';
+import { usageError } from './support/failure.ts';
 import { note, print, printJson, printList } from './support/output.ts';
+import { signedInBy } from './support/sign-in.ts';
 import { formatFields } from './support/table.ts';
 import { formatTime, parseDuration } from './support/time.ts';
 
@@ -13,7 +15,10 @@ export function register(program: Command): void {
   add(person);
   list(person);
   show(person);
+  update(person);
   disable(person);
+  enable(person);
+  sessions(person);
   token(person);
 }
 
@@ -69,7 +74,7 @@ function show(parent: Command): void {
 function disable(parent: Command): void {
   const command = parent
     .command('disable <person>')
-    .description('disable a person: their API tokens die at once')
+    .description('disable a person: their sessions and API tokens die at once')
     .requiredOption('--reason <text>', 'why; it is kept in the log');
   examples(command, 'postern person disable ed@bank.example --reason "left on 2026-11-20"');
   connected<{ reason: string }>(command, async ({ api, options, args }) => {
@@ -80,14 +85,97 @@ function disable(parent: Command): void {
   });
 }
 
+function enable(parent: Command): void {
+  const command = parent
+    .command('enable <person>')
+    .description('take a disabled person back; they come in as they did before')
+    .requiredOption('--reason <text>', 'why; it is kept in the log');
+  examples(command, 'postern person enable ed@bank.example --reason "back from leave"');
+  connected<{ reason: string }>(command, async ({ api, options, args }) => {
+    const body = { reason: options.reason };
+    const done = await api.post<Person>(path`/v1/persons/${args[0] as string}/enable`, body);
+    await (options.json ? printJson(done) : print(describe(done)));
+  });
+}
+
+interface UpdateOptions {
+  readonly name?: string;
+  readonly email?: string;
+  readonly role?: readonly string[];
+  readonly reason: string;
+}
+
+function update(parent: Command): void {
+  const command = parent
+    .command('update <person>')
+    .description("change a person's name, address or roles; nobody changes their own roles")
+    .option('--name <name>', 'new name')
+    .option('--email <address>', 'new e-mail address')
+    .option('--role <roles>', 'all roles from now on; several with commas', listOf)
+    .requiredOption('--reason <text>', 'why; it is kept in the log');
+  examples(
+    command,
+    'postern person update ed@bank.example --role reviewer --reason "CHG-77: no auditor any more"',
+  );
+  connected<UpdateOptions>(command, async ({ api, options, args }) => {
+    const { name, email, role, reason } = options;
+    const body = { ...(name && { name }), ...(email && { email }), ...(role && { roles: role }), reason };
+    const done = await api.post<Person>(path`/v1/persons/${args[0] as string}/update`, body);
+    await (options.json ? printJson(done) : print(describe(done)));
+  });
+}
+
+function sessions(parent: Command): void {
+  const command = parent
+    .command('sessions [person]')
+    .description('where somebody is signed in (you, unless said otherwise), and end such a session')
+    .option('--end <session>', 'end this session')
+    .option('--reason <text>', 'why it is ended; it is kept in the log');
+  examples(
+    command,
+    'postern person sessions',
+    'postern person sessions ed@bank.example --end 01a1ffcb-ab5a-7000-8000-000000000000 --reason "lost laptop"',
+  );
+  connected<{ end?: string; reason?: string }>(command, async ({ api, options, args }) => {
+    if (options.end !== undefined) {
+      if (options.reason === undefined) throw usageError('--end needs --reason');
+      await api.post(path`/v1/person-sessions/${options.end}/end`, { reason: options.reason });
+      return options.json ? printJson({ ended: options.end }) : note(`Ended: ${options.end}`);
+    }
+    const who = args[0] ?? (await api.get<{ person: Person }>('/v1/whoami')).person.id;
+    const { items } = await api.get<{ items: readonly PersonSession[] }>(path`/v1/persons/${who}/sessions`);
+    await printList(
+      items,
+      [
+        { title: 'id', value: (row) => row.id },
+        { title: 'where', value: (row) => row.kind },
+        { title: 'by', value: (row) => signedInBy(row) },
+        { title: 'from', value: (row) => row.source },
+        { title: 'since', value: (row) => formatTime(row.createdAt) },
+        { title: 'last used', value: (row) => formatTime(row.lastUsedAt) },
+        { title: 'ends', value: (row) => formatTime(row.expiresAt) },
+      ],
+      { json: options.json, empty: 'Not signed in anywhere.' },
+    );
+  });
+}
+
 function token(parent: Command): void {
   const command = parent
     .command('token <person>')
     .description('make an API token for a person and print it, once, on standard output')
-    .option('--for <duration>', 'how long it is valid', parseDuration);
-  examples(command, 'postern person token ada@bank.example --for 7d > ada.token');
-  connected<{ for?: number }>(command, async ({ api, options, args }) => {
-    const body = { ...(options.for !== undefined && { ttlSeconds: options.for }) };
+    .option('--for <duration>', 'how long it is valid', parseDuration)
+    .option('--sensitive', 'for automation: good for sensitive acts too; yours only, an hour at most');
+  examples(
+    command,
+    'postern person token ada@bank.example --for 7d > ada.token',
+    'postern person token ada@bank.example --sensitive --for 10m > rotation.token',
+  );
+  connected<{ for?: number; sensitive?: boolean }>(command, async ({ api, options, args }) => {
+    const body = {
+      ...(options.for !== undefined && { ttlSeconds: options.for }),
+      ...(options.sensitive && { sensitive: true }),
+    };
     const made = await api.post<{ token: string; expiresAt: string }>(
       path`/v1/persons/${args[0] as string}/tokens`,
       body,

@@ -1,21 +1,40 @@
 import type { Command } from 'commander';
-import type { Person } from './support/api-types.ts';
+import type { Person, PersonSession } from './support/api-types.ts';
 import { connected } from './support/command.ts';
 import { print, printJson } from './support/output.ts';
+import { signedInBy } from './support/sign-in.ts';
 import { formatFields } from './support/table.ts';
 import { formatDistance, formatTime } from './support/time.ts';
+
+interface WhoAmI {
+  readonly person: Person;
+  readonly tokenExpiresAt: string;
+  readonly freshUntil: string | null;
+  readonly session: PersonSession | null;
+}
+
+const until = (time: string): string => `${formatTime(time)} (${formatDistance(time)})`;
+const isAhead = (time: string): boolean => Date.parse(time) > Date.now();
 
 export function register(program: Command): void {
   const whoami = program.command('whoami').description('show who the API takes you for, and until when');
   connected(whoami, async ({ api, options }) => {
-    const answer = await api.get<{ person: Person; tokenExpiresAt: string }>('/v1/whoami');
+    const answer = await api.get<WhoAmI>('/v1/whoami');
     if (options.json) return printJson(answer);
-    const { person, tokenExpiresAt } = answer;
+    const { person, tokenExpiresAt, session, freshUntil } = answer;
     await print(
       formatFields([
         ['person', `${person.name} <${person.email}>`],
         ['roles', person.roles.join(', ')],
-        ['token ends', `${formatTime(tokenExpiresAt)} (${formatDistance(tokenExpiresAt)})`],
+        ['signed in', session === null ? 'API token' : `${signedInBy(session)}, from ${session.source}`],
+        [session === null ? 'token ends' : 'session ends', until(tokenExpiresAt)],
+        ...(session === null ? [] : [['unused ends', until(session.idleEndsAt)] as const]),
+        [
+          'sensitive acts',
+          freshUntil !== null && isAhead(freshUntil)
+            ? `until ${until(freshUntil)}`
+            : 'after: postern login --again',
+        ],
         ['api', api.connection.api],
       ]),
     );

@@ -32,6 +32,7 @@ export const ERROR_CODES = {
   POSTERN_INVALID: 'The input is not valid.',
   POSTERN_UNAUTHORIZED: 'The API call carries no valid token.',
   POSTERN_FORBIDDEN: 'The person may not do this.',
+  POSTERN_REAUTHENTICATE: 'The act is sensitive, and the person has not shown lately who they are.',
   POSTERN_TOO_MANY_REQUESTS: 'The caller comes too often.',
   POSTERN_INTERNAL: 'A fault of Postern itself.',
 } as const;

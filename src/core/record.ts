@@ -46,6 +46,24 @@ export const RECORD_TYPES = [
   'legal_hold.placed',
   'legal_hold.released',
   'retention.changed',
+  'person.enabled',
+  'person.invited',
+  'person.login',
+  'person.login_refused',
+  'person.logout',
+  'person.session_ended',
+  'authenticator.added',
+  'authenticator.removed',
+  'recovery_codes.issued',
+  'identity_provider.created',
+  'identity_provider.updated',
+  'identity_provider.removed',
+  'directory.created',
+  'directory.updated',
+  'directory.removed',
+  'group.created',
+  'group.updated',
+  'group.removed',
 ] as const;
 
 export type RecordType = (typeof RECORD_TYPES)[number];
@@ -56,9 +74,9 @@ export interface Ref {
   readonly name: string;
 }
 
-/** Who did it. `system` is Postern itself (expiry, recovery). */
+/** Who did it. `system` is Postern itself (expiry, recovery); `directory` the one that tells of joiners and leavers. */
 export interface Actor extends Ref {
-  readonly kind: 'person' | 'principal' | 'system';
+  readonly kind: 'person' | 'principal' | 'system' | 'directory';
 }
 
 /** Fields of every record, in this order in the JSON. */
@@ -85,13 +103,55 @@ export interface ChangeRecord extends RecordBase {
       | 'binding'
       | 'mask'
       | 'legal_hold'
-      | 'retention';
+      | 'retention'
+      | 'authenticator'
+      | 'identity_provider'
+      | 'directory'
+      | 'group'
+      | 'sign_in';
     readonly id: string;
     readonly before: object | null;
     readonly after: object;
   };
   /** Why, in the words of the actor, where they gave any. */
   readonly reason?: string;
+}
+
+/** How a person showed who they are. `invitation`: by the link that an administrator gave them. */
+export const SIGN_IN_METHODS = ['oidc', 'device', 'passkey', 'recovery_code', 'invitation'] as const;
+export type SignInMethod = (typeof SIGN_IN_METHODS)[number];
+
+/** A person came in, or left. Who may do what is not changed by it. */
+export interface SignInRecord extends RecordBase {
+  readonly person: Ref;
+  readonly login: {
+    /** Id of the session that began or ended. */
+    readonly session: string;
+    readonly kind: 'browser' | 'cli';
+    readonly method: SignInMethod;
+    /** The identity provider, where there was one. */
+    readonly provider: Ref | null;
+    /** Client address. */
+    readonly source: string;
+    /** When the person showed who they are; null where the provider does not say. */
+    readonly authenticatedAt: string | null;
+    /** When the session ends at the latest. */
+    readonly expiresAt: string;
+  };
+  readonly reason?: string;
+}
+
+/** Attempts to come in that were refused. Equal ones of a minute are one record, so that nobody can fill the log with them. */
+export interface LoginRefused extends RecordBase {
+  readonly type: 'person.login_refused';
+  readonly refused: {
+    readonly method: string;
+    readonly reason: string;
+    /** Client address; null for the sum of those that were too many to tell apart. */
+    readonly source: string | null;
+    readonly count: number;
+    readonly since: string;
+  };
 }
 
 /** On whose word a grant exists. */

@@ -6,7 +6,15 @@ import type { Person } from '../store/entities.ts';
 import { findPerson } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { activeAdmins, newPerson, SYSTEM } from './persons.ts';
-import { type IssuedToken, makeToken, sha256, storeToken, TOKEN_TTL_DEFAULT, tokenChange } from './tokens.ts';
+import {
+  type IssuedToken,
+  makeToken,
+  SETUP_FRESH_SECONDS,
+  sha256,
+  storeToken,
+  TOKEN_TTL_DEFAULT,
+  tokenChange,
+} from './tokens.ts';
 
 const SETTING = 'setup_token_hash';
 const REASON = 'First administrator, by the one-time set-up token of the console.';
@@ -67,7 +75,7 @@ export class Setup {
       const person = returning
         ? existing
         : await newPerson(db, { name, email, roles: ['admin', 'owner', 'approver'] });
-      const made = makeToken(TOKEN_TTL_DEFAULT);
+      const made = makeToken(TOKEN_TTL_DEFAULT, SETUP_FRESH_SECONDS);
       const created = {
         type: 'person.created',
         entity: 'person',

@@ -5,9 +5,11 @@ import type { Actor } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { ChangeLog } from '../store/changes.ts';
 import type { Person } from '../store/entities.ts';
+import { listAuthenticators } from '../store/people-queries.ts';
 import { findPerson, found } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { atMillis, checkTtl } from './input.ts';
+import type { PersonSession } from './sessions.ts';
 
 const DAY_SECONDS = 86_400;
 export const TOKEN_TTL_DEFAULT = 30 * DAY_SECONDS;
@@ -22,9 +24,26 @@ export interface IssuedToken {
   readonly expiresAt: string;
 }
 
+/** A person who calls the API, by a session or by an API token. */
 export interface Caller {
   readonly person: Person;
   readonly tokenExpiresAt: string;
+  /** Until when sensitive acts are open to them, in ms; null: they must show who they are first. */
+  readonly freshUntil: number | null;
+  /** Null for an API token. */
+  readonly session: PersonSession | null;
+}
+
+/** A token for sensitive acts lives no longer. */
+const SENSITIVE_TTL_MAX = 3600;
+/** For how long the token of the set-up serves for sensitive acts: its holder has just come in by the console. */
+export const SETUP_FRESH_SECONDS = 3600;
+
+export interface TokenOptions {
+  /** At most 90 days, or an hour for one that is to serve for sensitive acts; default 30 days, or an hour. */
+  readonly ttlSeconds?: number | undefined;
+  /** Whether sensitive acts are open to it for as long as it lives. Only for oneself, by somebody who has just shown who they are. */
+  readonly sensitive?: boolean | undefined;
 }
 
 /** API tokens of people: `pat_` and 256 random bits; the store holds SHA-256 of them. */
@@ -38,19 +57,26 @@ export class ApiTokens {
   }
 
   /**
-   * Issues a token. The log shows it as `person.updated`, with the id and end of the token in the reason.
+   * Issues a token. The log shows it as `person.updated`, with the id and end of the token in the reason. Another
+   * person gets one only for as long as they cannot come in by themselves: a token acts in their name.
    *
-   * @param ttlSeconds at most 90 days, default 30 days
-   * @throws PosternError POSTERN_CONFLICT for a disabled person
+   * @throws PosternError POSTERN_CONFLICT for a disabled person; POSTERN_FORBIDDEN for another one who has an
+   *   authenticator, or a sensitive one for another
    */
-  issue(actor: Actor, ref: string, ttlSeconds: number = TOKEN_TTL_DEFAULT): Promise<IssuedToken> {
-    checkTtl(ttlSeconds, TOKEN_TTL_MAX, 'token');
+  issue(
+    actor: Actor,
+    ref: string,
+    { ttlSeconds, sensitive = false }: TokenOptions = {},
+  ): Promise<IssuedToken> {
+    const ttl = ttlSeconds ?? (sensitive ? SENSITIVE_TTL_MAX : TOKEN_TTL_DEFAULT);
+    checkTtl(ttl, sensitive ? SENSITIVE_TTL_MAX : TOKEN_TTL_MAX, 'token');
     return this.#changes.run(actor, async (db) => {
       const person = found(await findPerson(db, ref), 'person', ref);
       if (person.status !== 'active') {
         throw new PosternError('POSTERN_CONFLICT', `${person.name} is disabled and gets no token.`);
       }
-      const made = makeToken(ttlSeconds);
+      if (person.id !== actor.id) await requireNoWayIn(db, person, sensitive);
+      const made = makeToken(ttl, sensitive ? ttl : null);
       return {
         changes: [tokenChange(person, made)],
         beside: (tx) => storeToken(tx, person, made),
@@ -81,22 +107,25 @@ export class ApiTokens {
       const used = this.#db.updateTable('api_tokens').set({ last_used_at: atMillis(now) });
       await used.where('id', '=', row.id).execute();
     }
-    return { person, tokenExpiresAt: row.expires_at };
+    const freshUntil = row.fresh_until === null ? null : Date.parse(row.fresh_until);
+    return { person, tokenExpiresAt: row.expires_at, freshUntil, session: null };
   }
 }
 
 export interface MadeToken extends IssuedToken {
   readonly id: string;
   readonly createdAt: string;
+  readonly freshUntil: string | null;
 }
 
-export function makeToken(ttlSeconds: number): MadeToken {
+export function makeToken(ttlSeconds: number, freshSeconds: number | null): MadeToken {
   const micros = nowMicros();
   return {
     id: uuidv7(),
     token: `pat_${randomBytes(32).toString('base64url')}`,
     createdAt: rfc3339(micros),
     expiresAt: rfc3339(micros + ttlSeconds * 1_000_000),
+    freshUntil: freshSeconds === null ? null : rfc3339(micros + freshSeconds * 1_000_000),
   };
 }
 
@@ -107,7 +136,7 @@ export function tokenChange(person: Person, made: MadeToken) {
     entity: 'person',
     before: person,
     after: person,
-    reason: `API token ${made.id} issued, ends ${made.expiresAt}`,
+    reason: `API token ${made.id} issued, ends ${made.expiresAt}${made.freshUntil === null ? '' : `, for sensitive acts until ${made.freshUntil}`}`,
   } as const;
 }
 
@@ -123,8 +152,19 @@ export async function storeToken(tx: StateDb, person: Person, made: MadeToken): 
       created_at: made.createdAt,
       expires_at: made.expiresAt,
       last_used_at: null,
+      fresh_until: made.freshUntil,
     })
     .execute();
+}
+
+async function requireNoWayIn(db: StateDb, person: Person, sensitive: boolean): Promise<void> {
+  if (!sensitive && (await listAuthenticators(db, person.id, 'active')).length === 0) return;
+  throw new PosternError(
+    'POSTERN_FORBIDDEN',
+    sensitive
+      ? 'A token for sensitive acts is issued for oneself only.'
+      : `${person.name} signs in by themself and makes their own tokens.`,
+  );
 }
 
 export const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();

@@ -1,7 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 import { PosternError } from '../core/errors.ts';
-import type { Ref } from '../core/record.ts';
+import type { Actor } from '../core/record.ts';
 import { asBuffer, BlockBuilder, commitmentsIn, indexIn, payloadsIn } from './payload-block.ts';
 import { openPayloadDb } from './payload-db.ts';
 import { PayloadPlaces } from './payload-places.ts';
@@ -54,7 +54,7 @@ export interface ErasurePlan {
   readonly record: string;
   /** RFC 3339. */
   readonly time: string;
-  readonly by: Ref & { readonly kind: 'person' | 'principal' | 'system' };
+  readonly by: Actor;
   readonly reason: string;
   readonly cause: 'request' | 'retention';
   /** The record that was named, where it was one. */

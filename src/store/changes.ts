@@ -14,28 +14,38 @@ import { uuidv7 } from '../core/ids.ts';
 import type { Actor, ChangeRecord, RecordSink, RecordType, Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type {
+  Authenticator,
   Binding,
   Credential,
+  Directory,
   Entities,
   EntityName,
   Grant,
+  Group,
+  IdentityProvider,
   LegalHold,
   MaskRule,
   Person,
   Principal,
   Resource,
   RetentionPolicy,
+  SignInSettings,
 } from './entities.ts';
 import {
+  authenticatorRow,
   bindingRow,
   credentialRow,
+  directoryRow,
   grantRow,
+  groupRow,
+  identityProviderRow,
   legalHoldRow,
   maskRow,
   personRow,
   principalRow,
   resourceRow,
   retentionRow,
+  signInRow,
 } from './rows.ts';
 import type { StateDb, Store } from './store.ts';
 
@@ -278,6 +288,36 @@ export async function applyChange(db: StateDb, record: ChangeRecord): Promise<vo
       await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
       return;
     }
+    case 'authenticator': {
+      const row = authenticatorRow(after as Authenticator);
+      const put = db.insertInto('authenticators').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'identity_provider': {
+      const row = identityProviderRow(after as IdentityProvider);
+      const put = db.insertInto('identity_providers').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'directory': {
+      const row = directoryRow(after as Directory);
+      const put = db.insertInto('directories').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'group': {
+      const row = groupRow(after as Group);
+      const put = db.insertInto('groups').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'sign_in': {
+      const row = signInRow(after as SignInSettings);
+      const put = db.insertInto('sign_in').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
     default:
       throw new PosternError('POSTERN_INTERNAL', `Record ${record.id} changes something unknown.`);
   }
@@ -309,6 +349,10 @@ export async function dropOrphans(db: StateDb): Promise<void> {
     .where('id', 'not in', (e) =>
       e.selectFrom('resources').select('admin_secret').where('admin_secret', 'is not', null),
     )
+    .execute();
+  await db
+    .deleteFrom('identity_provider_secrets')
+    .where('provider_id', 'not in', (e) => e.selectFrom('identity_providers').select('id'))
     .execute();
   await db
     .deleteFrom('credential_verifiers')

@@ -19,10 +19,116 @@ export interface PersonRef extends Ref {
 }
 
 export interface Person extends PersonRef {
+  /** What they may do: the roles given by hand and those of their groups in the directory. */
   readonly roles: readonly Role[];
+  /** The directory that told of them, and what it calls them; null for a person added by hand. */
+  readonly directory: PersonDirectory | null;
   readonly status: 'active' | 'disabled';
   readonly statusReason: string | null;
   readonly createdAt: string;
+}
+
+/** What a directory says of a person (RFC 7643 section 4.1). */
+export interface PersonDirectory extends Ref {
+  readonly userName: string;
+  readonly externalId: string | null;
+  /** The roles that were given by hand, whatever the directory says. */
+  readonly given: readonly Role[];
+}
+
+/** By what a person shows who they are. The public key and the pair of issuer and subject are no secrets. */
+export type Authenticator = AuthenticatorBase &
+  (
+    | {
+        readonly kind: 'oidc';
+        readonly provider: Ref;
+        readonly issuer: string;
+        readonly subject: string;
+      }
+    | {
+        readonly kind: 'passkey';
+        /** Base64url, as WebAuthn has it. */
+        readonly credentialId: string;
+        /** COSE key, base64url. */
+        readonly publicKey: string;
+        readonly rpId: string;
+        /** Model of the authenticator, where it says so. */
+        readonly aaguid: string;
+        /** Whether it is kept by a service that copies it to other devices. */
+        readonly backedUp: boolean;
+        readonly transports: readonly string[];
+      }
+  );
+
+interface AuthenticatorBase {
+  readonly id: string;
+  readonly person: Ref;
+  /** What the person calls it. */
+  readonly label: string;
+  readonly status: 'active' | 'removed';
+  readonly endReason: string | null;
+  readonly endedAt: string | null;
+  readonly createdAt: string;
+}
+
+/** Roles that come with a group of the provider or directory. */
+export type GroupRoles = Readonly<Record<string, readonly Role[]>>;
+
+/** An OpenID provider through which people come in. Its client secret is sealed in the vault. */
+export interface IdentityProvider extends Ref {
+  readonly issuer: string;
+  readonly clientId: string;
+  /** Whether there is a client secret. */
+  readonly confidential: boolean;
+  readonly scopes: readonly string[];
+  /** Domains of e-mail addresses that may be linked at the first login; empty: none, only invitations link. */
+  readonly domains: readonly string[];
+  /** Claim that lists the groups of a person, and what roles they give; null: roles are not the provider's matter. */
+  readonly groups: { readonly claim: string; readonly roles: GroupRoles } | null;
+  /** Whether somebody unknown with a verified address of one of the domains becomes a person at the first login. */
+  readonly creates: boolean;
+  /** Authorities to trust for it besides the system's, PEM; null for none. */
+  readonly ca: string | null;
+  readonly status: 'active' | 'removed';
+  readonly statusReason: string | null;
+  readonly createdAt: string;
+}
+
+/** A directory that tells of joiners and leavers with SCIM. Its token is kept as a hash only. */
+export interface Directory extends Ref {
+  /** By the display name of the group. */
+  readonly groups: GroupRoles;
+  readonly tokenExpiresAt: string;
+  readonly status: 'active' | 'removed';
+  readonly statusReason: string | null;
+  readonly createdAt: string;
+}
+
+/** A group of a directory. */
+export interface Group extends Ref {
+  readonly directory: Ref;
+  readonly externalId: string | null;
+  /** Ids of people, sorted. */
+  readonly members: readonly string[];
+  readonly status: 'active' | 'removed';
+  readonly createdAt: string;
+  readonly updatedAt: string;
+}
+
+/** How long people stay signed in. There is one. */
+export interface SignInSettings {
+  readonly id: 'sign_in';
+  readonly browser: SessionEnds;
+  readonly cli: SessionEnds;
+  /** For how long after somebody showed who they are sensitive acts are open to them, in seconds. */
+  readonly freshSeconds: number;
+}
+
+export interface SessionEnds {
+  /** Without a call, in seconds. */
+  readonly idleSeconds: number;
+  /** In any case, in seconds. */
+  readonly absoluteSeconds: number;
 }
 
 export interface Principal extends Ref {
@@ -226,6 +332,11 @@ export interface Entities {
   readonly mask: MaskRule;
   readonly legal_hold: LegalHold;
   readonly retention: RetentionPolicy;
+  readonly authenticator: Authenticator;
+  readonly identity_provider: IdentityProvider;
+  readonly directory: Directory;
+  readonly group: Group;
+  readonly sign_in: SignInSettings;
 }
 
 export type EntityName = keyof Entities;

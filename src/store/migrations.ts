@@ -1,3 +1,6 @@
+import { NAME, TIME } from './migration-checks.ts';
+import { PEOPLE_MIGRATION } from './migration-people.ts';
+
 /**
  * The schema of `state.db`, as an ordered list: `PRAGMA user_version` counts how many were applied. An entry
  * that was released is never edited; a change is a new entry.
@@ -5,10 +8,6 @@
  * The constraints state again what the code already refuses, so that a mistake in the code stops at the
  * database instead of becoming state. Their names say what they promise.
  */
-const TIME = "GLOB '????-??-??T??:??:??.??????Z'";
-const NAME = (column: string): string =>
-  `length(${column}) BETWEEN 2 AND 63 AND ${column} GLOB '[a-z0-9]*' AND ${column} NOT GLOB '*[^a-z0-9._-]*'`;
-
 export const MIGRATIONS: readonly string[] = [
   `
 CREATE TABLE persons (
@@ -287,4 +286,5 @@ CREATE INDEX principals_by_rehoming ON principals (rehome_by) WHERE rehome_by IS
 CREATE INDEX principals_by_backup_owner ON principals (backup_owner_id);
 CREATE INDEX persons_disabled ON persons (id) WHERE status = 'disabled';
 `,
+  PEOPLE_MIGRATION,
 ];

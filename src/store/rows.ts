@@ -4,28 +4,39 @@ import type { GrantConditions } from '../core/conditions.ts';
 import type { MaskMatch, Transform } from '../core/masks.ts';
 import type { Authority, Ref } from '../core/record.ts';
 import type {
+  Authenticator,
   Binding,
   Credential,
+  Directory,
   Grant,
+  Group,
+  IdentityProvider,
   LegalHold,
   MaskRule,
   Person,
+  PersonDirectory,
   PersonRef,
   Principal,
   Resource,
   RetentionPolicy,
   Role,
+  SignInSettings,
 } from './entities.ts';
 import type {
+  AuthenticatorTable,
   BindingTable,
   CredentialTable,
+  DirectoryTable,
   GrantTable,
+  GroupTable,
+  IdentityProviderTable,
   LegalHoldTable,
   MaskTable,
   PersonTable,
   PrincipalTable,
   ResourceTable,
   RetentionTable,
+  SignInTable,
 } from './schema.ts';
 
 export const personRow = (e: Person): PersonTable => ({
@@ -36,6 +47,8 @@ export const personRow = (e: Person): PersonTable => ({
   status: e.status,
   status_reason: e.statusReason,
   created_at: e.createdAt,
+  // Records of before there were directories say nothing of them.
+  directory: e.directory == null ? null : JSON.stringify(e.directory),
 });
 
 export const personOf = (r: PersonTable): Person => ({
@@ -46,6 +59,7 @@ export const personOf = (r: PersonTable): Person => ({
   status: r.status,
   statusReason: r.status_reason,
   createdAt: r.created_at,
+  directory: r.directory === null ? null : (JSON.parse(r.directory) as PersonDirectory),
 });
 
 export const principalRow = (e: Principal): PrincipalTable => ({
@@ -283,3 +297,39 @@ export const legalHoldOf = (r: LegalHoldTable & { principal_name: string | null 
 export const retentionRow = (e: RetentionPolicy): RetentionTable => ({ id: e.id, policy: JSON.stringify(e) });
 
 export const retentionOf = (r: RetentionTable): RetentionPolicy => JSON.parse(r.policy) as RetentionPolicy;
+
+/** Under which a login finds the authenticator. An issuer is a URL, so no space is in it. */
+export const identifierOf = (e: Authenticator): string =>
+  e.kind === 'oidc' ? `oidc ${e.issuer} ${e.subject}` : `passkey ${e.credentialId}`;
+
+export const authenticatorRow = (e: Authenticator): AuthenticatorTable => ({
+  id: e.id,
+  person_id: e.person.id,
+  identifier: identifierOf(e),
+  status: e.status,
+  body: JSON.stringify(e),
+});
+
+export const identityProviderRow = (e: IdentityProvider): IdentityProviderTable => ({
+  id: e.id,
+  name: e.name,
+  status: e.status,
+  body: JSON.stringify(e),
+});
+
+export const directoryRow = (e: Directory): DirectoryTable => ({
+  id: e.id,
+  name: e.name,
+  status: e.status,
+  body: JSON.stringify(e),
+});
+
+export const groupRow = (e: Group): GroupTable => ({
+  id: e.id,
+  directory_id: e.directory.id,
+  name: e.name,
+  status: e.status,
+  body: JSON.stringify(e),
+});
+
+export const signInRow = (e: SignInSettings): SignInTable => ({ id: e.id, settings: JSON.stringify(e) });

@@ -1,4 +1,6 @@
 /** The tables of `state.db` as Kysely sees them. Names and checks are in `migrations.ts`. */
+
+import type { SignInMethod } from '../core/record.ts';
 import type { Binding } from './entities.ts';
 
 export interface PersonTable {
@@ -10,6 +12,8 @@ export interface PersonTable {
   status: 'active' | 'disabled';
   status_reason: string | null;
   created_at: string;
+  /** JSON of `PersonDirectory`. */
+  directory: string | null;
 }
 
 export interface ApiTokenTable {
@@ -20,6 +24,8 @@ export interface ApiTokenTable {
   created_at: string;
   expires_at: string;
   last_used_at: string | null;
+  /** Until when sensitive acts are open to its holder. */
+  fresh_until: string | null;
 }
 
 export interface PrincipalTable {
@@ -166,6 +172,94 @@ export interface SettingTable {
   value: Uint8Array;
 }
 
+export interface AuthenticatorTable {
+  id: string;
+  person_id: string;
+  /** What a login shows: issuer and subject, or the passkey's credential id. */
+  identifier: string;
+  status: 'active' | 'removed';
+  /** JSON of the entity. */
+  body: string;
+}
+
+export interface PasskeyCounterTable {
+  authenticator_id: string;
+  counter: number;
+  last_used_at: string | null;
+}
+
+export interface IdentityProviderTable {
+  id: string;
+  name: string;
+  status: 'active' | 'removed';
+  body: string;
+}
+
+export interface IdentityProviderSecretTable {
+  provider_id: string;
+  sealed: Uint8Array;
+}
+
+export interface DirectoryTable {
+  id: string;
+  name: string;
+  status: 'active' | 'removed';
+  body: string;
+}
+
+export interface DirectoryTokenTable {
+  directory_id: string;
+  token_hash: Uint8Array;
+  expires_at: string;
+  last_used_at: string | null;
+}
+
+export interface GroupTable {
+  id: string;
+  directory_id: string;
+  name: string;
+  status: 'active' | 'removed';
+  body: string;
+}
+
+export interface SignInTable {
+  id: string;
+  /** JSON of `SignInSettings`. */
+  settings: string;
+}
+
+export interface PersonSessionTable {
+  id: string;
+  person_id: string;
+  /** SHA-256 of the token. */
+  token_hash: Uint8Array;
+  kind: 'browser' | 'cli';
+  method: SignInMethod;
+  /** JSON of a `Ref`. */
+  provider: string | null;
+  source: string;
+  authenticated_at: string | null;
+  created_at: string;
+  last_used_at: string;
+  idle_seconds: number;
+  expires_at: string;
+}
+
+export interface InvitationTable {
+  id: string;
+  person_id: string;
+  token_hash: Uint8Array;
+  expires_at: string;
+}
+
+export interface RecoveryCodeTable {
+  person_id: string;
+  /** One salt for all codes of a person: one computation tells whether what is shown is any of them. */
+  salt: Uint8Array;
+  /** scrypt of the code. */
+  hash: Uint8Array;
+}
+
 export interface StateTables {
   persons: PersonTable;
   api_tokens: ApiTokenTable;
@@ -181,4 +275,15 @@ export interface StateTables {
   masks: MaskTable;
   legal_holds: LegalHoldTable;
   retention: RetentionTable;
+  authenticators: AuthenticatorTable;
+  passkey_counters: PasskeyCounterTable;
+  identity_providers: IdentityProviderTable;
+  identity_provider_secrets: IdentityProviderSecretTable;
+  directories: DirectoryTable;
+  directory_tokens: DirectoryTokenTable;
+  groups: GroupTable;
+  sign_in: SignInTable;
+  person_sessions: PersonSessionTable;
+  invitations: InvitationTable;
+  recovery_codes: RecoveryCodeTable;
 }

@@ -21,6 +21,7 @@ const PERSON: Person = {
   status: 'active',
   statusReason: null,
   createdAt: T0,
+  directory: null,
 };
 const OWNER = { id: 'p1', name: 'Ada', email: 'ada@example.org' };
 const PRINCIPAL: Principal = {

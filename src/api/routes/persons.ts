@@ -1,8 +1,17 @@
 import { Type } from 'typebox';
 import type { ApiDeps } from '../deps.ts';
-import { forbidden } from '../rights.ts';
-import { type Api, actorOf, answers, listed, pageOf, personOf } from '../route.ts';
-import { listOf, PageQuery, Person, PersonBody, ReasonBody, RefParams, TokenBody } from '../schemas.ts';
+import { forbidden, requireFreshly } from '../rights.ts';
+import { type Api, actorOf, answers, callerOf, listed, pageOf, personOf } from '../route.ts';
+import {
+  listOf,
+  PageQuery,
+  Person,
+  PersonBody,
+  PersonUpdateBody,
+  ReasonBody,
+  RefParams,
+  TokenBody,
+} from '../schemas.ts';
 
 export function personRoutes(app: Api, deps: ApiDeps): void {
   const { persons, tokens } = deps.control;
@@ -10,7 +19,11 @@ export function personRoutes(app: Api, deps: ApiDeps): void {
   app.post(
     '/v1/persons',
     { config: { operation: 'person.create' }, schema: { body: PersonBody, response: answers(201, Person) } },
-    async (request, reply) => reply.status(201).send(await persons.create(actorOf(request), request.body)),
+    async (request, reply) => {
+      // Who only answers for principals decides nothing about access.
+      if (request.body.roles.some((role) => role !== 'owner')) requireFreshly(callerOf(request));
+      return reply.status(201).send(await persons.create(actorOf(request), request.body));
+    },
   );
 
   app.get(
@@ -38,6 +51,27 @@ export function personRoutes(app: Api, deps: ApiDeps): void {
   );
 
   app.post(
+    '/v1/persons/:ref/update',
+    {
+      config: { operation: 'person.update' },
+      schema: { params: RefParams, body: PersonUpdateBody, response: answers(200, Person) },
+    },
+    async (request) => {
+      const { reason, ...change } = request.body;
+      return persons.update(actorOf(request), request.params.ref, change, reason);
+    },
+  );
+
+  app.post(
+    '/v1/persons/:ref/enable',
+    {
+      config: { operation: 'person.enable' },
+      schema: { params: RefParams, body: ReasonBody, response: answers(200, Person) },
+    },
+    async (request) => persons.enable(actorOf(request), request.params.ref, request.body.reason),
+  );
+
+  app.post(
     '/v1/persons/:ref/disable',
     {
       config: { operation: 'person.disable' },
@@ -61,7 +95,13 @@ export function personRoutes(app: Api, deps: ApiDeps): void {
       if (request.reach === 'own' && person.id !== personOf(request).id) {
         throw forbidden('You may issue tokens for yourself only.');
       }
-      return reply.status(201).send(await tokens.issue(actorOf(request), person.id, request.body.ttlSeconds));
+      const caller = callerOf(request);
+      // A token that makes another one for sensitive acts would make itself live for ever.
+      if (request.body.sensitive) {
+        if (caller.session === null) throw forbidden('Only somebody who is signed in makes such a token.');
+        requireFreshly(caller);
+      }
+      return reply.status(201).send(await tokens.issue(actorOf(request), person.id, request.body));
     },
   );
 }

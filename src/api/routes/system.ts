@@ -1,7 +1,11 @@
 import { Type } from 'typebox';
+import { atMillis } from '../../identity/input.ts';
+import { csrfOf } from '../authenticate.ts';
+import { readCookie, SESSION_COOKIE } from '../cookies.ts';
 import type { ApiDeps } from '../deps.ts';
-import { type Api, answers, personOf } from '../route.ts';
-import { Address, Person } from '../schemas.ts';
+import { type Api, answers, callerOf } from '../route.ts';
+import { Address, orNull, Person } from '../schemas.ts';
+import { PersonSession } from './sign-in.ts';
 
 /** Health, who am I, how to connect, and the description of the API itself. */
 export function systemRoutes(app: Api, deps: ApiDeps): void {
@@ -22,9 +26,30 @@ export function systemRoutes(app: Api, deps: ApiDeps): void {
     '/v1/whoami',
     {
       config: { operation: 'whoami' },
-      schema: { response: answers(200, Type.Object({ person: Person, tokenExpiresAt: Type.String() })) },
+      schema: {
+        response: answers(
+          200,
+          Type.Object({
+            person: Person,
+            tokenExpiresAt: Type.String(),
+            freshUntil: orNull(Type.String()),
+            session: orNull(PersonSession),
+            csrf: orNull(Type.String()),
+          }),
+        ),
+      },
     },
-    async (request) => ({ person: personOf(request), tokenExpiresAt: request.caller?.tokenExpiresAt }),
+    async (request) => {
+      const { person, tokenExpiresAt, freshUntil, session } = callerOf(request);
+      const cookie = session?.kind === 'browser' ? readCookie(request, SESSION_COOKIE) : null;
+      return {
+        person,
+        tokenExpiresAt,
+        freshUntil: freshUntil === null ? null : atMillis(freshUntil),
+        session,
+        csrf: cookie === null ? null : csrfOf(cookie),
+      };
+    },
   );
 
   app.get(

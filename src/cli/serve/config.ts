@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
@@ -29,6 +30,7 @@ const ConfigFile = Type.Object(
       ),
     ),
     names: Type.Optional(Type.Array(Type.String())),
+    publicUrl: Type.Optional(Type.String({ maxLength: 300 })),
     witnesses: Type.Optional(
       Type.Array(
         Type.Object(
@@ -92,6 +94,8 @@ export interface ServeConfig {
   readonly postgres: { readonly host: string; readonly port: number; readonly tls: 'require' | 'allow' };
   /** Further names under which clients reach this installation, for the server certificate. */
   readonly names: readonly string[];
+  /** Where browsers reach the API: the origin of its pages, and the name that passkeys are bound to. Null: `localhost`. */
+  readonly publicUrl: string | null;
   readonly witnesses: readonly WitnessConfig[];
   /** A checkpoint goes to the witnesses at most so often. */
   readonly witnessMs: number;
@@ -135,7 +139,8 @@ export function serveConfig(flags: ServeFlags): ServeConfig {
       port: flags.postgresPort ?? file.postgres?.port ?? 6432,
       tls,
     },
-    names: [...(file.names ?? []), ...(flags.name ?? [])],
+    names: [...(file.names ?? []), ...(flags.name ?? []), ...publicName(file.publicUrl)],
+    publicUrl: file.publicUrl === undefined ? null : checkPublicUrl(file.publicUrl),
     witnesses: (file.witnesses ?? []).map(({ ca, ...witness }) => ({
       ...witness,
       ca: ca === undefined ? undefined : readText(ca, 'the certificate authority of a witness'),
@@ -154,6 +159,27 @@ export function serveConfig(flags: ServeFlags): ServeConfig {
       handshakes: limits.handshakes ?? 4096,
     },
   };
+}
+
+/** The certificate must be good for it too. */
+const publicName = (text: string | undefined): string[] =>
+  text === undefined ? [] : [new URL(checkPublicUrl(text)).hostname];
+
+/** Passkeys are bound to a name, never to an address. */
+function checkPublicUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (
+    url?.protocol === 'https:' &&
+    url.origin === text.replace(/\/$/, '') &&
+    isIP(url.hostname.replace(/[[\]]/g, '')) === 0
+  ) {
+    return url.origin;
+  }
+  throw new PosternError(
+    'POSTERN_INVALID',
+    `publicUrl is not the address of the API for browsers: ${JSON.stringify(text)}`,
+    'It is https with a name and, if need be, a port, and nothing else: https://postern.bank.example:8443.',
+  );
 }
 
 function readText(path: string, what: string): string {

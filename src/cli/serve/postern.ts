@@ -160,6 +160,7 @@ async function start(
     gateway,
     tls,
     addresses: () => addresses,
+    publicUrl: () => config.publicUrl ?? `https://localhost:${addresses.api.port}`,
     version: VERSION,
     logger: {
       warn: (fields, message) => log(`${message} ${JSON.stringify(fields)}`),

@@ -7,6 +7,7 @@ import type { Credential, Grant, Principal } from '../../store/entities.ts';
 
 export type { ActivityItem } from '../../activity/query.ts';
 export type { ActivitySummary } from '../../activity/summary.ts';
+export type { PersonSession } from '../../identity/sessions.ts';
 export type {
   Binding,
   Credential,
