@@ -1,5 +1,4 @@
-import type { StoredKind } from './payload-seal.ts';
-import type { Commitment } from './payloads.ts';
+import type { Commitment, StoredKind } from './payload-seal.ts';
 import { MAX_ENTRY_BYTES } from './tiles.ts';
 
 /**

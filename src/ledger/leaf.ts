@@ -1,6 +1,5 @@
 import type { RecordBase } from '../core/record.ts';
-import type { StoredKind } from './payload-seal.ts';
-import type { Commitment } from './payloads.ts';
+import type { Commitment, StoredKind } from './payload-seal.ts';
 
 /** A leaf entry, parsed: what the sequencer put in front, and the record. */
 export type LeafRecord = RecordBase & {

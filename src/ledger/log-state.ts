@@ -1,7 +1,7 @@
 import { entryHead, shortenedEntry } from './entry.ts';
 import type { Incoming } from './journal-merge.ts';
-import type { StoredKind } from './payload-seal.ts';
-import type { Commitment, PayloadStore } from './payloads.ts';
+import type { Commitment, StoredKind } from './payload-seal.ts';
+import type { PayloadStore } from './payloads.ts';
 import type { Loss, Position, SavedState, StepChange } from './sequencer-db.ts';
 import { encodeBundle, MAX_ENTRY_BYTES, type TileReader, type TileStore } from './tiles.ts';
 import { HASH_BYTES, prefixedLeafHash, TILE_WIDTH, Tree } from './tree.ts';

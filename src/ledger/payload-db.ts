@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { namingDamage } from '../store/damage.ts';
+import { PAYLOAD_LIMITS } from './payload-limits.ts';
 import { PayloadPlaces } from './payload-places.ts';
 
 /**
@@ -38,33 +39,38 @@ const SCHEMA = `
     sealed BLOB
   ) STRICT;
   CREATE INDEX IF NOT EXISTS blocks_by_key ON blocks (key);
-  CREATE TABLE IF NOT EXISTS runs (
-    n INTEGER PRIMARY KEY,
-    first_block INTEGER NOT NULL,
-    last_block INTEGER NOT NULL,
-    firsts BLOB NOT NULL
+  CREATE TABLE IF NOT EXISTS place_rows (n INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS place_nodes (n INTEGER PRIMARY KEY, runs INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS placed (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    last_block INTEGER NOT NULL
   ) STRICT;
-  CREATE TABLE IF NOT EXISTS places (n INTEGER PRIMARY KEY, entries BLOB NOT NULL) STRICT;
+  INSERT OR IGNORE INTO placed VALUES (1, 0);
   CREATE TABLE IF NOT EXISTS erased (
     commitment BLOB PRIMARY KEY,
     erasure INTEGER NOT NULL REFERENCES erasures (n)
   ) STRICT, WITHOUT ROWID;
 `;
 
-/** Version 0.1 had a row for each payload: such a row is a block of one. */
+/** Before, there was a row for each payload, then blocks with another index of what is in them. */
 function takeOver(db: DatabaseSync): void {
-  const hasOld = db.prepare("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'payloads'");
+  const hasOld = db.prepare(
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('payloads', 'runs')",
+  );
   if (hasOld.get() === undefined) return;
   db.exec('BEGIN IMMEDIATE');
   try {
-    if (hasOld.get() !== undefined) {
+    const old = hasOld.all().map(({ name }) => name);
+    if (old.includes('payloads')) {
+      // Such a row is a block of one.
       db.exec(
         'INSERT INTO blocks SELECT n, key, commitment, sealed FROM payloads WHERE erasure IS NULL ORDER BY n;' +
           'INSERT INTO erased SELECT commitment, erasure FROM payloads WHERE erasure IS NOT NULL;' +
           'DROP TABLE payloads',
       );
-      new PayloadPlaces(db).makeAllRuns();
     }
+    if (old.includes('runs')) db.exec('DROP TABLE runs; DROP TABLE places');
+    if (old.length > 0) new PayloadPlaces(db, PAYLOAD_LIMITS).makeAllRuns();
     db.exec('COMMIT');
   } catch (error) {
     if (db.isTransaction) db.exec('ROLLBACK');

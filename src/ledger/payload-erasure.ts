@@ -4,6 +4,7 @@ import { PosternError } from '../core/errors.ts';
 import type { Actor } from '../core/record.ts';
 import { asBuffer, BlockBuilder, commitmentsIn, indexIn, payloadsIn } from './payload-block.ts';
 import { openPayloadDb } from './payload-db.ts';
+import { PAYLOAD_LIMITS } from './payload-limits.ts';
 import { PayloadPlaces } from './payload-places.ts';
 import {
   COMMITMENT_BYTES,
@@ -96,7 +97,7 @@ export class PayloadErasure {
   private constructor(db: DatabaseSync, masterKey: KeyObject) {
     this.#db = db;
     this.#masterKey = masterKey;
-    this.#places = new PayloadPlaces(db);
+    this.#places = new PayloadPlaces(db, PAYLOAD_LIMITS);
   }
 
   /** What a selection finds; null where it finds nothing that is not destroyed already. */
@@ -257,7 +258,9 @@ export class PayloadErasure {
   /** The blocks that have any of these payloads, as often as each is stored. */
   #hits(wanted: readonly string[]): Hit[] {
     this.#places.refresh();
-    const numbers = new Set(wanted.flatMap((commitment) => [...this.#places.candidates(commitment)]));
+    const numbers = new Set(
+      wanted.flatMap((commitment) => [...this.#places.candidates(Buffer.from(commitment, 'hex'))]),
+    );
     const select = this.#db.prepare(
       'SELECT b.commitments, b.sealed, b.key, k.wrapped, k.principal, k.day, k.kind FROM blocks b ' +
         'JOIN data_keys k ON k.n = b.key WHERE b.n = ? AND b.sealed IS NOT NULL AND k.wrapped IS NOT NULL',

@@ -9,8 +9,9 @@ import { PayloadStore } from './payloads.ts';
 
 const KEY = Buffer.alloc(32, 7);
 const DAY = '2026-11-21';
-/** More than two runs, and some that are in none. */
 const COUNT = 80_000;
+/** A tree of four levels, and some payloads that are not in it; what is known in memory are a few. */
+const LIMITS = { texts: 16, recentPayloads: 3000, runPayloads: 100, learntBlocks: 64 };
 const OFTEN = Buffer.from('select now()');
 
 /** A store of so many payloads, as a reader that was open all the time and one that was opened since see it. */
@@ -24,8 +25,8 @@ describe('places of payloads', () => {
   before(() => {
     dir = fs.mkdtempSync(join(tmpdir(), 'postern-places-'));
     file = join(dir, 'payloads.db');
-    let store = PayloadStore.open(file, KEY);
-    watching = PayloadStore.open(file, KEY);
+    let store = PayloadStore.open(file, KEY, LIMITS);
+    watching = PayloadStore.open(file, KEY, LIMITS);
     often = store.put('p0', DAY, 'statement', OFTEN).commitment;
     for (let n = 0; n < COUNT; ) {
       store.begin();
@@ -36,8 +37,8 @@ describe('places of payloads', () => {
       assert.notEqual(watching.get(commitments.at(-1) ?? ''), null);
     }
     store.close();
-    // What was remembered is forgotten, and the text is in an old run.
-    store = PayloadStore.open(file, KEY);
+    // What was remembered is forgotten, and the text was stored long ago.
+    store = PayloadStore.open(file, KEY, LIMITS);
     assert.equal(store.put('p0', DAY, 'statement', OFTEN).commitment, often);
     store.close();
   });
@@ -53,10 +54,16 @@ describe('places of payloads', () => {
     return Number(found);
   };
 
-  it('finds every payload, in runs and in none, in whatever order it is asked', () => {
-    assert.ok(number('SELECT count(*) AS n FROM runs') >= 2);
-    assert.ok(number('SELECT count(*) AS n FROM blocks WHERE n > (SELECT max(last_block) FROM runs)') > 0);
-    const fresh = PayloadStore.open(file, KEY);
+  it('finds every payload, in the tree and not yet, in whatever order it is asked', () => {
+    // The first node of the fourth level.
+    assert.ok(number('SELECT max(n) AS n FROM place_nodes') >= 73);
+    assert.ok(number('SELECT count(*) AS n FROM blocks WHERE n > (SELECT last_block FROM placed)') > 0);
+    const inTree = 'SELECT sum(length(entries)) / 10 AS n FROM place_rows';
+    const placed =
+      'SELECT sum(length(commitments)) / 32 AS n FROM blocks WHERE n <= (SELECT last_block FROM placed)';
+    assert.equal(number(inTree), number(placed));
+    assert.ok(number('SELECT max(runs) AS n FROM place_nodes') <= 16);
+    const fresh = PayloadStore.open(file, KEY, LIMITS);
     for (const [store, step, count] of [
       [fresh, 1, COUNT],
       [watching, 37_813, 2000],
@@ -84,6 +91,14 @@ describe('places of payloads', () => {
 
   it('destroys a text as often as it is stored, and leaves its neighbours', async () => {
     const having = `SELECT count(*) AS n FROM blocks WHERE instr(commitments, x'${often}') > 0`;
+    assert.equal(number(having), 1);
+    // Stores of before had some twice.
+    const db = new DatabaseSync(file);
+    db.exec(
+      'INSERT INTO blocks SELECT (SELECT max(n) + 1 FROM blocks), key, commitments, sealed FROM blocks ' +
+        `WHERE instr(commitments, x'${often}') > 0`,
+    );
+    db.close();
     assert.equal(number(having), 2);
     const erasure = PayloadErasure.open(file, KEY);
     const victims = [often, commitments[0] ?? '', commitments[7] ?? ''];

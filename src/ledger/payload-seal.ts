@@ -17,6 +17,14 @@ import type { PayloadKind } from '../core/record.ts';
 /** `record`: a whole record that was too large for a leaf (see `entry.ts`). */
 export type StoredKind = PayloadKind | 'record';
 
+/** What the leaf holds instead of the payload. */
+export interface Commitment {
+  /** `SHA-256(salt || data)`, hex. */
+  readonly commitment: string;
+  /** Length of the data. */
+  readonly bytes: number;
+}
+
 /** Whose texts a data key seals. */
 export interface KeyName {
   readonly principalId: string;

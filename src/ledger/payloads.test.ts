@@ -169,7 +169,7 @@ describe('payload store', () => {
       INSERT INTO payloads SELECT n, commitments, key, sealed, NULL FROM blocks;
       INSERT INTO erasures VALUES (1, 'done', '${plan}');
       UPDATE payloads SET sealed = NULL, erasure = 1 WHERE commitment = x'${gone}';
-      DROP TABLE blocks; DROP TABLE runs; DROP TABLE places; DROP TABLE erased;
+      DROP TABLE blocks; DROP TABLE place_rows; DROP TABLE place_nodes; DROP TABLE placed; DROP TABLE erased;
     `);
     store = PayloadStore.open(file, KEY);
     for (const [commitment, data] of [
@@ -184,5 +184,19 @@ describe('payload store', () => {
     assert.equal(store.erasure(gone)?.reason, 'why');
     assert.equal(store.put('p1', DAY, 'statement', text).commitment, kept);
     assert.throws(() => change('SELECT * FROM payloads'), /no such table/);
+  });
+
+  it('takes over a store with blocks and another index of what is in them', () => {
+    const commitments = ['1', '2', '3'].map((n) => store.put(`p${n}`, DAY, 'statement', text).commitment);
+    store.close();
+    change(
+      'DROP TABLE place_rows; DROP TABLE place_nodes; DROP TABLE placed;' +
+        'CREATE TABLE runs (n INTEGER PRIMARY KEY); CREATE TABLE places (n INTEGER PRIMARY KEY)',
+    );
+    store = PayloadStore.open(file, KEY);
+    for (const commitment of commitments) assert.notEqual(store.get(commitment), null);
+    assert.equal(store.put('p2', DAY, 'statement', text).commitment, commitments[1]);
+    for (const table of ['runs', 'places'])
+      assert.throws(() => change(`SELECT * FROM ${table}`), /no such table/);
   });
 });

@@ -1,23 +1,23 @@
-import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { PosternError } from '../core/errors.ts';
 import type { Ref } from '../core/record.ts';
-import { asBuffer, BlockBuilder, indexIn, payloadsIn } from './payload-block.ts';
+import { asBuffer, indexIn, payloadsIn } from './payload-block.ts';
 import { openPayloadDb } from './payload-db.ts';
+import { PAYLOAD_LIMITS, type PayloadLimits } from './payload-limits.ts';
 import { PayloadPlaces } from './payload-places.ts';
 import {
   COMMITMENT_BYTES,
-  commitmentOf,
+  type Commitment,
   type DataKey,
   KEY_BYTES,
   type KeyName,
-  makeWrappedKey,
   type StoredKind,
   saltOf,
-  seal,
   unseal,
   unwrapKey,
 } from './payload-seal.ts';
+import { PayloadWriter } from './payload-writer.ts';
 import { Remembered } from './remembered.ts';
 
 /**
@@ -28,16 +28,8 @@ import { Remembered } from './remembered.ts';
  * a guessed text against it. Once something of a key was erased it seals nothing new: what comes later gets
  * another key, so an erased commitment never comes back.
  *
- * A text that comes again is not stored again as long as it is remembered, which reaches some ten thousands of payloads back.
+ * With one key a text is stored once, however long ago that was.
  */
-
-/** What the leaf holds instead of the payload. */
-export interface Commitment {
-  /** `SHA-256(salt || data)`, hex. */
-  readonly commitment: string;
-  /** Length of the data. */
-  readonly bytes: number;
-}
 
 /** A payload with all that is needed to check its commitment. */
 export interface StoredPayload extends KeyName {
@@ -56,23 +48,11 @@ export interface Erased {
   readonly reason: string;
 }
 
-const REMEMBERED = 16_384;
-/** So long a text is remembered by itself, a longer one by its hash. */
-const SHORT_BYTES = 96;
 const REMEMBERED_KEYS = 2048;
-/** Blocks that are filled at the same time. */
-const FILLING = 256;
 /** Blocks that are kept open: who asks for one payload often asks for its neighbours next. */
 const REMEMBERED_BLOCKS = 64;
 /** A larger one is not. */
 const REMEMBERED_BYTES = 32 * 1024;
-
-/** A block that is being filled. */
-interface Filling {
-  readonly n: number;
-  readonly key: DataKey;
-  readonly builder: BlockBuilder;
-}
 
 /** A block as it is stored, and opened where it could be. */
 interface Opened {
@@ -87,42 +67,24 @@ export class PayloadStore {
   readonly #db: DatabaseSync;
   readonly #masterKey: KeyObject;
   readonly #places: PayloadPlaces;
-  readonly #insert: StatementSync;
+  readonly #writer: PayloadWriter;
   readonly #select: StatementSync;
   readonly #erased: StatementSync;
-  readonly #insertKey: StatementSync;
-  readonly #openKey: StatementSync;
   readonly #keyOf: StatementSync;
   readonly #version: StatementSync;
-  /** By kind: bind values, which hardly ever come again, must not push out the texts, which do. */
-  readonly #known: Readonly<Record<StoredKind, Remembered<Commitment>>> = {
-    statement: new Remembered(REMEMBERED),
-    parameters: new Remembered(REMEMBERED),
-    record: new Remembered(REMEMBERED),
-  };
-  /** Keys that seal what is put, by principal, day and kind. */
-  readonly #keys = new Remembered<DataKey>(REMEMBERED_KEYS);
   /** Keys that open what is got, by their number; null where one was destroyed. */
   readonly #opened = new Remembered<DataKey | null>(REMEMBERED_KEYS);
   readonly #blocks = new Remembered<Opened>(REMEMBERED_BLOCKS);
-  /** Blocks of the batch, by the number of their key. */
-  readonly #filling = new Map<number, Filling>();
   #seen: unknown;
 
-  private constructor(db: DatabaseSync, masterKey: KeyObject) {
+  private constructor(db: DatabaseSync, masterKey: KeyObject, limits: PayloadLimits) {
     this.#db = db;
     this.#masterKey = masterKey;
-    this.#places = new PayloadPlaces(db);
-    this.#insert = db.prepare('INSERT INTO blocks (n, key, commitments, sealed) VALUES (?, ?, ?, ?)');
+    this.#places = new PayloadPlaces(db, limits);
+    this.#writer = new PayloadWriter(db, masterKey, this.#places, limits);
     this.#select = db.prepare('SELECT key, commitments, sealed FROM blocks WHERE n = ?');
     this.#erased = db.prepare('SELECT erasure FROM erased WHERE commitment = ?');
     this.#keyOf = db.prepare('SELECT principal, day, kind, wrapped FROM data_keys WHERE n = ?');
-    this.#insertKey = db.prepare(
-      'INSERT INTO data_keys (principal, day, kind, wrapped, open) VALUES (?, ?, ?, ?, 1)',
-    );
-    this.#openKey = db.prepare(
-      'SELECT n, wrapped FROM data_keys WHERE principal = ? AND day = ? AND kind = ? AND open = 1',
-    );
     this.#version = db.prepare('PRAGMA data_version');
   }
 
@@ -130,11 +92,11 @@ export class PayloadStore {
    * @param file made with mode 0600 where missing
    * @param masterKey 32 bytes
    */
-  static open(file: string, masterKey: Buffer): PayloadStore {
+  static open(file: string, masterKey: Buffer, limits: PayloadLimits = PAYLOAD_LIMITS): PayloadStore {
     if (masterKey.length !== KEY_BYTES) throw new RangeError('The master key has 32 bytes.');
     const db = openPayloadDb(file);
     try {
-      return new PayloadStore(db, createSecretKey(masterKey));
+      return new PayloadStore(db, createSecretKey(masterKey), limits);
     } catch (error) {
       db.close();
       throw error;
@@ -148,56 +110,16 @@ export class PayloadStore {
    * @param day `YYYY-MM-DD`
    */
   put(principalId: string, day: string, kind: StoredKind, data: Uint8Array): Commitment {
-    if (this.#db.isTransaction) return this.#put(principalId, day, kind, data);
+    if (this.#db.isTransaction) return this.#writer.put(principalId, day, kind, data);
     this.begin();
     try {
-      const put = this.#put(principalId, day, kind, data);
+      const put = this.#writer.put(principalId, day, kind, data);
       this.commit();
       return put;
     } catch (error) {
       this.rollback();
       throw error;
     }
-  }
-
-  /** Within a batch: nobody else can write, and `begin` has looked for what others changed. */
-  #put(principalId: string, day: string, kind: StoredKind, data: Uint8Array): Commitment {
-    const text = data.length <= SHORT_BYTES ? latin1(data) : hash('sha256', data, 'binary');
-    const remembered = `${principalId}\n${day}\n${data.length}\n${text}`;
-    const memory = this.#known[kind];
-    const known = memory.get(remembered);
-    if (known) return known;
-    const key = this.#sealingKey(principalId, day, kind);
-    const commitment = commitmentOf(saltOf(key, data), data);
-    if (!this.#places.isRecent(commitment)) this.#fill(key, commitment, data);
-    const result = { commitment, bytes: data.length };
-    memory.set(remembered, result);
-    return result;
-  }
-
-  #fill(key: DataKey, commitment: string, data: Uint8Array): void {
-    let filling = this.#filling.get(key.n);
-    if (filling?.builder.fits(data.length) === false) {
-      this.#store(filling);
-      filling = undefined;
-    }
-    if (filling === undefined) {
-      if (this.#filling.size >= FILLING) this.#storeAll();
-      filling = { n: this.#places.nextBlock(), key, builder: new BlockBuilder() };
-      this.#filling.set(key.n, filling);
-    }
-    filling.builder.add(commitment, data);
-    this.#places.add(commitment, filling.n);
-  }
-
-  #store({ n, key, builder }: Filling): void {
-    const { commitments } = builder;
-    this.#insert.run(n, key.n, commitments, seal(key.object, commitments, builder.plain));
-  }
-
-  #storeAll(): void {
-    for (const filling of this.#filling.values()) this.#store(filling);
-    this.#filling.clear();
   }
 
   /**
@@ -222,7 +144,8 @@ export class PayloadStore {
   erasure(commitment: string): Erased | null {
     this.#forgetIfChanged();
     const raw = Buffer.from(commitment, 'hex');
-    const erasure = this.#erased.get(raw)?.erasure ?? this.#erasureOfKey(commitment, raw);
+    if (raw.length !== COMMITMENT_BYTES) return null;
+    const erasure = this.#erased.get(raw)?.erasure ?? this.#erasureOfKey(raw);
     const plan = this.#db.prepare('SELECT plan FROM erasures WHERE n = ?').get(Number(erasure ?? 0))?.plan;
     if (plan === undefined) return null;
     const { record, time, by, reason } = JSON.parse(String(plan)) as Erased;
@@ -238,10 +161,11 @@ export class PayloadStore {
   begin(): void {
     this.#db.exec('BEGIN IMMEDIATE');
     this.#forgetIfChanged();
+    this.#writer.begin();
   }
 
   commit(): void {
-    this.#storeAll();
+    this.#writer.finish();
     this.#places.makeRuns();
     this.#db.exec('COMMIT');
   }
@@ -249,7 +173,7 @@ export class PayloadStore {
   /** Ends a batch, if one is open, without keeping it. */
   rollback(): void {
     this.#forget();
-    this.#filling.clear();
+    this.#writer.reset();
     this.#places.reset();
     this.#seen = undefined;
     if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
@@ -265,19 +189,18 @@ export class PayloadStore {
     const version = this.#version.get()?.data_version;
     if (version === this.#seen) return;
     this.#forget();
-    this.#places.refresh();
+    if (this.#places.refresh()) this.#writer.reset();
     this.#seen = version;
   }
 
   #forget(): void {
-    for (const { salting } of this.#keys.values()) salting.fill(0);
     for (const key of this.#opened.values()) key?.salting.fill(0);
-    for (const memory of [this.#keys, this.#opened, this.#blocks, ...Object.values(this.#known)])
-      memory.clear();
+    for (const memory of [this.#opened, this.#blocks]) memory.clear();
+    this.#writer.forget();
   }
 
   #blockOf(commitment: string, raw: Buffer): Opened | null {
-    for (const n of this.#places.candidates(commitment)) {
+    for (const n of this.#places.candidates(raw)) {
       const known = this.#blocks.get(n);
       if (known !== undefined && indexIn(known.commitments, raw) >= 0) return known;
       const row = this.#select.get(n);
@@ -307,35 +230,15 @@ export class PayloadStore {
     }
   }
 
-  #erasureOfKey(commitment: string, raw: Buffer): unknown {
+  #erasureOfKey(raw: Buffer): unknown {
     const of = this.#db.prepare(
       'SELECT b.commitments, k.erasure FROM blocks b JOIN data_keys k ON k.n = b.key WHERE b.n = ?',
     );
-    for (const n of this.#places.candidates(commitment)) {
+    for (const n of this.#places.candidates(raw)) {
       const row = of.get(n);
       if (row !== undefined && indexIn(asBuffer(row.commitments), raw) >= 0) return row.erasure;
     }
     return null;
-  }
-
-  #sealingKey(principalId: string, day: string, kind: StoredKind): DataKey {
-    const name = `${principalId}\n${day}\n${kind}`;
-    const known = this.#keys.get(name);
-    if (known) return known;
-    const owner = { principalId, day, kind };
-    const row = this.#openKey.get(principalId, day, kind);
-    const key = row
-      ? unwrapKey(this.#masterKey, Number(row.n), owner, asBuffer(row.wrapped))
-      : this.#makeKey(owner);
-    this.#keys.set(name, key);
-    return key;
-  }
-
-  #makeKey(name: KeyName): DataKey {
-    const { principalId, day, kind } = name;
-    const wrapped = makeWrappedKey(this.#masterKey, name);
-    const n = Number(this.#insertKey.run(principalId, day, kind, wrapped).lastInsertRowid);
-    return unwrapKey(this.#masterKey, n, name, wrapped);
   }
 
   #openingKey(n: number): DataKey | null {
@@ -352,8 +255,4 @@ export class PayloadStore {
     this.#opened.set(n, key);
     return key;
   }
-}
-
-function latin1({ buffer, byteOffset, byteLength }: Uint8Array): string {
-  return Buffer.from(buffer, byteOffset, byteLength).toString('latin1');
 }
