@@ -28,6 +28,7 @@ import { Erasures } from './erasures.ts';
 import { Grants } from './grants.ts';
 import { Holds } from './holds.ts';
 import { Issuers } from './issuers.ts';
+import { Lifecycle } from './lifecycle.ts';
 import { Masks } from './masks.ts';
 import { Resources } from './resources.ts';
 import { Retention } from './retention.ts';
@@ -48,6 +49,8 @@ export interface ControlOptions {
   readonly leftover?: Iterable<ChangeRecord>;
   readonly masterKey?: Buffer;
   readonly validateScope?: ValidateScope;
+  /** Microseconds since the Unix epoch, for countdowns of days. */
+  readonly clock?: () => number;
   /** Default: over https. */
   readonly fetchIssuerKeys?: typeof fetchIssuerKeys;
   /** Told of faults that no caller hears of; `error` is null when sweeping works again. */
@@ -77,6 +80,7 @@ export class Control {
   readonly masks: Masks;
   readonly holds: Holds;
   readonly retention: Retention;
+  readonly lifecycle: Lifecycle;
   readonly erasures: Erasures;
   /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
   readonly scramSaltSecret: Buffer;
@@ -126,6 +130,7 @@ export class Control {
     this.masks = new Masks(db, this.#changes);
     this.holds = new Holds(db, this.#changes);
     this.retention = new Retention(db, this.#changes);
+    this.lifecycle = new Lifecycle(db, this.#changes, options.clock ?? nowMicros);
     const write = (record: RecordBase): Promise<void> => this.#write(record);
     const { dataDir, emptyJournals = async () => undefined } = options;
     this.erasures = new Erasures({
@@ -193,10 +198,16 @@ export class Control {
   /** Starts the timer that records what ends by itself, and the one that fetches issuers' keys. */
   start(): void {
     this.#issuers.start();
-    this.#stopSweeps ??= startSweeps(
-      this.#changes,
-      [() => this.grants.expire(), () => this.principals.expire(), () => this.sessions.expire()],
-      (error) => this.#options.onFault?.('sweep', error),
+    let turn = 0;
+    const expiries = [
+      () => this.grants.expire(),
+      () => this.principals.expire(),
+      () => this.sessions.expire(),
+      // Counts in days: a look a second is soon enough.
+      async () => (turn++ % 4 === 0 ? this.lifecycle.sweep() : undefined),
+    ];
+    this.#stopSweeps ??= startSweeps(this.#changes, expiries, (error) =>
+      this.#options.onFault?.('sweep', error),
     );
   }
 

@@ -30,6 +30,8 @@ const TABLES = [
   'directories',
   'groups',
   'sign_in',
+  'lifecycle',
+  'notices',
 ] as const;
 
 /** All rows of the tables that the log speaks for. */
@@ -70,6 +72,8 @@ const STEPS = [
   'hold',
   'releaseHold',
   'retention',
+  'lifecycle',
+  'sweep',
   'token',
   'diskFull',
   'diskFine',
@@ -185,6 +189,9 @@ async function play(
         ...(n > 1 && { classification: `c${n}` }),
         ...(n === 3 ? { unset: true } : { statements: n === 0 ? null : 30 + n }),
       }),
+    lifecycle: () =>
+      control.lifecycle.set(actor, n < 2 ? { rehomeDays: n } : { unusedDays: n === 2 ? null : n }, 'why'),
+    sweep: () => control.lifecycle.sweep(),
     token: () => control.tokens.issue(actor, admin.id),
     diskFull: () => {
       sink.failing = true;

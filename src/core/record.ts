@@ -64,6 +64,8 @@ export const RECORD_TYPES = [
   'group.created',
   'group.updated',
   'group.removed',
+  'notice.given',
+  'notice.ended',
 ] as const;
 
 export type RecordType = (typeof RECORD_TYPES)[number];
@@ -108,7 +110,9 @@ export interface ChangeRecord extends RecordBase {
       | 'identity_provider'
       | 'directory'
       | 'group'
-      | 'sign_in';
+      | 'sign_in'
+      | 'lifecycle'
+      | 'notice';
     readonly id: string;
     readonly before: object | null;
     readonly after: object;
