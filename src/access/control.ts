@@ -17,6 +17,7 @@ import { type Provers, TOKEN_TYPES } from '../identity/proof.ts';
 import { PersonSessions } from '../identity/sessions.ts';
 import { Setup } from '../identity/setup.ts';
 import { SignIn } from '../identity/sign-in.ts';
+import { SpentProofs } from '../identity/spent-proofs.ts';
 import { ApiTokens } from '../identity/tokens.ts';
 import { ChangeLog, type ChangeSink, dropOrphans, recover } from '../store/changes.ts';
 import { bindingsOfKind } from '../store/queries.ts';
@@ -27,8 +28,7 @@ import { SecretBox } from '../vault/secrets.ts';
 import { Erasures } from './erasures.ts';
 import { Grants } from './grants.ts';
 import { Holds } from './holds.ts';
-import { Issuers } from './issuers.ts';
-import { Lifecycle } from './lifecycle.ts';
+import { type IssuerStatus, Issuers } from './issuers.ts';
 import { Masks } from './masks.ts';
 import { Resources } from './resources.ts';
 import { Retention } from './retention.ts';
@@ -49,8 +49,6 @@ export interface ControlOptions {
   readonly leftover?: Iterable<ChangeRecord>;
   readonly masterKey?: Buffer;
   readonly validateScope?: ValidateScope;
-  /** Microseconds since the Unix epoch, for countdowns of days. */
-  readonly clock?: () => number;
   /** Default: over https. */
   readonly fetchIssuerKeys?: typeof fetchIssuerKeys;
   /** Told of faults that no caller hears of; `error` is null when sweeping works again. */
@@ -75,12 +73,12 @@ export class Control {
   readonly bindings: Bindings;
   /** How those who ask for a credential prove who they are. */
   readonly provers: Provers;
+  readonly spent: SpentProofs;
   readonly resources: Resources;
   readonly grants: Grants;
   readonly masks: Masks;
   readonly holds: Holds;
   readonly retention: Retention;
-  readonly lifecycle: Lifecycle;
   readonly erasures: Erasures;
   /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
   readonly scramSaltSecret: Buffer;
@@ -113,14 +111,23 @@ export class Control {
     this.principals = new Principals(db, this.#changes);
     this.credentials = new Credentials(options.dataDir, db, this.#changes, keys.scramSalt);
     this.#issuers = new Issuers({
-      wanted: async () => (await bindingsOfKind(db, 'oidc')).map(({ issuer }) => issuer),
+      wanted: async () =>
+        new Map((await bindingsOfKind(db, 'oidc')).map(({ issuer, keys = {} }) => [issuer, keys])),
       publish: (issuers) =>
         this.#changes.exclusive(() => this.#publish({ version: this.#version + 1, issuers })),
       onFault: (error) => options.onFault?.('issuer', error),
       fetch: options.fetchIssuerKeys ?? fetchIssuerKeys,
     });
-    this.bindings = new Bindings(db, this.#changes, (issuer) => this.#issuers.prepare(issuer));
-    const oidc = oidcProver(db, (issuer) => this.#issuers.keysOf(issuer));
+    this.bindings = new Bindings(db, this.#changes, (issuer, source) =>
+      this.#issuers.prepare(issuer, source),
+    );
+    this.spent = new SpentProofs(db);
+    const oidc = oidcProver({
+      db,
+      spent: this.spent,
+      keysOf: (issuer) => this.#issuers.keysOf(issuer),
+      askKeys: (issuer) => this.#issuers.ask(issuer),
+    });
     this.provers = new Map([
       [TOKEN_TYPES.jwt, oidc],
       [TOKEN_TYPES.idToken, oidc],
@@ -130,7 +137,6 @@ export class Control {
     this.masks = new Masks(db, this.#changes);
     this.holds = new Holds(db, this.#changes);
     this.retention = new Retention(db, this.#changes);
-    this.lifecycle = new Lifecycle(db, this.#changes, options.clock ?? nowMicros);
     const write = (record: RecordBase): Promise<void> => this.#write(record);
     const { dataDir, emptyJournals = async () => undefined } = options;
     this.erasures = new Erasures({
@@ -157,6 +163,16 @@ export class Control {
       await store.close();
       throw error;
     }
+  }
+
+  /** What is known of the issuers that are bound. */
+  issuers(): IssuerStatus[] {
+    return this.#issuers.status();
+  }
+
+  /** Asks an issuer for its keys, since a token names one that is not known; not often. Workers get what it answers. */
+  askKeys(issuer: string): Promise<void> {
+    return this.#issuers.ask(issuer);
   }
 
   /** What a fresh worker starts from. Deltas with a higher version are to be applied on top. */
@@ -198,16 +214,10 @@ export class Control {
   /** Starts the timer that records what ends by itself, and the one that fetches issuers' keys. */
   start(): void {
     this.#issuers.start();
-    let turn = 0;
-    const expiries = [
-      () => this.grants.expire(),
-      () => this.principals.expire(),
-      () => this.sessions.expire(),
-      // Counts in days: a look a second is soon enough.
-      async () => (turn++ % 4 === 0 ? this.lifecycle.sweep() : undefined),
-    ];
-    this.#stopSweeps ??= startSweeps(this.#changes, expiries, (error) =>
-      this.#options.onFault?.('sweep', error),
+    this.#stopSweeps ??= startSweeps(
+      this.#changes,
+      [() => this.grants.expire(), () => this.principals.expire(), () => this.sessions.expire()],
+      (error) => this.#options.onFault?.('sweep', error),
     );
   }
 

@@ -10,6 +10,7 @@ import type {
   ResourceView,
   Snapshot,
 } from '../core/views.ts';
+import { loggedBy } from '../identity/presets/presets.ts';
 import type { Binding, Credential, Grant, MaskRule, Principal, Resource } from '../store/entities.ts';
 import {
   listBindings,
@@ -71,7 +72,12 @@ export function bindingView(b: Binding): CredentialView | null {
   } as const;
   switch (b.kind) {
     case 'oidc':
-      return { ...common, kind: b.kind, issuer: b.issuer, audience: b.audience, claims: b.claims };
+      return {
+        ...common,
+        ...{ kind: b.kind, issuer: b.issuer, audience: b.audience, claims: b.claims },
+        ...(b.contains && { contains: b.contains }),
+        logged: loggedBy(b.preset),
+      };
     default:
       return null;
   }

@@ -73,6 +73,8 @@ export const RIGHTS = {
   // Who binds decides who is taken for the principal from outside.
   'binding.create': { roles: ['admin'] },
   'binding.list': { roles: INVENTORY, own: true },
+  // Whose keys are trusted, and whether they still come.
+  'issuer.list': { roles: INVENTORY },
   'binding.remove': { roles: ['admin'], own: true },
   'session.list': { roles: READERS, own: true },
   'activity.read': { roles: READERS, own: true },
@@ -90,10 +92,6 @@ export const RIGHTS = {
   'hold.place': { roles: ['admin'] },
   'hold.list': { roles: INVENTORY },
   'hold.release': { roles: ['admin'] },
-  'lifecycle.read': { roles: [...INVENTORY, 'owner'] },
-  'lifecycle.set': { roles: ['admin'] },
-  // Of a notice `own` is whom it is for.
-  'notice.list': { roles: INVENTORY, own: true },
   'retention.read': { roles: INVENTORY },
   'retention.set': { roles: ['admin'] },
   'retention.run': { roles: ['admin'] },

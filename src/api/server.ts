@@ -19,7 +19,6 @@ import { credentialRoutes } from './routes/credentials.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
 import { grantRoutes } from './routes/grants.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
-import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { logRoutes } from './routes/log.ts';
 import { maskRoutes } from './routes/masks.ts';
 import { payloadRoutes } from './routes/payloads.ts';
@@ -122,7 +121,6 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     payloadRoutes,
     bindingRoutes,
     maskRoutes,
-    lifecycleRoutes,
   ];
   for (const register of routes) register(app, deps);
   await app.ready();

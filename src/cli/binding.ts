@@ -1,67 +1,27 @@
 import type { Command } from 'commander';
-import type { Binding } from './support/api-types.ts';
+import { registerAdd } from './binding-add.ts';
+import type { Binding, BindingFinding, IssuerState } from './support/api-types.ts';
 import { path } from './support/client.ts';
-import { connected, examples } from './support/command.ts';
-import { usageError } from './support/failure.ts';
+import { connected } from './support/command.ts';
 import { note, printJson, printList } from './support/output.ts';
 
 export function register(program: Command): void {
   const binding = program
     .command('binding')
-    .description('how principals prove themselves by tokens of an OIDC issuer');
-  add(binding);
+    .description('how principals prove themselves without a secret of Postern');
+  registerAdd(binding);
   list(binding);
   remove(binding);
-}
-
-interface AddOptions {
-  readonly principal: string;
-  readonly issuer: string;
-  readonly audience: string;
-  readonly claim: Readonly<Record<string, string>>;
-  readonly reason?: string;
-}
-
-/** `sub=repo:bank/ledger:ref:refs/heads/main` */
-function claim(text: string, previous: Readonly<Record<string, string>> = {}): Record<string, string> {
-  const at = text.indexOf('=');
-  const name = text.slice(0, at);
-  if (at < 1 || at === text.length - 1)
-    throw usageError(`"${text}" is no claim`, 'Write NAME=VALUE: sub=repo:bank/ledger:ref:refs/heads/main.');
-  if (Object.hasOwn(previous, name)) throw usageError(`the claim ${name} is given twice`);
-  return { ...previous, [name]: text.slice(at + 1) };
-}
-
-function add(parent: Command): void {
-  const command = parent
-    .command('add')
-    .description('take tokens of an issuer for a principal, where they say exactly this')
-    .requiredOption('--principal <principal>', 'whose')
-    .requiredOption('--issuer <url>', 'as the claim "iss" has it')
-    .requiredOption('--audience <text>', 'one of the claim "aud"')
-    .requiredOption('--claim <name=value>', 'a claim and its exact value; may be given again', claim)
-    .option('--reason <text>', 'why; it is kept in the log');
-  examples(
-    command,
-    'postern binding add --principal ci-ledger --issuer https://token.actions.githubusercontent.com \\\n' +
-      '      --audience postern --claim sub=repo:bank/ledger:ref:refs/heads/main',
-  );
-  connected<AddOptions>(command, async ({ api, options }) => {
-    const { principal, issuer, audience, claim: claims, reason } = options;
-    const made = await api.post<Binding>(path`/v1/principals/${principal}/bindings`, {
-      ...{ issuer, audience, claims },
-      ...(reason !== undefined && { reason }),
-    });
-    if (options.json) return printJson(made);
-    note(`Binding ${made.id}: tokens of the issuer that say so prove ${made.principal.name}.`);
-  });
+  lint(binding);
+  issuers(binding);
 }
 
 /** What proves it, in one line. */
 function provenBy(binding: Binding): string {
   switch (binding.kind) {
     case 'oidc': {
-      const claims = Object.entries(binding.claims).map(([name, value]) => `${name}=${value}`);
+      const all = Object.entries({ ...binding.claims, ...binding.contains });
+      const claims = all.map(([name, value]) => `${name}=${value}`);
       return `${binding.issuer} for ${binding.audience}: ${claims.join(' ')}`;
     }
     default:
@@ -99,5 +59,51 @@ function remove(parent: Command): void {
     });
     if (options.json) await printJson(done);
     else note('The binding is removed.');
+  });
+}
+
+function lint(parent: Command): void {
+  const command = parent
+    .command('lint')
+    .description('look for bindings that are wider than they look, or could go to somebody else');
+  connected<object>(command, async ({ api, options }) => {
+    const items = await api.all<BindingFinding>('/v1/bindings/lint');
+    await printList(
+      items,
+      [
+        { title: 'principal', value: (row) => row.principal.name },
+        { title: 'binding', value: (row) => row.binding },
+        { title: 'severity', value: (row) => row.severity },
+        { title: 'finding', value: (row) => row.code },
+        { title: 'why', value: (row) => row.message, shrinkTo: 24 },
+        { title: 'fix', value: (row) => row.fix, shrinkTo: 24 },
+      ],
+      { json: options.json, empty: 'There is nothing to say about the bindings.' },
+    );
+  });
+}
+
+function issuers(parent: Command): void {
+  const command = parent
+    .command('issuers')
+    .description('list the issuers that are bound, with their keys and when they answered');
+  connected<object>(command, async ({ api, options }) => {
+    const items = await api.all<IssuerState>('/v1/issuers');
+    await printList(
+      items,
+      [
+        { title: 'issuer', value: (row) => row.issuer, shrinkTo: 24 },
+        { title: 'state', value: (row) => row.state },
+        {
+          title: 'keys',
+          value: (row) => row.keys.map(({ kid, alg }) => `${alg}:${kid ?? '-'}`).join(' '),
+          shrinkTo: 12,
+        },
+        { title: 'answered', value: (row) => row.fetchedAt ?? 'never' },
+        { title: 'trusted until', value: (row) => row.trustedUntil ?? '' },
+        { title: 'error', value: (row) => row.error ?? '', shrinkTo: 16 },
+      ],
+      { json: options.json, empty: 'No issuer is bound.' },
+    );
   });
 }

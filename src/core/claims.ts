@@ -37,6 +37,20 @@ function textOf(value: unknown): string | null {
 
 export const claimText = (claims: Claims, name: string): string | null => textOf(claimAt(claims, name));
 
+/** Longest text of a claim that is kept, in characters. */
+const KEPT = 200;
+
+/** Claims worth keeping, as texts; those that the token does not have are left out. Lists are kept as JSON. */
+export function claimsKept(claims: Claims, names: Iterable<string>): Record<string, string> {
+  const kept: Record<string, string> = {};
+  for (const name of names) {
+    const value = claimAt(claims, name);
+    const text = Array.isArray(value) ? JSON.stringify(value) : textOf(value);
+    if (text !== null) kept[name] = text.slice(0, KEPT);
+  }
+  return kept;
+}
+
 /** Whether the claim is a list with this among its values. */
 export function claimHolds(claims: Claims, name: string, wanted: string): boolean {
   const value = claimAt(claims, name);

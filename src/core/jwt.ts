@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { type Claims, claimHolds, claimText } from './claims.ts';
+import { type Claims, claimHolds, claimsKept, claimText } from './claims.ts';
 import { keyFor, readToken, signatureFits, type TokenKey } from './jws.ts';
+import type { TokenProof } from './record.ts';
 
 /**
  * OIDC tokens as a proof of who somebody is: JSON Web Tokens with an asymmetric signature of a known issuer. Pure.
@@ -20,18 +21,19 @@ export interface TokenRule {
   readonly claims: Readonly<Record<string, string>>;
   /** Claims that are lists, and a value that must be among theirs. */
   readonly contains?: Readonly<Record<string, string>>;
+  /** Claims that are worth keeping besides. */
+  readonly logged?: readonly string[];
 }
 
 /** What a token said whose signature was right. */
 export interface VerifiedToken {
-  readonly issuer: string;
-  readonly subject: string | null;
-  readonly jti: string | null;
   /** In milliseconds. */
   readonly expiresAt: number;
   /** Tells the token again, however it was signed: issuer and `jti`, or what was signed. Hex SHA-256. */
   readonly use: string;
   readonly claims: Claims;
+  /** As a record and a credential keep it. */
+  readonly proof: TokenProof;
 }
 
 export type TokenResult<T> =
@@ -98,12 +100,20 @@ export function verifyToken<T extends TokenRule>(
     ok: true,
     rule,
     token: {
-      issuer,
-      subject: nameIn(claims.sub),
-      jti,
       expiresAt: Number(claims.exp) * 1000,
       use: createHash('sha256').update(signed).digest('hex'),
       claims,
+      proof: {
+        issuer,
+        subject: nameIn(claims.sub),
+        jti,
+        sha256: createHash('sha256').update(text).digest('hex'),
+        claims: claimsKept(claims, [
+          ...Object.keys(rule.claims),
+          ...Object.keys(rule.contains ?? {}),
+          ...(rule.logged ?? []),
+        ]),
+      },
     },
   };
 }

@@ -64,8 +64,6 @@ export const RECORD_TYPES = [
   'group.created',
   'group.updated',
   'group.removed',
-  'notice.given',
-  'notice.ended',
 ] as const;
 
 export type RecordType = (typeof RECORD_TYPES)[number];
@@ -110,9 +108,7 @@ export interface ChangeRecord extends RecordBase {
       | 'identity_provider'
       | 'directory'
       | 'group'
-      | 'sign_in'
-      | 'lifecycle'
-      | 'notice';
+      | 'sign_in';
     readonly id: string;
     readonly before: object | null;
     readonly after: object;
@@ -175,9 +171,23 @@ export interface SessionRecord extends RecordBase {
   readonly source: string;
 }
 
+/** The token that proved a principal: what tells it again, and what it said that is worth keeping. Never the token. */
+export interface TokenProof {
+  readonly issuer: string;
+  readonly subject: string | null;
+  /** The token's own id, where it has one. */
+  readonly jti: string | null;
+  /** Of the token, hex. */
+  readonly sha256: string;
+  /** Claims that were bound, and those that the platform's preset names (a run, a commit). */
+  readonly claims: Readonly<Record<string, string>>;
+}
+
 export interface SessionOpened extends SessionRecord {
   readonly type: 'session.opened';
   readonly credential: string;
+  /** Where a token opened it. The same token may open several. */
+  readonly proof?: TokenProof;
   readonly grants: readonly string[];
   /** TLS protocol and cipher of the client leg and of the upstream leg; null for an unencrypted leg. */
   readonly tls: { readonly client: string | null; readonly upstream: string | null };

@@ -88,6 +88,10 @@ export interface TokenBindingView extends CredentialBase {
   readonly issuer: string;
   readonly audience: string;
   readonly claims: Readonly<Record<string, string>>;
+  /** Lists, and a value that each must hold. */
+  readonly contains?: Readonly<Record<string, string>>;
+  /** Claims that are recorded with the session, besides those that are bound. */
+  readonly logged?: readonly string[];
 }
 
 /** What a principal may prove itself with. */

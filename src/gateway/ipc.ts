@@ -27,6 +27,8 @@ export type ToWorker =
   | { readonly type: 'rotate-journal'; readonly call: number }
   | { readonly type: 'test'; readonly call: number; readonly resource: ResourceView }
   | { readonly type: 'cancel'; readonly key: Uint8Array }
+  /** The issuer was asked for its keys, or was so a moment ago; what it answered came before as a delta. */
+  | { readonly type: 'keys-asked'; readonly issuer: string }
   /** Stop listening, close what is idle, the rest when it is idle or `graceMs` are over; then exit. */
   | { readonly type: 'shutdown'; readonly graceMs: number };
 
@@ -36,5 +38,7 @@ export type FromWorker =
   | { readonly type: 'sessions'; readonly call: number; readonly sessions: readonly SessionInfo[] }
   | { readonly type: 'tested'; readonly call: number; readonly steps: readonly TestStep[] }
   | { readonly type: 'cancel'; readonly worker: number; readonly key: Uint8Array }
+  /** A token names a key of the issuer that is not known. */
+  | { readonly type: 'ask-keys'; readonly issuer: string }
   /** The journal does not take records (`reason`), or takes them again (null). */
   | { readonly type: 'journal'; readonly reason: string | null };

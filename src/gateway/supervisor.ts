@@ -15,6 +15,8 @@ export interface SupervisorOptions {
   readonly scramSecret: Uint8Array;
   readonly maskKey: Uint8Array;
   readonly snapshot: () => Promise<Snapshot>;
+  /** Asks an issuer for its keys now; they come as a delta. Never throws. */
+  readonly askKeys: (issuer: string) => Promise<void>;
   readonly log: (message: string) => void;
 }
 
@@ -161,6 +163,12 @@ export class Supervisor {
     if (message.type === 'cancel') {
       const child = this.#slots[message.worker]?.child;
       if (child) send(child, { type: 'cancel', key: message.key });
+    } else if (message.type === 'ask-keys') {
+      const { child } = slot;
+      const { issuer } = message;
+      void this.#options.askKeys(issuer).then(() => {
+        if (child) send(child, { type: 'keys-asked', issuer });
+      });
     } else if (message.type === 'journal') {
       slot.journalFault = message.reason;
       this.#options.log(

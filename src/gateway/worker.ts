@@ -20,6 +20,8 @@ const CHECK_MS = 200;
 const FORGET_MS = 60_000;
 /** How often a journal that takes no records is tried again while no client does, in milliseconds. */
 const RETRY_MS = 1000;
+/** How long a client waits for the keys of its issuer, in milliseconds. */
+const KEYS_MS = 3000;
 
 class Worker implements Gateway {
   readonly worker: number;
@@ -35,6 +37,8 @@ class Worker implements Gateway {
   readonly #journal: JournalWriter;
   readonly #secureContext: SecureContext;
   readonly #sessions = new Set<LiveSession>();
+  /** Issuers that are being asked, and who waits for it. */
+  readonly #asked = new Map<string, { readonly done: Promise<void>; readonly end: () => void }>();
   readonly #server: Server;
   readonly #protocol: Protocol;
   #closing = false;
@@ -157,6 +161,21 @@ class Worker implements Gateway {
     tell({ type: 'cancel', worker, key });
   }
 
+  askKeys(issuer: string): Promise<void> {
+    const asked = this.#asked.get(issuer);
+    if (asked !== undefined) return asked.done;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => this.#asked.get(issuer)?.end(), KEYS_MS);
+    const end = (): void => {
+      clearTimeout(timer);
+      this.#asked.delete(issuer);
+      resolve();
+    };
+    this.#asked.set(issuer, { done: promise, end });
+    tell({ type: 'ask-keys', issuer });
+    return promise;
+  }
+
   #check(changed: boolean): void {
     for (const session of this.#sessions) session.recheck(changed);
   }
@@ -186,6 +205,9 @@ class Worker implements Gateway {
         return;
       case 'cancel':
         this.#protocol.cancel(Buffer.from(message.key));
+        return;
+      case 'keys-asked':
+        this.#asked.get(message.issuer)?.end();
         return;
       case 'shutdown':
         this.#shutdown(message.graceMs);

@@ -3,11 +3,12 @@ import { uuidv7 } from '../core/ids.ts';
 import type { Actor } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Change, ChangeLog } from '../store/changes.ts';
-import type { Binding } from '../store/entities.ts';
-import { findBinding, findPrincipal, found, listBindings } from '../store/queries.ts';
+import type { Binding, KeySource } from '../store/entities.ts';
+import { findBinding, findPrincipal, found, listBindings, listPrincipals } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
-import { checkOidc, type DetailsOf, type OidcInput, overlaps } from './binding-kinds.ts';
+import { type DetailsOf, overlaps } from './binding-kinds.ts';
 import { checkReason } from './input.ts';
+import { checkOidc, type OidcInput, requireOneSource } from './oidc-binding.ts';
 
 const BINDINGS_MAX = 16;
 
@@ -23,10 +24,14 @@ export type NewBinding = BindingInput & {
 export class Bindings {
   readonly #db: StateDb;
   readonly #changes: ChangeLog;
-  readonly #prepare: (issuer: string) => Promise<void>;
+  readonly #prepare: (issuer: string, source: KeySource) => Promise<void>;
 
   /** @param prepare gets hold of the issuer's keys, or throws: a binding to an issuer that cannot be asked is a mistake */
-  constructor(db: StateDb, changes: ChangeLog, prepare: (issuer: string) => Promise<void>) {
+  constructor(
+    db: StateDb,
+    changes: ChangeLog,
+    prepare: (issuer: string, source: KeySource) => Promise<void>,
+  ) {
     this.#db = db;
     this.#changes = changes;
     this.#prepare = prepare;
@@ -41,7 +46,8 @@ export class Bindings {
   async create(actor: Actor, input: NewBinding): Promise<Binding> {
     const details = checkOidc(input);
     const why = input.reason === undefined ? undefined : checkReason(input.reason);
-    await this.#prepare(details.issuer);
+    requireOneSource(await listBindings(this.#db, { status: 'open' }), details);
+    await this.#prepare(details.issuer, details.keys ?? {});
     return this.#changes.run(actor, async (db) => {
       const after = await newBinding(db, input.principal, details);
       const change = { type: 'binding.created', entity: 'binding', before: null, after } as const;
@@ -57,6 +63,14 @@ export class Bindings {
   /** Those that hold, or wait for somebody. @param principal id */
   list(principal: string): Promise<Binding[]> {
     return listBindings(this.#db, { principal, status: 'open' });
+  }
+
+  /** Those of every principal. @param owner id of a person: of the principals that they answer for alone */
+  async all(owner?: string): Promise<Binding[]> {
+    const open = await listBindings(this.#db, { status: 'open' });
+    if (owner === undefined) return open;
+    const own = new Set((await listPrincipals(this.#db, { owner })).map(({ id }) => id));
+    return open.filter(({ principal }) => own.has(principal.id));
   }
 
   /** Ends a binding, with the sessions that it opened. @throws PosternError POSTERN_CONFLICT when it is removed already */
@@ -83,6 +97,7 @@ async function newBinding(db: StateDb, ref: string, details: DetailsOf<Binding['
   if (principal.status === 'retired')
     throw new PosternError('POSTERN_PRINCIPAL_INACTIVE', `${principal.name} is retired.`);
   const open = await listBindings(db, { status: 'open' });
+  if (details.kind === 'oidc') requireOneSource(open, details);
   const same = open.find((each) => each.principal.id !== principal.id && overlaps(each, details));
   if (same !== undefined)
     throw new PosternError(

@@ -1,9 +1,12 @@
 import { request } from 'node:https';
 import { PosternError } from '../core/errors.ts';
-import { tokenKeys } from '../core/jws.ts';
+import { ALGORITHM_NAMES, tokenKeys } from '../core/jws.ts';
+import { parseStrictJson } from '../core/strict-json.ts';
+import type { KeySource } from '../store/entities.ts';
 
 const DOCUMENT_MAX = 262_144;
 const FETCH_MS = 10_000;
+const DOCUMENT_DEPTH = 16;
 
 /** Keys of an issuer: the JWK Set, as it came, known to hold at least one key that can be used. */
 export interface IssuerKeys {
@@ -18,15 +21,28 @@ export interface IssuerKeys {
  * @throws PosternError POSTERN_INVALID that says what is wrong with the issuer
  * @see https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig
  */
-export async function fetchIssuerKeys(issuer: string): Promise<IssuerKeys> {
-  const at = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-  const found = await fetchJson(issuer, at);
+export async function fetchIssuerKeys(issuer: string, source: KeySource = {}): Promise<IssuerKeys> {
+  if (source.jwks !== undefined) return usable(issuer, source.jwks);
+  const base = source.server ?? issuer;
+  const found = await fetchJson(
+    issuer,
+    `${base.replace(/\/$/, '')}/.well-known/openid-configuration`,
+    source,
+  );
   if (found.issuer !== issuer)
     throw invalid(issuer, `its discovery document is of the issuer ${JSON.stringify(found.issuer)}`);
   if (typeof found.jwks_uri !== 'string') throw invalid(issuer, 'its discovery document names no keys');
-  const jwks = await fetchJson(issuer, found.jwks_uri);
-  if (tokenKeys(jwks).length === 0)
-    throw invalid(issuer, 'it has no key for RS256 (2048 bits or more), ES256 or EdDSA');
+  return usable(issuer, await fetchJson(issuer, keysAt(issuer, found.jwks_uri, source.server), source));
+}
+
+/** What an API server calls its own address may not be the one at which it is reached: then its keys are asked for there too. */
+function keysAt(issuer: string, uri: string, server: string | undefined): string {
+  if (!URL.canParse(uri)) throw invalid(issuer, 'its keys are not at an https URL');
+  return server === undefined ? uri : new URL(new URL(uri).pathname, server).href;
+}
+
+function usable(issuer: string, jwks: object): IssuerKeys {
+  if (tokenKeys(jwks).length === 0) throw invalid(issuer, `it has no key for ${ALGORITHM_NAMES.join(', ')}`);
   return { issuer, jwks };
 }
 
@@ -44,7 +60,7 @@ export function checkIssuer(text: string): string {
   return text;
 }
 
-function fetchJson(issuer: string, url: string): Promise<Record<string, unknown>> {
+function fetchJson(issuer: string, url: string, { ca }: KeySource): Promise<Record<string, unknown>> {
   if (!URL.canParse(url) || new URL(url).protocol !== 'https:')
     return Promise.reject(invalid(issuer, 'its keys are not at an https URL'));
   return new Promise((resolve, reject) => {
@@ -54,7 +70,12 @@ function fetchJson(issuer: string, url: string): Promise<Record<string, unknown>
     };
     const call = request(
       url,
-      { agent: false, headers: { accept: 'application/json' }, signal: AbortSignal.timeout(FETCH_MS) },
+      {
+        agent: false,
+        headers: { accept: 'application/json' },
+        signal: AbortSignal.timeout(FETCH_MS),
+        ...(ca !== undefined && { ca }),
+      },
       (response) => {
         if (response.statusCode !== 200) return fail(`${url} answers ${response.statusCode}`);
         const parts: Buffer[] = [];
@@ -67,7 +88,7 @@ function fetchJson(issuer: string, url: string): Promise<Record<string, unknown>
         response.on('error', (error) => fail(`${url}: ${error.message}`));
         response.on('end', () => {
           try {
-            const value: unknown = JSON.parse(Buffer.concat(parts).toString('utf8'));
+            const value = parseStrictJson(Buffer.concat(parts).toString('utf8'), DOCUMENT_DEPTH);
             if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error();
             resolve(value as Record<string, unknown>);
           } catch {

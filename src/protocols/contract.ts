@@ -111,6 +111,11 @@ export interface Gateway {
   admit(): boolean;
   opened(session: LiveSession): void;
   closed(session: LiveSession): void;
+  /**
+   * Has an issuer asked for its keys, since a token names one that is not known. Resolves when the directory has what it
+   * answered, when it was asked a moment ago, or after some seconds.
+   */
+  askKeys(issuer: string): Promise<void>;
   /** A cancel request that belongs to another worker. */
   routeCancel(worker: number, key: Buffer): void;
 }

@@ -224,12 +224,30 @@ interface BindingBase {
   readonly createdAt: string;
 }
 
+/** Where the keys of an issuer are, where they are not found by its own URL, over TLS with an authority of the system. */
+export interface KeySource {
+  /** PEM of the authority to trust instead. */
+  readonly ca?: string;
+  /** The https URL at which to ask instead. */
+  readonly server?: string;
+  /** The keys themselves (JWK Set): nobody is asked. */
+  readonly jwks?: { readonly keys: readonly object[] };
+}
+
 /** By tokens of an OIDC issuer that say exactly this. */
 interface OidcBinding extends BindingBase {
   readonly kind: 'oidc';
+  /** The preset that it was made by (`src/identity/presets`). */
+  readonly preset?: string;
   readonly issuer: string;
   readonly audience: string;
+  /** By name, or by JSON Pointer within a claim (`src/core/claims.ts`). */
   readonly claims: Readonly<Record<string, string>>;
+  /** Claims that are lists, and a value that each must hold. */
+  readonly contains?: Readonly<Record<string, string>>;
+  /** Whether the exchange takes a token again until it ends: for platforms that give the same one again. */
+  readonly reuse?: true;
+  readonly keys?: KeySource;
 }
 
 /** By SVIDs of this very SPIFFE ID. */
@@ -322,33 +340,6 @@ export interface RetentionPolicy extends Keep {
   readonly classifications: Readonly<Record<string, Keep>>;
 }
 
-/** When principals are suspended that nobody answers for or uses. There is one policy. */
-export interface LifecyclePolicy {
-  readonly id: 'lifecycle';
-  /** Days after its owner was disabled in which a principal needs another; 0: it is suspended at once. */
-  readonly rehomeDays: number;
-  /** Days without use after which a principal is suspended; null: never. */
-  readonly unusedDays: number | null;
-}
-
-export const NOTICE_KINDS = ['owner_left', 'backup_owner_left', 'nobody_left'] as const;
-
-/** What somebody has to be told, and about what they are to do something. */
-export interface Notice {
-  readonly id: string;
-  readonly principal: Ref;
-  readonly kind: (typeof NOTICE_KINDS)[number];
-  /** Null: every administrator. */
-  readonly to: PersonRef | null;
-  readonly text: string;
-  /** When it takes effect, as it stood when the notice was given; null: it has no further effect. */
-  readonly effectiveAt: string | null;
-  readonly status: 'open' | 'ended';
-  readonly endReason: string | null;
-  readonly endedAt: string | null;
-  readonly createdAt: string;
-}
-
 export interface Entities {
   readonly person: Person;
   readonly principal: Principal;
@@ -364,8 +355,6 @@ export interface Entities {
   readonly directory: Directory;
   readonly group: Group;
   readonly sign_in: SignInSettings;
-  readonly lifecycle: LifecyclePolicy;
-  readonly notice: Notice;
 }
 
 export type EntityName = keyof Entities;

@@ -147,6 +147,14 @@ export interface BindingTable {
   created_at: string;
 }
 
+/** A proof that was shown, until it ends. */
+export interface SpentProofTable {
+  /** Hex SHA-256 of what tells it again. */
+  mark: string;
+  /** Milliseconds since the Unix epoch. */
+  ends_ms: number;
+}
+
 export interface LegalHoldTable {
   id: string;
   /** Null: all principals. */
@@ -164,26 +172,6 @@ export interface RetentionTable {
   id: string;
   /** JSON of `RetentionPolicy`. */
   policy: string;
-}
-
-export interface LifecycleTable {
-  id: string;
-  /** JSON of `LifecyclePolicy`. */
-  policy: string;
-}
-
-export interface NoticeTable {
-  id: string;
-  principal_id: string;
-  kind: 'owner_left' | 'backup_owner_left' | 'nobody_left';
-  /** Null: every administrator. */
-  to_id: string | null;
-  text: string;
-  effective_at: string | null;
-  status: 'open' | 'ended';
-  end_reason: string | null;
-  ended_at: string | null;
-  created_at: string;
 }
 
 /** Things of this installation that are no entity: the set-up token's hash, the sealed SCRAM salt secret. */
@@ -291,6 +279,7 @@ export interface StateTables {
   credentials: CredentialTable;
   credential_verifiers: CredentialVerifierTable;
   bindings: BindingTable;
+  spent_proofs: SpentProofTable;
   settings: SettingTable;
   masks: MaskTable;
   legal_holds: LegalHoldTable;
@@ -306,6 +295,4 @@ export interface StateTables {
   person_sessions: PersonSessionTable;
   invitations: InvitationTable;
   recovery_codes: RecoveryCodeTable;
-  lifecycle: LifecycleTable;
-  notices: NoticeTable;
 }

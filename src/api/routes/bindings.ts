@@ -1,4 +1,7 @@
 import { Type } from 'typebox';
+import { atMillis } from '../../identity/input.ts';
+import { type LintFinding, lintBinding } from '../../identity/presets/lint.ts';
+import type { Binding as AnyBinding } from '../../store/entities.ts';
 import type { ApiDeps } from '../deps.ts';
 import { requireOwn } from '../rights.ts';
 import { type Api, actorOf, answers, personOf } from '../route.ts';
@@ -17,23 +20,61 @@ const Binding = Type.Object({
   issuer: Type.Optional(Text),
   audience: Type.Optional(orNull(Text)),
   claims: Type.Optional(Type.Record(Text, Text)),
+  preset: Type.Optional(Text),
+  contains: Type.Optional(Type.Record(Text, Text)),
+  reuse: Type.Optional(Type.Boolean()),
+  keys: Type.Optional(
+    Type.Object({
+      ca: Type.Optional(Text),
+      server: Type.Optional(Text),
+      jwks: Type.Optional(Type.Object({ keys: Type.Array(Type.Record(Text, Type.Unknown())) })),
+    }),
+  ),
   status: Text,
   endReason: orNull(Text),
   endedAt: orNull(Text),
   createdAt: Text,
 });
 
+const Finding = Type.Object({ code: Text, severity: Text, message: Text, fix: Text });
+const BindingMade = Type.Intersect([Binding, Type.Object({ findings: Type.Array(Finding) })]);
+
+const Claims = Type.Record(Type.String({ maxLength: 200 }), text, { maxProperties: 16 });
+const pem = Type.String({ minLength: 1, maxLength: 32_768 });
+
 const BindingBody = Type.Object(
   {
     issuer: text,
     audience: text,
-    claims: Type.Record(Type.String({ maxLength: 200 }), text, { maxProperties: 16 }),
+    claims: Claims,
+    contains: Type.Optional(Claims),
+    preset: Type.Optional(Type.String({ maxLength: 40 })),
+    reuse: Type.Optional(Type.Boolean()),
+    keys: Type.Optional(
+      Type.Object({ ca: Type.Optional(pem), server: Type.Optional(text), jwks: Type.Optional(pem) }, closed),
+    ),
     reason: Type.Optional(reason),
   },
   closed,
 );
 
-/** How principals prove themselves by tokens of an OIDC issuer. */
+const IssuerState = Type.Object({
+  issuer: Text,
+  state: Text,
+  keys: Type.Array(Type.Object({ kid: orNull(Text), alg: Text })),
+  fetchedAt: orNull(Text),
+  askedAt: orNull(Text),
+  trustedUntil: orNull(Text),
+  error: orNull(Text),
+});
+
+const timeOf = (ms: number | null): string | null => (ms === null ? null : atMillis(ms));
+
+/** What the linter says of a binding. */
+const findingsOf = (binding: AnyBinding): LintFinding[] =>
+  binding.kind === 'oidc' ? lintBinding(binding) : [];
+
+/** How principals prove themselves without a secret of Postern's. */
 export function bindingRoutes(app: Api, deps: ApiDeps): void {
   const { bindings, principals } = deps.control;
 
@@ -41,7 +82,7 @@ export function bindingRoutes(app: Api, deps: ApiDeps): void {
     '/v1/principals/:ref/bindings',
     {
       config: { operation: 'binding.create' },
-      schema: { params: RefParams, body: BindingBody, response: answers(201, Binding) },
+      schema: { params: RefParams, body: BindingBody, response: answers(201, BindingMade) },
     },
     async (request, reply) => {
       const principal = await principals.get(request.params.ref);
@@ -50,7 +91,44 @@ export function bindingRoutes(app: Api, deps: ApiDeps): void {
         kind: 'oidc',
         principal: principal.id,
       });
-      return reply.status(201).send(made);
+      return reply.status(201).send({ ...made, findings: findingsOf(made) });
+    },
+  );
+
+  app.get(
+    '/v1/bindings/lint',
+    {
+      config: { operation: 'binding.list' },
+      schema: {
+        response: answers(
+          200,
+          listOf(Type.Intersect([Finding, Type.Object({ binding: Text, principal: Ref })])),
+        ),
+      },
+    },
+    async (request) => {
+      const owner = request.reach === 'own' ? personOf(request).id : undefined;
+      const items = (await bindings.all(owner)).flatMap((binding) =>
+        findingsOf(binding).map((each) => ({ ...each, binding: binding.id, principal: binding.principal })),
+      );
+      return { items, next: null };
+    },
+  );
+
+  app.get(
+    '/v1/issuers',
+    {
+      config: { operation: 'issuer.list' },
+      schema: { response: answers(200, listOf(IssuerState)) },
+    },
+    async () => {
+      const items = deps.control.issuers().map((each) => ({
+        ...each,
+        fetchedAt: timeOf(each.fetchedAt),
+        askedAt: timeOf(each.askedAt),
+        trustedUntil: timeOf(each.trustedUntil),
+      }));
+      return { items, next: null };
     },
   );
 

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import type { IssuerStatus } from '../../access/issuers.ts';
 import { atMillis } from '../../identity/input.ts';
 import { csrfOf } from '../authenticate.ts';
 import { readCookie, SESSION_COOKIE } from '../cookies.ts';
@@ -7,6 +8,16 @@ import { type Api, answers, callerOf } from '../route.ts';
 import { Address, orNull, Person } from '../schemas.ts';
 import { PersonSession } from './sign-in.ts';
 
+/** Anybody may ask for them, so they name nobody. */
+function issuerWarnings(issuers: readonly IssuerStatus[]): string[] {
+  const silent = issuers.filter(({ state }) => state !== 'current').length;
+  return silent === 0
+    ? []
+    : [
+        `${silent} of ${issuers.length} issuers of tokens did not answer when last asked: postern binding issuers`,
+      ];
+}
+
 /** Health, who am I, how to connect, and the description of the API itself. */
 export function systemRoutes(app: Api, deps: ApiDeps): void {
   app.get('/healthz', { config: { operation: 'public' } }, async (_request, reply) => {
@@ -14,7 +25,7 @@ export function systemRoutes(app: Api, deps: ApiDeps): void {
     const { size, fault, losses } = await deps.ledger.status();
     const reasons = [...faults, ...(fault === null ? [] : [fault])];
     if (reasons.length > 0) return reply.status(503).send({ status: 'failing', reasons });
-    const warnings = [...losses, ...deps.witnesses.warnings()];
+    const warnings = [...losses, ...deps.witnesses.warnings(), ...issuerWarnings(deps.control.issuers())];
     return { status: 'ok', version: deps.version, log: { size }, workers, warnings };
   });
 

@@ -123,6 +123,7 @@ async function start(
     scramSecret: control.scramSaltSecret,
     maskKey: control.maskKey,
     snapshot: () => control.snapshot(),
+    askKeys: (issuer) => control.askKeys(issuer),
     log,
   });
   const gateway = supervisor;

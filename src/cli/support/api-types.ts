@@ -2,8 +2,9 @@
 import type { ErasurePreview as Preview, RetentionRun as Run } from '../../access/erasures.ts';
 import type { ActivityItem } from '../../activity/query.ts';
 import type { Ref } from '../../core/record.ts';
+import type { LintFinding } from '../../identity/presets/lint.ts';
 import type { Erased } from '../../ledger/payloads.ts';
-import type { Credential, Grant, Principal } from '../../store/entities.ts';
+import type { Binding, Credential, Grant, Principal } from '../../store/entities.ts';
 
 export type { ActivityItem } from '../../activity/query.ts';
 export type { ActivitySummary } from '../../activity/summary.ts';
@@ -13,14 +14,30 @@ export type {
   Credential,
   Grant,
   LegalHold,
-  LifecyclePolicy,
   MaskRule,
-  Notice,
   Person,
   Principal,
   Resource,
   RetentionPolicy,
 } from '../../store/entities.ts';
+
+/** A binding as it is answered when it was made. */
+export type BindingMade = Binding & { readonly findings: readonly LintFinding[] };
+
+export interface BindingFinding extends LintFinding {
+  readonly binding: string;
+  readonly principal: Ref;
+}
+
+/** Times are RFC 3339. */
+export interface IssuerState {
+  readonly issuer: string;
+  readonly state: string;
+  readonly keys: readonly { readonly kid: string | null; readonly alg: string }[];
+  readonly fetchedAt: string | null;
+  readonly trustedUntil: string | null;
+  readonly error: string | null;
+}
 
 export interface PrincipalDetail extends Principal {
   readonly grants: readonly Grant[];

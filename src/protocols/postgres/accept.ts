@@ -204,6 +204,7 @@ export class Handshake {
       records.opened({
         source: this.#source,
         credential: credential.id,
+        ...(to.proof && { proof: to.proof }),
         grants: grants.map((grant) => grant.id),
         tls: { client: this.#entrance.tls, upstream: upstream.tls },
         database,

@@ -1,4 +1,5 @@
 import { MAX_TOKEN_BYTES } from '../../core/jws.ts';
+import type { TokenProof } from '../../core/record.ts';
 import type { CredentialView, PrincipalView } from '../../core/views.ts';
 import type { Gateway } from '../contract.ts';
 import { ScramServer } from './auth.ts';
@@ -14,6 +15,8 @@ export interface Authenticated {
   readonly credential: CredentialView;
   /** What is still owed to the client of the exchange, before AuthenticationOk. */
   readonly final: Buffer;
+  /** Of the token, where one was shown. */
+  readonly proof?: TokenProof;
 }
 
 export const AUTHENTICATION_OK = message(Back.authentication, int32(0));

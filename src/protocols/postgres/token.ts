@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
-import { verifyToken } from '../../core/jwt.ts';
+import { type TokenResult, verifyToken } from '../../core/jwt.ts';
+import type { TokenProof } from '../../core/record.ts';
 import { scramKeys, scramSalt } from '../../core/scram.ts';
 import { type CredentialView, SCRAM_ITERATIONS, type TokenBindingView } from '../../core/views.ts';
 import type { Gateway } from '../contract.ts';
@@ -21,10 +22,24 @@ export async function provenByText(gateway: Gateway, name: string, secret: strin
   if (principal === undefined) throw refused();
   const held = directory.credentialsOf(principal.id);
   let credential: CredentialView | undefined;
+  let proof: TokenProof | undefined;
   if (LOOKS_LIKE_TOKEN.test(secret)) {
-    const result = verifyToken(secret, bindingsIn(held), (issuer) => directory.tokenKeys(issuer), nowMs);
+    const verified = (): TokenResult<TokenBindingView> =>
+      verifyToken(
+        secret,
+        bindingsIn(directory.credentialsOf(principal.id)),
+        (issuer) => directory.tokenKeys(issuer),
+        nowMs,
+      );
+    let result = verified();
+    if (!result.ok && result.unknownKeyOf !== undefined) {
+      // The issuer may have a new key. Strangers can get this far: the control process asks no issuer often.
+      await gateway.askKeys(result.unknownKeyOf);
+      result = verified();
+    }
     if (!result.ok) throw refused(`: ${result.why}`);
     credential = result.rule;
+    proof = result.token.proof;
   } else {
     const keys = await scramKeys(secret, scramSalt(gateway.scramSecret, name), SCRAM_ITERATIONS);
     credential = held.find(
@@ -33,9 +48,10 @@ export async function provenByText(gateway: Gateway, name: string, secret: strin
     );
     if (credential === undefined) throw refused();
   }
-  const why = unusable(principal, credential, nowMs);
+  // It may have been changed while an issuer was asked.
+  const why = unusable(directory.principal(principal.id) ?? principal, credential, nowMs);
   if (why !== null) throw new Refused(why.code, why.message, principal);
-  return { principal, credential, final: Buffer.alloc(0) };
+  return { principal, credential, final: Buffer.alloc(0), ...(proof && { proof }) };
 }
 
 /** Whether the principal of that name proves itself by tokens, so that it must be asked for a password as it is. */
