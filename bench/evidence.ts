@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Story } from '../src/activity/story.fixture.ts';
+import { DataKeys } from '../src/core/data-keys.ts';
 import { exportPackage } from '../src/evidence/export.ts';
 import { verifyPackage } from '../src/evidence/verify.ts';
 import { JournalWriter } from '../src/ledger/journal.ts';
@@ -52,7 +53,7 @@ function fill(root: string, commands: number): void {
   const writer = JournalWriter.create(join(dir, 'journal'), 'bench');
   const masterKey = randomBytes(32);
   writeFileSync(join(root, 'key'), masterKey);
-  const payloads = PayloadStore.open(join(dir, 'payloads.db'), masterKey);
+  const payloads = PayloadStore.open(join(dir, 'payloads.db'), DataKeys.of(masterKey));
   const sequencer = Sequencer.open({ dir, payloads });
   for (let i = 0; i < commands; i++) {
     const own = i % 5 === 0;
@@ -78,9 +79,9 @@ function fill(root: string, commands: number): void {
 async function child(what: string, root: string, out: string): Promise<void> {
   const started = performance.now();
   if (what === 'export') {
-    const masterKey = readFileSync(join(root, 'key'));
+    const keys = DataKeys.of(readFileSync(join(root, 'key')));
     const generatedBy = { id: 'bench', name: 'bench' };
-    await exportPackage({ dataDir: join(root, 'data'), masterKey, params: {}, generatedBy, outDir: out });
+    await exportPackage({ dataDir: join(root, 'data'), keys, params: {}, generatedBy, outDir: out });
   } else {
     const report = await verifyPackage(out);
     if (!report.ok) throw new Error(JSON.stringify(report.findings.slice(0, 3)));

@@ -24,6 +24,7 @@ import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { IndexFollower } from '../src/activity/index-follower.ts';
 import { LedgerService } from '../src/activity/ledger-service.ts';
+import { DataKeys } from '../src/core/data-keys.ts';
 import { JournalWriter } from '../src/ledger/journal.ts';
 import { PayloadStore } from '../src/ledger/payloads.ts';
 import { Sequencer } from '../src/ledger/sequencer.ts';
@@ -66,7 +67,7 @@ async function measure(count: number, work: () => void | Promise<void>): Promise
 
 const makeRecords = (withValues: boolean): BenchRecord[] =>
   Array.from({ length: records }, recordMaker(withValues));
-const MASTER_KEY = Buffer.alloc(32, 7);
+const KEYS = DataKeys.of(Buffer.alloc(32, 7));
 
 function journalRun(dir: string, input: readonly BenchRecord[], perFlush: number): void {
   const writer = JournalWriter.create(join(dir, 'journal'), 'bench');
@@ -105,7 +106,7 @@ async function round(): Promise<Map<string, Sample>> {
     const dir = newFolder();
     const own = withValues ? makeRecords(true) : input;
     samples.set('journal, 64 per flush', await measure(records, () => journalRun(dir, own, 64)));
-    const payloads = PayloadStore.open(join(dir, 'payloads.db'), MASTER_KEY);
+    const payloads = PayloadStore.open(join(dir, 'payloads.db'), KEYS);
     const sequencer = Sequencer.open({ dir, payloads });
     const sequence = (): void => {
       while (sequencer.step(STEP) > 0);
@@ -136,7 +137,7 @@ interface Sustained {
 
 async function sustained(withValues: boolean): Promise<Sustained> {
   const dir = newFolder();
-  const service = await LedgerService.start({ dataDir: dir, masterKey: MASTER_KEY });
+  const service = await LedgerService.start({ dataDir: dir, keys: KEYS });
   const load: Load = {
     dir: join(dir, 'journal'),
     perSecond: Number(values.rate),

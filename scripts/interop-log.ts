@@ -4,6 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DataKeys } from '../src/core/data-keys.ts';
 import { uuidv7 } from '../src/core/ids.ts';
 import { nowMicros, rfc3339 } from '../src/core/time.ts';
 import { JournalWriter } from '../src/ledger/journal.ts';
@@ -28,7 +29,7 @@ for (let i = 0; i < Math.max(...SIZES); i++) {
 }
 journal.close();
 
-const payloads = PayloadStore.open(join(dir, 'payloads.db'), Buffer.alloc(32, 1));
+const payloads = PayloadStore.open(join(dir, 'payloads.db'), DataKeys.of(Buffer.alloc(32, 1)));
 const sequencer = Sequencer.open({ dir, payloads });
 const log = new PublishedLog(join(dir, 'log'));
 let before = 0;

@@ -8,7 +8,7 @@ import { checkData } from '../src/activity/check-data.ts';
 import { Sequencing } from '../src/activity/sequencing.ts';
 import { JournalWriter } from '../src/ledger/journal.ts';
 import { entries, TileStore } from '../src/ledger/tiles.ts';
-import { command, MASTER_KEY, makeDirectory, makeLog, takeIn } from './support/faults-history.ts';
+import { command, KEYS, makeDirectory, makeLog, takeIn } from './support/faults-history.ts';
 
 interface Leaf {
   readonly id: string;
@@ -27,7 +27,7 @@ describe('journals and the memory of the sequencer', () => {
   });
   afterEach(() => rmSync(dir, { recursive: true }));
 
-  const open = (): Sequencing => Sequencing.open({ dataDir: dir, masterKey: MASTER_KEY });
+  const open = (): Sequencing => Sequencing.open({ dataDir: dir, keys: KEYS });
   const drain = (sequencing: Sequencing): void => {
     while (sequencing.step() > 0);
     sequencing.checkpoint();
@@ -52,7 +52,7 @@ describe('journals and the memory of the sequencer', () => {
       .map(({ test }) => test?.n);
   const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n);
   const found = (severity: 'error' | 'info' = 'error'): string[] =>
-    [...checkData({ dataDir: dir, masterKey: MASTER_KEY })]
+    [...checkData({ dataDir: dir, keys: KEYS })]
       .filter((finding) => finding.severity === severity && finding.file !== 'index.db')
       .map(({ file, message }) => `${file}: ${message}`);
   const sql = (statement: string): void => {

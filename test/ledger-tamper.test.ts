@@ -11,7 +11,7 @@ import { JournalWriter } from '../src/ledger/journal.ts';
 import {
   checkHistory,
   command,
-  MASTER_KEY,
+  KEYS,
   makeDirectory,
   makeLog,
   takeIn,
@@ -89,7 +89,7 @@ const sql =
 /** What `postern ledger check` finds, an error each line. */
 function checked(dir: string): string {
   try {
-    const findings = [...checkData({ dataDir: dir, masterKey: MASTER_KEY, vkey })];
+    const findings = [...checkData({ dataDir: dir, keys: KEYS, vkey })];
     const errors = findings.filter(({ severity }) => severity === 'error');
     return errors.map(({ file, message }) => `${file}: ${message}`).join('\n');
   } catch (error) {
@@ -264,7 +264,7 @@ describe('a start is refused, with the reason, where', () => {
     const other = await start(process.execPath, [writer, dir, 'other'], { keepStdin: true });
     try {
       await other.waitFor(/ready/);
-      assert.throws(() => Sequencing.open({ dataDir: dir, masterKey: MASTER_KEY }), {
+      assert.throws(() => Sequencing.open({ dataDir: dir, keys: KEYS }), {
         code: 'POSTERN_CONFLICT',
         message: /Another process is using .*sequencer\.db/,
       });

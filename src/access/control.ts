@@ -22,7 +22,8 @@ import { ApiTokens } from '../identity/tokens.ts';
 import { ChangeLog, type ChangeSink, dropOrphans, recover } from '../store/changes.ts';
 import { bindingsOfKind } from '../store/queries.ts';
 import { Store } from '../store/store.ts';
-import { loadMasterKey } from '../vault/master-key.ts';
+import { Keyring } from '../vault/keyring.ts';
+import type { MasterKey } from '../vault/master-key.ts';
 import { sealedSetting } from '../vault/sealed-setting.ts';
 import { SecretBox } from '../vault/secrets.ts';
 import { Erasures } from './erasures.ts';
@@ -34,6 +35,7 @@ import { Resources } from './resources.ts';
 import { Retention } from './retention.ts';
 import { type ValidateScope, validateScope } from './scopes.ts';
 import { startSweeps } from './sweeps.ts';
+import { Vault } from './vault.ts';
 import { deltaOf, snapshotOf } from './views.ts';
 import { withdrawalOf, withdrawFrom } from './withdrawal.ts';
 
@@ -47,7 +49,12 @@ export interface ControlOptions {
   readonly emptyJournals?: () => Promise<void>;
   /** Change records that may not have been applied yet (leftover journals), in order. */
   readonly leftover?: Iterable<ChangeRecord>;
-  readonly masterKey?: Buffer;
+  /** Default: that of the data directory. */
+  readonly keyring?: Keyring;
+  /** The master key as it is provided now, when it is to be changed; null (the default) where it is Postern's to make. */
+  readonly nextMasterKey?: () => Promise<MasterKey | null>;
+  /** Has every thread take the data keys as they are; resolves when none uses others. */
+  readonly keysChanged?: () => Promise<void>;
   readonly validateScope?: ValidateScope;
   /** Default: over https. */
   readonly fetchIssuerKeys?: typeof fetchIssuerKeys;
@@ -57,7 +64,7 @@ export interface ControlOptions {
 
 /** Secrets of this installation. */
 interface Keys {
-  readonly master: Buffer;
+  readonly ring: Keyring;
   readonly scramSalt: Buffer;
   readonly mask: Buffer;
 }
@@ -80,6 +87,7 @@ export class Control {
   readonly holds: Holds;
   readonly retention: Retention;
   readonly erasures: Erasures;
+  readonly vault: Vault;
   /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
   readonly scramSaltSecret: Buffer;
   /** The key of keyed masks, so that masked results of one installation can be joined. */
@@ -141,24 +149,36 @@ export class Control {
     const { dataDir, emptyJournals = async () => undefined } = options;
     this.erasures = new Erasures({
       dataDir,
-      masterKey: keys.master,
+      keys: keys.ring.keys,
       db,
       changes: this.#changes,
       write,
       emptyJournals,
     });
+    this.vault = new Vault({
+      dataDir,
+      keyring: keys.ring,
+      db,
+      changes: this.#changes,
+      write,
+      nextMasterKey: options.nextMasterKey ?? (async () => null),
+      keysChanged: options.keysChanged ?? (async () => undefined),
+      onFault: (error) => options.onFault?.('vault', error),
+    });
   }
 
   static async open(options: ControlOptions): Promise<Control> {
-    const masterKey = options.masterKey ?? loadMasterKey(options.dataDir);
-    const box = new SecretBox(masterKey);
+    const ring = options.keyring ?? (await Keyring.open({ dataDir: options.dataDir }));
+    const box = new SecretBox(ring.keys);
     const store = Store.open(join(options.dataDir, 'state.db'));
     try {
       await recover(store, options.leftover ?? []);
       await dropOrphans(store.db);
       const scramSalt = await sealedSetting(store.db, box, 'scram_salt_secret');
       const mask = await sealedSetting(store.db, box, 'mask_key');
-      return new Control(options, store, box, { master: masterKey, scramSalt, mask });
+      const control = new Control(options, store, box, { ring, scramSalt, mask });
+      await control.vault.recover();
+      return control;
     } catch (error) {
       await store.close();
       throw error;
@@ -214,6 +234,7 @@ export class Control {
   /** Starts the timer that records what ends by itself, and the one that fetches issuers' keys. */
   start(): void {
     this.#issuers.start();
+    this.vault.start();
     this.#stopSweeps ??= startSweeps(
       this.#changes,
       [() => this.grants.expire(), () => this.principals.expire(), () => this.sessions.expire()],
@@ -224,6 +245,7 @@ export class Control {
   /** Stops the sweeps, lets the change under way finish and closes the database. */
   async close(): Promise<void> {
     this.#issuers.close();
+    await this.vault.close();
     await this.#stopSweeps?.();
     this.#stopSweeps = null;
     await this.#changes.exclusive(() => this.#store.close());

@@ -6,7 +6,7 @@ import type { PayloadErased, RecordBase } from '../core/record.ts';
 import { PayloadErasure } from '../ledger/payload-erasure.ts';
 import { PayloadStore } from '../ledger/payloads.ts';
 import type { Principal, RetentionPolicy } from '../store/entities.ts';
-import { loadMasterKey } from '../vault/master-key.ts';
+import { Keyring } from '../vault/keyring.ts';
 import { RESOURCE, type TestControl, testControl } from './control.fixture.ts';
 
 const DAY = '2026-01-05';
@@ -22,7 +22,10 @@ interface Bank extends TestControl {
 
 async function bank(context: TestContext): Promise<Bank> {
   const t = await testControl(context);
-  const store = PayloadStore.open(join(t.dataDir, 'payloads.db'), loadMasterKey(t.dataDir));
+  const store = PayloadStore.open(
+    join(t.dataDir, 'payloads.db'),
+    (await Keyring.open({ dataDir: t.dataDir })).keys,
+  );
   context.after(() => store.close());
   const add = (name: string): Promise<Principal> =>
     t.control.principals.create(t.actor, {
@@ -207,7 +210,10 @@ test('a policy that says nothing, or nonsense, is refused', async (context) => {
 test('an erasure that a crash interrupted is carried out at the next start, and recorded', async (context) => {
   const b = await bank(context);
   const commitment = put(b, b.batch, DAY, 'statement', 'select 1');
-  const crashed = PayloadErasure.open(join(b.dataDir, 'payloads.db'), loadMasterKey(b.dataDir));
+  const crashed = PayloadErasure.open(
+    join(b.dataDir, 'payloads.db'),
+    (await Keyring.open({ dataDir: b.dataDir })).keys,
+  );
   const plan = {
     record: 'lost',
     time: '2026-04-01T00:00:00.000000Z',

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { DataKeys } from '../core/data-keys.ts';
 import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
 import type { Actor, PayloadErased, Ref } from '../core/record.ts';
@@ -58,7 +59,7 @@ export interface RetentionRun {
 
 export interface ErasureOptions {
   readonly dataDir: string;
-  readonly masterKey: Buffer;
+  readonly keys: DataKeys;
   readonly db: StateDb;
   readonly changes: ChangeLog;
   /** Writes a record, durably. Called while no change is under way. */
@@ -77,7 +78,7 @@ export class Erasures {
 
   constructor(options: ErasureOptions) {
     this.#options = options;
-    this.#store = PayloadErasure.open(join(options.dataDir, 'payloads.db'), options.masterKey);
+    this.#store = PayloadErasure.open(join(options.dataDir, 'payloads.db'), options.keys);
   }
 
   /** What an erasure would destroy. @throws PosternError POSTERN_NOT_FOUND where there is nothing to destroy */

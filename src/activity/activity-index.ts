@@ -15,6 +15,7 @@ import {
   type SessionClosed,
   type SessionOpened,
   type SessionRefused,
+  type VaultKeyRotated,
 } from '../core/record.ts';
 import type { LeafRecord } from '../ledger/leaf.ts';
 import type { CommonPart } from '../ledger/record-scan.ts';
@@ -193,6 +194,7 @@ export class ActivityIndex {
       this.#takeSession(leaf, time, record as SessionOpened | SessionClosed | SessionRefused);
     } else if ('change' in record) this.#takeChange(leaf, time, record as ChangeRecord);
     else if (record.type === 'payload.erased') this.#takeErasure(leaf, time, record as PayloadErased);
+    else if (record.type === 'vault.key.rotated') this.#takeKey(leaf, time, record as VaultKeyRotated);
     else this.#put(leaf, time, record, KIND.other, { principal: this.#principal(leaf, record) });
   }
 
@@ -260,6 +262,15 @@ export class ActivityIndex {
     const { payloads, kinds, day, record: of } = erasure;
     const name = `${payloads} ${payloads === 1 ? 'text' : 'texts'} (${kinds.join(', ')}) of ${day}`;
     this.#tables.addDetail(leaf, null, reason, JSON.stringify({ entity: 'payload', id: of ?? day, name }));
+  }
+
+  #takeKey(leaf: number, time: number, record: Partial<VaultKeyRotated> & RecordBase): void {
+    const { masterKey, reason = null } = record;
+    this.#put(leaf, time, record, KIND.change, { principal: this.#principal(leaf, record) });
+    if (masterKey === undefined) return;
+    const { id, provider } = masterKey.after;
+    const change = { entity: 'master_key', id, name: `${id} (${provider})` };
+    this.#tables.addDetail(leaf, null, reason, JSON.stringify(change));
   }
 
   #put(

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { DataKeys } from '../core/data-keys.ts';
 import { PosternError } from '../core/errors.ts';
 import { openCheckpoint } from '../ledger/checkpoint.ts';
 import { parseVerifierKeys } from '../ledger/note.ts';
@@ -38,13 +39,13 @@ export class Activity {
   readonly #long: LongQuestions;
 
   /** The sequencer's thread must have been started on this directory before, since it makes the files. */
-  static open(options: { readonly dataDir: string; readonly masterKey: Buffer }): Activity {
+  static open(options: { readonly dataDir: string; readonly keys: DataKeys }): Activity {
     const query = ActivityQuery.open(join(options.dataDir, 'index.db'));
     try {
       return new Activity(
         options.dataDir,
         query,
-        PayloadStore.open(join(options.dataDir, 'payloads.db'), options.masterKey),
+        PayloadStore.open(join(options.dataDir, 'payloads.db'), options.keys),
       );
     } catch (error) {
       query.close();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
+import { DataKeys } from '../core/data-keys.ts';
 import { uuidv7 } from '../core/ids.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import { JournalWriter } from '../ledger/journal.ts';
@@ -14,7 +15,7 @@ import { checkData } from './check-data.ts';
 import { rebuildIndex } from './rebuild-index.ts';
 import { indexAll } from './story.fixture.ts';
 
-const MASTER_KEY = Buffer.alloc(32, 7);
+const KEYS = DataKeys.of(Buffer.alloc(32, 7));
 const COMMANDS = 400;
 
 let dir = '';
@@ -39,7 +40,7 @@ function fill(): void {
     journal.flush();
   }
   journal.close();
-  const payloads = PayloadStore.open(join(dir, 'payloads.db'), MASTER_KEY);
+  const payloads = PayloadStore.open(join(dir, 'payloads.db'), KEYS);
   const sequencer = Sequencer.open({ dir, payloads });
   while (sequencer.step(97) > 0);
   sequencer.close();
@@ -47,8 +48,8 @@ function fill(): void {
   payloads.close();
 }
 
-function found(masterKey: Buffer | null = MASTER_KEY): Finding[] {
-  return [...checkData({ dataDir: dir, masterKey })];
+function found(keys: DataKeys | null = KEYS): Finding[] {
+  return [...checkData({ dataDir: dir, keys })];
 }
 
 const told = (findings: readonly Finding[]): string[] =>
@@ -63,7 +64,7 @@ function sql(file: string, statement: string): void {
 describe('the check of a data directory', () => {
   it('finds nothing wrong where nothing is, says what it looked at, and leaves nothing behind', () => {
     const before = fs.readdirSync(tmpdir()).filter((name) => name.startsWith('postern-check-'));
-    const walk = checkData({ dataDir: dir, masterKey: MASTER_KEY });
+    const walk = checkData({ dataDir: dir, keys: KEYS });
     const { done, value } = walk.next();
     assert.ok(done, JSON.stringify(value));
     assert.deepEqual(
@@ -79,7 +80,7 @@ describe('the check of a data directory', () => {
 
   it('without the master key it checks all but the payloads, and with a wrong one it says that none can be read', () => {
     assert.deepEqual(found(null), []);
-    const wrong = found(Buffer.alloc(32, 8));
+    const wrong = found(DataKeys.of(Buffer.alloc(32, 8)));
     assert.ok(wrong.length >= 80 && wrong.every(({ file }) => file === 'payloads.db'));
   });
 

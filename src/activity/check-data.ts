@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { DataKeys } from '../core/data-keys.ts';
 import { checkJournals } from '../ledger/check-journals.ts';
 import { PayloadCheck } from '../ledger/check-payloads.ts';
 import { checkSequencer, recoveryFindings } from '../ledger/check-sequencer.ts';
@@ -26,7 +27,7 @@ export interface DataSummary {
 export interface DataCheckOptions {
   readonly dataDir: string;
   /** Null leaves the payloads unchecked. */
-  readonly masterKey: Buffer | null;
+  readonly keys: DataKeys | null;
   /** Verifier key of the log, from a source the operator does not control; else that of the data directory. */
   readonly vkey?: string | undefined;
   readonly onProgress?: (done: number, total: number) => void;
@@ -41,15 +42,15 @@ const BATCH = 4096;
  * @throws PosternError where there is no checkpoint that the key opens
  */
 export function* checkData(options: DataCheckOptions): Generator<Finding, DataSummary> {
-  const { dataDir, masterKey } = options;
+  const { dataDir, keys } = options;
   const vkey = options.vkey ?? readFileSync(join(dataDir, 'log', 'log.vkey'), 'utf8');
   const payloadFile = join(dataDir, 'payloads.db');
-  const withPayloads = masterKey !== null && existsSync(payloadFile);
-  if (masterKey !== null && !withPayloads) {
+  const withPayloads = keys !== null && existsSync(payloadFile);
+  if (keys !== null && !withPayloads) {
     yield { severity: 'error', file: 'payloads.db', message: 'is missing' };
   }
   const work = mkdtempSync(join(tmpdir(), 'postern-check-'));
-  const payloads = withPayloads ? PayloadStore.open(payloadFile, masterKey) : null;
+  const payloads = withPayloads ? PayloadStore.open(payloadFile, keys) : null;
   try {
     const payloadCheck = payloads && new PayloadCheck(payloads);
     const rebuild = new Rebuild(join(work, 'index.db'));

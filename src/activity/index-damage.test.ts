@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { DataKeys } from '../core/data-keys.ts';
 import { PosternError } from '../core/errors.ts';
 import { JournalWriter } from '../ledger/journal.ts';
 import { Activity } from './activity.ts';
@@ -13,7 +14,7 @@ import { Story } from './story.fixture.ts';
 test('an index that is damaged while it is in use gives an error that names it and the way out', async (context) => {
   const dataDir = mkdtempSync(join(tmpdir(), 'postern-damage-'));
   context.after(() => rmSync(dataDir, { recursive: true }));
-  const masterKey = randomBytes(32);
+  const keys = DataKeys.of(randomBytes(32));
   const writer = JournalWriter.create(join(dataDir, 'journal'), 'worker-0');
   const story = new Story().people().resource();
   const batch = story.principal('batch');
@@ -22,10 +23,10 @@ test('an index that is damaged while it is in use gives an error that names it a
   const id = story.run(batch, session, grant, 'select', 'ledger.accounts', 'select 1');
   for (const { record, payloads } of story.told) writer.append(JSON.stringify(record), payloads);
   writer.close();
-  const service = await LedgerService.start({ dataDir, masterKey });
+  const service = await LedgerService.start({ dataDir, keys });
   await service.close();
 
-  const activity = Activity.open({ dataDir, masterKey });
+  const activity = Activity.open({ dataDir, keys });
   context.after(() => activity.close());
   const file = join(dataDir, 'index.db');
   // The first page stays: what follows is overwritten beneath those who have it open.

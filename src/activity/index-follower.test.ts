@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { DataKeys } from '../core/data-keys.ts';
 import { uuidv7 } from '../core/ids.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import { entryHead } from '../ledger/entry.ts';
@@ -129,7 +130,7 @@ describe('the index follows the log', () => {
   beforeEach(() => {
     dir = mkdtempSync(join(tmpdir(), 'postern-follow-'));
     writer = JournalWriter.create(join(dir, 'journal'), 'w');
-    payloads = PayloadStore.open(join(dir, 'payloads.db'), Buffer.alloc(32, 7));
+    payloads = PayloadStore.open(join(dir, 'payloads.db'), DataKeys.of(Buffer.alloc(32, 7)));
     sequencer = Sequencer.open({ dir, payloads });
   });
   afterEach(() => {

@@ -4,6 +4,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { DataKeys } from '../core/data-keys.ts';
 import { openCheckpoint } from '../ledger/checkpoint.ts';
 import { JournalWriter } from '../ledger/journal.ts';
 import { parseVerifierKey } from '../ledger/note.ts';
@@ -12,14 +13,14 @@ import { LedgerService } from './ledger-service.ts';
 import { Story } from './story.fixture.ts';
 
 describe('ledger service', () => {
-  const masterKey = randomBytes(32);
+  const keys = DataKeys.of(randomBytes(32));
   let dataDir = '';
   let service: LedgerService;
   let writer: JournalWriter;
   beforeEach(async () => {
     dataDir = mkdtempSync(join(tmpdir(), 'postern-service-'));
     writer = JournalWriter.create(join(dataDir, 'journal'), 'worker-0');
-    service = await LedgerService.start({ dataDir, masterKey });
+    service = await LedgerService.start({ dataDir, keys });
   });
   afterEach(async () => {
     await service.close();
@@ -49,7 +50,7 @@ describe('ledger service', () => {
     );
     assert.equal(readFileSync(join(dataDir, 'log', 'checkpoint'), 'utf8'), status.checkpoint);
 
-    const activity = Activity.open({ dataDir, masterKey });
+    const activity = Activity.open({ dataDir, keys });
     const detail = activity.record(id);
     assert.equal(detail.statement, "select 'Müller'");
     assert.equal(detail.parameters, null);
@@ -70,7 +71,7 @@ describe('ledger service', () => {
     story.resource();
     journal(story);
     await service.close();
-    service = await LedgerService.start({ dataDir, masterKey });
+    service = await LedgerService.start({ dataDir, keys });
     assert.equal(service.status().size, 4);
   });
 
@@ -80,15 +81,15 @@ describe('ledger service', () => {
     await service.flush();
     await service.close();
     for (const suffix of ['', '-wal', '-shm']) rmSync(join(dataDir, `index.db${suffix}`), { force: true });
-    service = await LedgerService.start({ dataDir, masterKey });
-    const activity = Activity.open({ dataDir, masterKey });
+    service = await LedgerService.start({ dataDir, keys });
+    const activity = Activity.open({ dataDir, keys });
     assert.equal(activity.query({ type: 'change' }).items.length, 3);
     await activity.close();
     await service.close();
 
     for (const part of ['log', 'journal', 'payloads.db']) rmSync(join(dataDir, part), { recursive: true });
-    service = await LedgerService.start({ dataDir, masterKey });
-    const empty = Activity.open({ dataDir, masterKey });
+    service = await LedgerService.start({ dataDir, keys });
+    const empty = Activity.open({ dataDir, keys });
     assert.equal(empty.query({ type: 'change' }).items.length, 0);
     empty.close();
   });
@@ -112,7 +113,7 @@ describe('ledger service', () => {
     journal(story.resource());
     service.wake();
     await assert.rejects(() => service.flush());
-    const activity = Activity.open({ dataDir, masterKey });
+    const activity = Activity.open({ dataDir, keys });
     assert.equal(activity.query({ type: 'change', resource: 'ledger-db' }).items.length, 1);
     assert.equal(service.status().size >= size, true);
     await activity.close();
@@ -122,8 +123,8 @@ describe('ledger service', () => {
   test('a log that cannot be opened fails the start with the reason', async () => {
     await service.close();
     rmSync(join(dataDir, 'log', 'log.key'));
-    await assert.rejects(() => LedgerService.start({ dataDir, masterKey }), /log\.key/);
+    await assert.rejects(() => LedgerService.start({ dataDir, keys }), /log\.key/);
     rmSync(join(dataDir, 'log'), { recursive: true });
-    service = await LedgerService.start({ dataDir, masterKey });
+    service = await LedgerService.start({ dataDir, keys });
   });
 });

@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads';
+import type { DataKeys } from '../core/data-keys.ts';
 import { PosternError } from '../core/errors.ts';
 import type { KeyChange } from '../ledger/log-key.ts';
 import { IndexService } from './index-service.ts';
@@ -14,11 +15,14 @@ interface Waiting<T> {
   readonly reject: (error: Error) => void;
 }
 
+type LedgerData = Omit<ThreadData, 'keys'> & { readonly keys: DataKeys };
+
 /** The control process's handle on the threads of sequencer and index. */
 export class LedgerService {
-  readonly #data: ThreadData;
+  readonly #data: LedgerData;
   readonly #waiting = new Map<number, Waiting<{ size: number }>>();
   readonly #rotations = new Map<number, Waiting<KeyChange>>();
+  readonly #keyed = new Map<number, () => void>();
   #onLoss: (loss: string) => void = () => undefined;
   readonly #listeners = new Set<(fault: string | null) => void>();
   #worker: Worker;
@@ -37,12 +41,12 @@ export class LedgerService {
    */
   static async start(options: {
     readonly dataDir: string;
-    readonly masterKey: Buffer;
+    readonly keys: DataKeys;
     /** Text of the log's signing keys where they are not in `log/log.key`. */
     readonly logKey?: string | null;
   }): Promise<LedgerService> {
-    const { dataDir, masterKey, logKey = null } = options;
-    const service = new LedgerService({ dataDir, masterKey, logKey });
+    const { dataDir, keys, logKey = null } = options;
+    const service = new LedgerService({ dataDir, keys, logKey });
     const failed = new Promise<never>((_, reject) => {
       service.#listeners.add((fault) => {
         if (fault !== null)
@@ -59,7 +63,7 @@ export class LedgerService {
     return service;
   }
 
-  private constructor(data: ThreadData) {
+  private constructor(data: LedgerData) {
     this.#data = data;
     this.#worker = this.#spawn();
   }
@@ -87,6 +91,15 @@ export class LedgerService {
       const id = this.#nextId++;
       this.#rotations.set(id, { resolve, reject });
       this.#tell({ kind: 'rotate-key', id, rotation });
+    });
+  }
+
+  /** Tells the thread that the data keys have changed; resolves when nothing uses those of before any more. */
+  useKeys(): Promise<void> {
+    return new Promise((resolve) => {
+      const id = this.#nextId++;
+      this.#keyed.set(id, resolve);
+      this.#tell({ kind: 'keys', id, keys: this.#data.keys.export() });
     });
   }
 
@@ -127,7 +140,7 @@ export class LedgerService {
 
   #spawn(): Worker {
     const worker = new Worker(new URL('./sequencer-thread.ts', import.meta.url), {
-      workerData: this.#data,
+      workerData: { ...this.#data, keys: this.#data.keys.export() } satisfies ThreadData,
       resourceLimits: { maxYoungGenerationSizeMb: NURSERY_MB },
     });
     worker.on('message', (message: FromThread) => this.#take(message));
@@ -162,6 +175,10 @@ export class LedgerService {
         break;
       case 'flush-failed':
         this.#settle(message.id, (waiting) => waiting.reject(unavailable(message.message)));
+        break;
+      case 'keys-taken':
+        this.#keyed.get(message.id)?.();
+        this.#keyed.delete(message.id);
         break;
       case 'key-rotated':
         this.#rotations.get(message.id)?.resolve(message.change);
@@ -209,5 +226,8 @@ export class LedgerService {
       waiting.reject(unavailable(reason));
     this.#waiting.clear();
     this.#rotations.clear();
+    // The next thread is given the keys as they are by then.
+    for (const resolve of this.#keyed.values()) resolve();
+    this.#keyed.clear();
   }
 }

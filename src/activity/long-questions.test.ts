@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { DataKeys } from '../core/data-keys.ts';
 import type { Ref } from '../core/record.ts';
 import { JournalWriter } from '../ledger/journal.ts';
 import { PayloadStore } from '../ledger/payloads.ts';
@@ -28,7 +29,7 @@ describe('questions that may take long', () => {
     for (const { record, payloads } of story.told) writer.append(JSON.stringify(record), payloads);
     writer.flush();
     writer.close();
-    const payloads = PayloadStore.open(join(dir, 'payloads.db'), randomBytes(32));
+    const payloads = PayloadStore.open(join(dir, 'payloads.db'), DataKeys.of(randomBytes(32)));
     const sequencer = Sequencer.open({ dir, payloads });
     sequencer.step();
     size = sequencer.size;

@@ -3,6 +3,7 @@
  * pauses; meanwhile the journals keep what the gateway records.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { DataKeys } from '../core/data-keys.ts';
 import { PosternError } from '../core/errors.ts';
 import { Sequencing } from './sequencing.ts';
 import type { FromThread, KeyRotation, ThreadData, ToThread } from './thread-messages.ts';
@@ -17,7 +18,8 @@ const RETRY_MS = { first: 100, longest: 2000 };
 const port = parentPort;
 if (port === null) throw new Error('This file is the start of a worker thread.');
 const say = (message: FromThread): void => port.postMessage(message);
-const data = workerData as ThreadData;
+const { dataDir, logKey, keys: keysMessage } = workerData as ThreadData;
+const keys = DataKeys.from(keysMessage);
 
 let asked: number[] = [];
 let rotations: { readonly id: number; readonly rotation: KeyRotation }[] = [];
@@ -28,6 +30,11 @@ port.on('message', (message: ToThread) => {
   if (message.kind === 'flush') asked.push(message.id);
   else if (message.kind === 'rotate-key') rotations.push(message);
   else if (message.kind === 'close') closing = true;
+  else if (message.kind === 'keys') {
+    // Between two steps: what is sealed from here on is sealed under the new one.
+    keys.become(message.keys);
+    say({ kind: 'keys-taken', id: message.id });
+  }
   wake();
 });
 
@@ -117,7 +124,7 @@ function settled(due: readonly number[]): readonly number[] {
 }
 
 try {
-  const sequencing = Sequencing.open(data);
+  const sequencing = Sequencing.open({ dataDir, keys, logKey });
   await run(sequencing);
   sequencing.close();
 } catch (error) {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { DataKeys } from '../core/data-keys.ts';
 import { openCheckpoint } from '../ledger/checkpoint.ts';
 import type { KeyChange } from '../ledger/log-key.ts';
 import { parseVerifierKeys } from '../ledger/note.ts';
@@ -6,12 +7,19 @@ import { PayloadStore } from '../ledger/payloads.ts';
 import { Sequencer } from '../ledger/sequencer.ts';
 import type { Loss } from '../ledger/sequencer-db.ts';
 import { TILE_WIDTH } from '../ledger/tree.ts';
-import type { KeyRotation, LedgerStatus, ThreadData } from './thread-messages.ts';
+import type { KeyRotation, LedgerStatus } from './thread-messages.ts';
 
 /** Records taken per step: large enough to share the fsyncs, small enough to answer a flush in between. */
 const STEP = 20_000;
 /** A checkpoint is signed at most so often, unless asked for. */
 const CHECKPOINT_MS = 1000;
+
+export interface SequencingOptions {
+  readonly dataDir: string;
+  readonly keys: DataKeys;
+  /** Text of the log's signing keys where they are not in `log/log.key`. */
+  readonly logKey?: string | null | undefined;
+}
 
 /**
  * The sequencer with the payloads, opened together and closed together, and when it signs. Every method may be called again
@@ -23,8 +31,8 @@ export class Sequencing {
   #signedSize: number;
   #signedAt = Date.now();
 
-  static open({ dataDir, masterKey, logKey = null }: ThreadData): Sequencing {
-    const payloads = PayloadStore.open(join(dataDir, 'payloads.db'), Buffer.from(masterKey));
+  static open({ dataDir, keys, logKey = null }: SequencingOptions): Sequencing {
+    const payloads = PayloadStore.open(join(dataDir, 'payloads.db'), keys);
     try {
       return new Sequencing(payloads, Sequencer.open({ dir: dataDir, payloads, logKey }));
     } catch (error) {

@@ -1,4 +1,5 @@
 /** What the threads of sequencer and index and the control process say to each other. */
+import type { DataKeysMessage } from '../core/data-keys.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import type { Actor } from '../core/record.ts';
 import type { KeyChange } from '../ledger/log-key.ts';
@@ -23,7 +24,7 @@ export interface LedgerStatus {
 
 export interface ThreadData {
   readonly dataDir: string;
-  readonly masterKey: Uint8Array;
+  readonly keys: DataKeysMessage;
   /** Text of the log's signing keys where they are not in `log/log.key`. */
   readonly logKey?: string | null;
 }
@@ -38,6 +39,8 @@ export interface KeyRotation {
 export type ToThread =
   | { readonly kind: 'flush'; readonly id: number }
   | { readonly kind: 'rotate-key'; readonly id: number; readonly rotation: KeyRotation }
+  /** The data keys are others from now on. */
+  | { readonly kind: 'keys'; readonly id: number; readonly keys: DataKeysMessage }
   | { readonly kind: 'wake' | 'close' };
 
 export type FromThread =
@@ -45,6 +48,7 @@ export type FromThread =
   /** So many leaves are safe on disk, in full bundles; a checkpoint may not cover them yet. */
   | { readonly kind: 'grown'; readonly size: number }
   | { readonly kind: 'fault'; readonly message: string }
+  | { readonly kind: 'keys-taken'; readonly id: number }
   | { readonly kind: 'flushed'; readonly id: number; readonly size: number }
   | { readonly kind: 'flush-failed'; readonly id: number; readonly message: string }
   | { readonly kind: 'key-rotated'; readonly id: number; readonly change: KeyChange }

@@ -17,7 +17,7 @@ import { parseTlogProof, rootFromTiles, verifyConsistency, verifyInclusion } fro
 import { PublishedLog } from '../ledger/published-log.ts';
 import { decodeBundle, entriesPath, tilePath } from '../ledger/tiles.ts';
 import { leafHash, Tree } from '../ledger/tree.ts';
-import { loadMasterKey } from '../vault/master-key.ts';
+import { Keyring } from '../vault/keyring.ts';
 import { type Answer, type TestApi, testApi } from './api.fixture.ts';
 
 interface Served extends TestApi {
@@ -29,10 +29,11 @@ interface Served extends TestApi {
 async function served(context: TestContext): Promise<Served> {
   const dataDir = mkdtempSync(join(tmpdir(), 'postern-served-'));
   context.after(() => rmSync(dataDir, { recursive: true, force: true }));
-  const masterKey = loadMasterKey(dataDir, '');
+  const keyring = await Keyring.open({ dataDir });
+  const { keys } = keyring;
   const sink = JournalWriter.create(join(dataDir, 'journal'), 'control');
-  const ledger = await LedgerService.start({ dataDir, masterKey });
-  const activity = Activity.open({ dataDir, masterKey });
+  const ledger = await LedgerService.start({ dataDir, keys });
+  const activity = Activity.open({ dataDir, keys });
   const log = new PublishedLog(join(dataDir, 'log'));
   const api = await testApi(
     context,
@@ -42,7 +43,7 @@ async function served(context: TestContext): Promise<Served> {
       log,
       findLeaf: (id) => findLeaf(join(dataDir, 'index.db'), id, (from, to) => log.leaves(from, to)),
     },
-    { dataDir, masterKey, sink },
+    { dataDir, keyring, sink },
   );
   context.after(async () => {
     await activity.close();

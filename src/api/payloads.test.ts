@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { LedgerService } from '../activity/ledger-service.ts';
 import { Story } from '../activity/story.fixture.ts';
 import type { Payload, Ref } from '../core/record.ts';
 import { JournalWriter } from '../ledger/journal.ts';
+import { Keyring } from '../vault/keyring.ts';
 import { itemsOf, type TestApi, testApi } from './api.fixture.ts';
 
 interface Scene extends TestApi {
@@ -21,11 +21,12 @@ interface Scene extends TestApi {
 async function scene(context: TestContext): Promise<Scene> {
   const dataDir = mkdtempSync(join(tmpdir(), 'postern-payload-api-'));
   mkdirSync(join(dataDir, 'journal'));
-  const masterKey = randomBytes(32);
+  const keyring = await Keyring.open({ dataDir });
+  const { keys } = keyring;
   const sink = JournalWriter.create(join(dataDir, 'journal'), 'control');
-  const ledger = await LedgerService.start({ dataDir, masterKey });
-  const activity = Activity.open({ dataDir, masterKey });
-  const api = await testApi(context, { activity, ledger }, { dataDir, masterKey, sink });
+  const ledger = await LedgerService.start({ dataDir, keys });
+  const activity = Activity.open({ dataDir, keys });
+  const api = await testApi(context, { activity, ledger }, { dataDir, keyring, sink });
   context.after(async () => {
     await activity.close();
     await ledger.close();

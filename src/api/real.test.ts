@@ -11,17 +11,18 @@ import { exportPackage } from '../evidence/export.ts';
 import { verifyPackage } from '../evidence/verify.ts';
 import { zipFolder } from '../evidence/zip.ts';
 import { JournalWriter } from '../ledger/journal.ts';
-import { loadMasterKey } from '../vault/master-key.ts';
+import { Keyring } from '../vault/keyring.ts';
 import { itemsOf, type TestApi, testApi } from './api.fixture.ts';
 
 /** The API over a real journal, log, index and evidence export. */
 async function real(context: TestContext): Promise<TestApi & { outDirs: string[] }> {
   const dataDir = mkdtempSync(join(tmpdir(), 'postern-real-'));
   context.after(() => rmSync(dataDir, { recursive: true, force: true }));
-  const masterKey = loadMasterKey(dataDir, '');
+  const keyring = await Keyring.open({ dataDir });
+  const { keys } = keyring;
   const sink = JournalWriter.create(join(dataDir, 'journal'), 'control');
-  const ledger = await LedgerService.start({ dataDir, masterKey });
-  const activity = Activity.open({ dataDir, masterKey });
+  const ledger = await LedgerService.start({ dataDir, keys });
+  const activity = Activity.open({ dataDir, keys });
   const outDirs: string[] = [];
   const api = await testApi(
     context,
@@ -31,10 +32,10 @@ async function real(context: TestContext): Promise<TestApi & { outDirs: string[]
       zipFolder,
       exportEvidence: (params, outDir, generatedBy) => {
         outDirs.push(outDir);
-        return exportPackage({ dataDir, masterKey, params, generatedBy, outDir });
+        return exportPackage({ dataDir, keys, params, generatedBy, outDir });
       },
     },
-    { dataDir, masterKey, sink },
+    { dataDir, keyring, sink },
   );
   context.after(async () => {
     await activity.close();

@@ -81,6 +81,8 @@ export const RIGHTS = {
   'ledger.read': { roles: INVENTORY },
   'ledger.rotate-key': { roles: ['admin'], fresh: true },
   'ledger.entries': { roles: READERS },
+  'vault.read': { roles: INVENTORY },
+  'vault.rotate': { roles: ['admin'] },
   'evidence.export': { roles: READERS },
   // Owners see what is masked; nobody whose principals read through a mask may change it.
   'mask.create': { roles: ['admin'] },

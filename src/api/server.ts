@@ -29,6 +29,7 @@ import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
 import { signInRoutes } from './routes/sign-in.ts';
 import { systemRoutes } from './routes/system.ts';
+import { vaultRoutes } from './routes/vault.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -121,6 +122,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     payloadRoutes,
     bindingRoutes,
     maskRoutes,
+    vaultRoutes,
   ];
   for (const register of routes) register(app, deps);
   await app.ready();

@@ -39,7 +39,7 @@ function registerCheck(ledger: Command): void {
   command.action(async () => {
     const { data, key, json } = command.opts<{ data: string; key?: string; json?: boolean }>();
     await pronounce(
-      verifyDataDirectory(data, key === undefined ? undefined : verifierKeys(key)),
+      await verifyDataDirectory(data, key === undefined ? undefined : verifierKeys(key)),
       json ?? false,
     );
   });

@@ -33,6 +33,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['hold', 'legal holds: what must not be destroyed', () => import('./hold.ts')],
   ['retention', 'how long statement texts and bind values are kept', () => import('./retention.ts')],
   ['ledger', 'the append-only log', () => import('./ledger.ts')],
+  ['vault', 'the keys under which secrets are sealed at rest', () => import('./vault.ts')],
   [
     'witness',
     'be a witness of a log: vouch that it only grows, on a machine of your own',

@@ -64,6 +64,7 @@ export const RECORD_TYPES = [
   'group.created',
   'group.updated',
   'group.removed',
+  'vault.key.rotated',
 ] as const;
 
 export type RecordType = (typeof RECORD_TYPES)[number];
@@ -283,6 +284,21 @@ export interface PayloadErased extends RecordBase {
     readonly cause: 'request' | 'retention';
   };
   readonly reason: string;
+}
+
+/** A master key took over from another, and a fresh data key from the one before. Neither is a secret here. */
+export interface VaultKeyRotated extends RecordBase {
+  readonly type: 'vault.key.rotated';
+  readonly masterKey: { readonly before: MasterKeyRef; readonly after: MasterKeyRef };
+  /** Number of the data key that seals from then on. */
+  readonly dataKey: number;
+  readonly reason: string;
+}
+
+export interface MasterKeyRef {
+  readonly id: string;
+  /** `data directory`, `file`, `environment`, `command` or `exec`. */
+  readonly provider: string;
 }
 
 /** What is kept apart from the leaf, encrypted; the leaf holds `SHA-256(salt || payload)`. */

@@ -79,7 +79,7 @@ describe('texts that are missing', () => {
     const selection = { commitments: [first?.payloads.statement?.commitment ?? ''] };
     const by = { kind: 'system', id: 'x', name: 'x' } as const;
     const plan = { record: 'x', time: '', by, reason: '', cause: 'request', of: null, selection } as const;
-    const erasure = PayloadErasure.open(file, bank.masterKey);
+    const erasure = PayloadErasure.open(file, bank.keys);
     assert.equal((await erasure.destroy(plan, async () => undefined))?.payloads, 1);
     erasure.close();
     const db = new DatabaseSync(file);

@@ -111,7 +111,7 @@ describe('what a package shows of statements', () => {
     const { batch, other } = nights;
     const day = bank.story.time.slice(0, 10);
     const file = join(bank.dataDir, 'payloads.db');
-    const erasure = PayloadErasure.open(file, bank.masterKey);
+    const erasure = PayloadErasure.open(file, bank.keys);
     const [first] = rowsOf(dirs.full);
     const erase = async (
       of: typeof batch,

@@ -6,6 +6,7 @@ import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { microsOf } from '../activity/times.ts';
+import type { DataKeys } from '../core/data-keys.ts';
 import { PosternError } from '../core/errors.ts';
 import type { Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
@@ -39,7 +40,7 @@ import { verifyPage } from './verify-page/asset.ts';
 
 export interface ExportOptions {
   readonly dataDir: string;
-  readonly masterKey: Buffer;
+  readonly keys: DataKeys;
   readonly params: {
     /** Id or name. With it, the package shows this principal and nobody else. */
     readonly principal?: string | undefined;
@@ -107,7 +108,7 @@ export async function exportPackage(
   }
   for (const old of earlier.values()) putConsistency(writer, store, old, checkpoint, keys, note);
 
-  const payloads = PayloadStore.open(join(dataDir, 'payloads.db'), options.masterKey);
+  const payloads = PayloadStore.open(join(dataDir, 'payloads.db'), options.keys);
   let told: Told;
   try {
     told = await tell(store, size, parameters, payloads, writer, options.onProgress);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LedgerService } from '../activity/ledger-service.ts';
 import { Story } from '../activity/story.fixture.ts';
+import { DataKeys } from '../core/data-keys.ts';
 import type { Ref } from '../core/record.ts';
 import { JournalWriter } from '../ledger/journal.ts';
 import { loadSigner, signNote } from '../ledger/note.ts';
@@ -17,6 +18,7 @@ export class Bank {
   readonly dir: string = mkdtempSync(join(tmpdir(), 'postern-evidence-'));
   readonly dataDir: string = join(this.dir, 'data');
   readonly masterKey: Buffer = randomBytes(32);
+  readonly keys: DataKeys = DataKeys.of(this.masterKey);
   readonly story = new Story();
   #writer: JournalWriter | null = null;
   #service: LedgerService | null = null;
@@ -24,7 +26,7 @@ export class Bank {
 
   async open(): Promise<void> {
     this.#writer = JournalWriter.create(join(this.dataDir, 'journal'), 'worker-0');
-    this.#service = await LedgerService.start({ dataDir: this.dataDir, masterKey: this.masterKey });
+    this.#service = await LedgerService.start({ dataDir: this.dataDir, keys: this.keys });
   }
 
   /** Journals what the story told since and waits until it is in the log. Answers the checkpoint. */
@@ -48,9 +50,9 @@ export class Bank {
     more: Pick<ExportOptions, 'asOf' | 'cosigned' | 'policy'> = {},
   ): Promise<string> {
     const outDir = join(this.dir, `package-${this.#packages++}`);
-    const { dataDir, masterKey } = this;
+    const { dataDir, keys } = this;
     const generatedBy = this.story.ana;
-    await exportPackage({ dataDir, masterKey, params, generatedBy, outDir, previous, ...more });
+    await exportPackage({ dataDir, keys, params, generatedBy, outDir, previous, ...more });
     return outDir;
   }
 

@@ -79,6 +79,7 @@ export class Supervisor {
     const { journalDir, listen, limits, tlsRequired, tls, scramSecret, maskKey, snapshot } = this.#options;
     const child = fork(new URL('./worker.ts', import.meta.url), {
       serialization: 'advanced',
+      env: workerEnvironment(process.env),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     child.setMaxListeners(0);
@@ -265,6 +266,11 @@ export class Supervisor {
       }),
     );
   }
+}
+
+/** What a worker inherits: nothing of what is Postern's own to know, whose names all begin alike. */
+export function workerEnvironment(own: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(own).filter(([name]) => !name.startsWith('POSTERN_')));
 }
 
 function send(child: ChildProcess, message: ToWorker): void {

@@ -13,7 +13,7 @@ import {
   Collector,
   commandJson,
   drain,
-  MASTER_KEY,
+  KEYS,
   type OpenLog,
   openLog,
   temporaryDirectory,
@@ -261,7 +261,7 @@ describe('no fork through a key', () => {
 
 describe('a signing key from outside', () => {
   const open = (dir: string, logKey: string): { sequencer: Sequencer; close(): void } => {
-    const payloads = PayloadStore.open(join(dir, 'payloads.db'), MASTER_KEY);
+    const payloads = PayloadStore.open(join(dir, 'payloads.db'), KEYS);
     try {
       const sequencer = Sequencer.open({ dir, payloads, logKey });
       return {

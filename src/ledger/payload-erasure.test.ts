@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { DataKeys } from '../core/data-keys.ts';
 import { type ErasurePlan, type Found, PayloadErasure, type Selection } from './payload-erasure.ts';
 import { PayloadStore } from './payloads.ts';
 
-const KEY = Buffer.alloc(32, 7);
+const KEY = DataKeys.of(Buffer.alloc(32, 7));
 const DAY = '2026-11-21';
 const ALL = ['statement', 'parameters', 'record'] as const;
 const text = Buffer.from("update accounts set owner = 'Erika Mustermann'");

@@ -1,5 +1,5 @@
-import { createSecretKey, type KeyObject } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
+import type { DataKeys } from '../core/data-keys.ts';
 import { PosternError } from '../core/errors.ts';
 import type { Actor } from '../core/record.ts';
 import { asBuffer, BlockBuilder, commitmentsIn, indexIn, payloadsIn } from './payload-block.ts';
@@ -86,17 +86,16 @@ interface Hit extends KeyName {
 
 export class PayloadErasure {
   readonly #db: DatabaseSync;
-  readonly #masterKey: KeyObject;
+  readonly #dataKeys: DataKeys;
   readonly #places: PayloadPlaces;
 
-  /** @param masterKey 32 bytes */
-  static open(file: string, masterKey: Buffer): PayloadErasure {
-    return new PayloadErasure(openPayloadDb(file), createSecretKey(masterKey));
+  static open(file: string, keys: DataKeys): PayloadErasure {
+    return new PayloadErasure(openPayloadDb(file), keys);
   }
 
-  private constructor(db: DatabaseSync, masterKey: KeyObject) {
+  private constructor(db: DatabaseSync, keys: DataKeys) {
     this.#db = db;
-    this.#masterKey = masterKey;
+    this.#dataKeys = keys;
     this.#places = new PayloadPlaces(db, PAYLOAD_LIMITS);
   }
 
@@ -244,7 +243,7 @@ export class PayloadErasure {
 
   #open(hit: Hit, count: number): { readonly key: DataKey; readonly payloads: readonly Buffer[] } {
     try {
-      const key = unwrapKey(this.#masterKey, hit.key, hit, hit.wrapped);
+      const key = unwrapKey(this.#dataKeys, hit.key, hit, hit.wrapped);
       return { key, payloads: payloadsIn(unseal(key.object, hit.commitments, hit.sealed), count) };
     } catch {
       throw new PosternError(

@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
+import { DataKeys } from '../core/data-keys.ts';
 import fc from 'fast-check';
 import { type ErasurePlan, PayloadErasure, type Selection } from './payload-erasure.ts';
 import type { StoredKind } from './payload-seal.ts';
 import { PayloadStore } from './payloads.ts';
 import { GrowingFilter } from './seen-payloads.ts';
 
-const KEY = Buffer.alloc(32, 7);
+const KEY = DataKeys.of(Buffer.alloc(32, 7));
 /** Far less than there are texts; blocks are learnt over several batches. */
 const LIMITS = { texts: 32, recentPayloads: 500, runPayloads: 150, learntBlocks: 20 };
 const TEXTS = 12_000;

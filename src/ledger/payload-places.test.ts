@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
+import { DataKeys } from '../core/data-keys.ts';
 import { PayloadErasure } from './payload-erasure.ts';
 import { PayloadStore } from './payloads.ts';
 
-const KEY = Buffer.alloc(32, 7);
+const KEY = DataKeys.of(Buffer.alloc(32, 7));
 const DAY = '2026-11-21';
 const COUNT = 80_000;
 /** A tree of four levels, and some payloads that are not in it; what is known in memory are a few. */

@@ -7,6 +7,7 @@ import {
   randomBytes,
   randomFillSync,
 } from 'node:crypto';
+import { type DataKeys, LEGACY_KEY } from '../core/data-keys.ts';
 import type { PayloadKind } from '../core/record.ts';
 
 /**
@@ -89,21 +90,61 @@ function keyAad({ principalId, day, kind }: KeyName): Buffer {
   return Buffer.from(`postern-payload-key\n${principalId}\n${day}\n${kind}`);
 }
 
-/** A random data key, wrapped by the master key, as it is stored. */
-export function makeWrappedKey(masterKey: KeyObject, name: KeyName): Buffer {
+/** First byte of a wrapped key that says the number of the data key; then that number, 4 bytes big-endian. */
+const WRAP_VERSION = 2;
+const WRAP_HEAD = 5;
+/** A key that was wrapped by the master key itself, before there was a keyring: nonce, key, tag. */
+const LEGACY_WRAP_BYTES = NONCE_BYTES + KEY_BYTES + TAG_BYTES;
+
+/** Number of the data key that wrapped it; null for what is no wrapped key. */
+export function wrapperOf(wrapped: Uint8Array): number | null {
+  if (wrapped.length === LEGACY_WRAP_BYTES) return LEGACY_KEY;
+  if (wrapped.length !== WRAP_HEAD + LEGACY_WRAP_BYTES || wrapped[0] !== WRAP_VERSION) return null;
+  const number = Buffer.from(wrapped.buffer, wrapped.byteOffset, WRAP_HEAD).readUInt32BE(1);
+  return number === LEGACY_KEY ? null : number;
+}
+
+function wrap(keys: DataKeys, name: KeyName, bytes: Buffer): Buffer {
+  const wrapping = keys.wrapping(keys.current);
+  if (wrapping === undefined) throw new RangeError('There is no current key.');
+  const head = Buffer.alloc(WRAP_HEAD);
+  head[0] = WRAP_VERSION;
+  head.writeUInt32BE(keys.current, 1);
+  return Buffer.concat([head, seal(wrapping, keyAad(name), bytes)]);
+}
+
+function unwrap(keys: DataKeys, name: KeyName, wrapped: Buffer): Buffer {
+  const number = wrapperOf(wrapped);
+  const wrapping = number === null ? undefined : keys.wrapping(number);
+  if (wrapping === undefined) throw new Error('There is no key that wrapped it.');
+  return unseal(wrapping, keyAad(name), wrapped.subarray(number === LEGACY_KEY ? 0 : WRAP_HEAD));
+}
+
+/** A random data key of a day, wrapped by the current data key of the installation, as it is stored. */
+export function makeWrappedKey(keys: DataKeys, name: KeyName): Buffer {
   const bytes = randomBytes(KEY_BYTES);
-  const wrapped = seal(masterKey, keyAad(name), bytes);
+  const wrapped = wrap(keys, name, bytes);
   bytes.fill(0);
   return wrapped;
 }
 
-/** @throws Error where the wrapped key was altered, is another's, or the master key is another */
-export function unwrapKey(masterKey: KeyObject, n: number, name: KeyName, wrapped: Buffer): DataKey {
-  const bytes = unseal(masterKey, keyAad(name), wrapped);
+/** @throws Error where the wrapped key was altered, is another's, or the key that wrapped it is not there */
+export function unwrapKey(keys: DataKeys, n: number, name: KeyName, wrapped: Buffer): DataKey {
+  const bytes = unwrap(keys, name, wrapped);
   const salting = Buffer.concat([SALT_LABEL, bytes, Buffer.from(name.kind)]);
   const key = { ...name, n, object: createSecretKey(bytes), salting };
   bytes.fill(0);
   return key;
+}
+
+/** The same key wrapped by the current data key. @throws Error as {@link unwrapKey} */
+export function rewrapKey(keys: DataKeys, name: KeyName, wrapped: Buffer): Buffer {
+  const bytes = unwrap(keys, name, wrapped);
+  try {
+    return wrap(keys, name, bytes);
+  } finally {
+    bytes.fill(0);
+  }
 }
 
 /** Where short inputs of hashes are put together; what was in it is overwritten. */

@@ -1,5 +1,6 @@
-import { hash, type KeyObject } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DataKeys } from '../core/data-keys.ts';
 import { asBuffer, BlockBuilder, indexIn } from './payload-block.ts';
 import type { PayloadLimits } from './payload-limits.ts';
 import type { PayloadPlaces } from './payload-places.ts';
@@ -36,7 +37,7 @@ interface Filling {
  * nearly always; that it is not new is read in the block that has it.
  */
 export class PayloadWriter {
-  readonly #masterKey: KeyObject;
+  readonly #dataKeys: DataKeys;
   readonly #places: PayloadPlaces;
   readonly #insert: StatementSync;
   readonly #commitments: StatementSync;
@@ -50,8 +51,8 @@ export class PayloadWriter {
   readonly #filling = new Map<number, Filling>();
   readonly #seen: SeenPayloads;
 
-  constructor(db: DatabaseSync, masterKey: KeyObject, places: PayloadPlaces, limits: PayloadLimits) {
-    this.#masterKey = masterKey;
+  constructor(db: DatabaseSync, keys: DataKeys, places: PayloadPlaces, limits: PayloadLimits) {
+    this.#dataKeys = keys;
     this.#places = places;
     this.#seen = new SeenPayloads(db, limits.learntBlocks);
     this.#known = {
@@ -154,7 +155,7 @@ export class PayloadWriter {
     const owner = { principalId, day, kind };
     const row = this.#openKey.get(principalId, day, kind);
     const key = row
-      ? unwrapKey(this.#masterKey, Number(row.n), owner, asBuffer(row.wrapped))
+      ? unwrapKey(this.#dataKeys, Number(row.n), owner, asBuffer(row.wrapped))
       : this.#makeKey(owner);
     this.#keys.set(name, key);
     return key;
@@ -162,9 +163,9 @@ export class PayloadWriter {
 
   #makeKey(name: KeyName): DataKey {
     const { principalId, day, kind } = name;
-    const wrapped = makeWrappedKey(this.#masterKey, name);
+    const wrapped = makeWrappedKey(this.#dataKeys, name);
     const n = Number(this.#insertKey.run(principalId, day, kind, wrapped).lastInsertRowid);
-    const key = unwrapKey(this.#masterKey, n, name, wrapped);
+    const key = unwrapKey(this.#dataKeys, n, name, wrapped);
     this.#seen.keyMade(key);
     return key;
   }

@@ -5,10 +5,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import fc from 'fast-check';
+import { DataKeys } from '../core/data-keys.ts';
 import { commitmentOf } from './payload-seal.ts';
 import { PayloadStore } from './payloads.ts';
 
-const KEY = Buffer.alloc(32, 7);
+const KEY = DataKeys.of(Buffer.alloc(32, 7));
 const DAY = '2026-11-21';
 const text = Buffer.from("insert into ledger.entries values (1, 'secret')");
 
@@ -99,7 +100,7 @@ describe('payload store', () => {
     const one = store.put('p1', DAY, 'statement', text).commitment;
     const two = store.put('p1', DAY, 'statement', Buffer.from('select 2')).commitment;
     const other = store.put('p2', DAY, 'statement', Buffer.from('select 3')).commitment;
-    reopen(Buffer.alloc(32, 8));
+    reopen(DataKeys.of(Buffer.alloc(32, 8)));
     assert.throws(() => store.get(one), { code: 'POSTERN_INTERNAL' });
     store.close();
     change(
@@ -115,7 +116,7 @@ describe('payload store', () => {
   });
 
   it('wants a key of 32 bytes', () => {
-    assert.throws(() => PayloadStore.open(file, Buffer.alloc(31)), RangeError);
+    assert.throws(() => DataKeys.of(Buffer.alloc(31)), RangeError);
   });
 
   it('stores many payloads of a batch together, of any lengths, and gives back each', () => {

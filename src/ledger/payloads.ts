@@ -1,5 +1,5 @@
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DataKeys } from '../core/data-keys.ts';
 import { PosternError } from '../core/errors.ts';
 import type { Ref } from '../core/record.ts';
 import { asBuffer, indexIn, payloadsIn } from './payload-block.ts';
@@ -10,7 +10,6 @@ import {
   COMMITMENT_BYTES,
   type Commitment,
   type DataKey,
-  KEY_BYTES,
   type KeyName,
   type StoredKind,
   saltOf,
@@ -23,7 +22,7 @@ import { Remembered } from './remembered.ts';
 /**
  * Statement texts and bind values, apart from the log and encrypted (DESIGN section 3, "Payloads apart from leaves").
  *
- * Each principal has a random data key per day and kind of payload, wrapped by the master key. The salt of a commitment
+ * Each principal has a random data key per day and kind of payload, wrapped by a data key of the installation. The salt of a commitment
  * comes from that key, so equal texts of one principal on one day have one commitment, and nobody without the key can test
  * a guessed text against it. Once something of a key was erased it seals nothing new: what comes later gets
  * another key, so an erased commitment never comes back.
@@ -65,7 +64,7 @@ interface Opened {
 /** The payloads of one data directory. One writer; any number of readers. */
 export class PayloadStore {
   readonly #db: DatabaseSync;
-  readonly #masterKey: KeyObject;
+  readonly #dataKeys: DataKeys;
   readonly #places: PayloadPlaces;
   readonly #writer: PayloadWriter;
   readonly #select: StatementSync;
@@ -77,26 +76,22 @@ export class PayloadStore {
   readonly #blocks = new Remembered<Opened>(REMEMBERED_BLOCKS);
   #seen: unknown;
 
-  private constructor(db: DatabaseSync, masterKey: KeyObject, limits: PayloadLimits) {
+  private constructor(db: DatabaseSync, keys: DataKeys, limits: PayloadLimits) {
     this.#db = db;
-    this.#masterKey = masterKey;
+    this.#dataKeys = keys;
     this.#places = new PayloadPlaces(db, limits);
-    this.#writer = new PayloadWriter(db, masterKey, this.#places, limits);
+    this.#writer = new PayloadWriter(db, keys, this.#places, limits);
     this.#select = db.prepare('SELECT key, commitments, sealed FROM blocks WHERE n = ?');
     this.#erased = db.prepare('SELECT erasure FROM erased WHERE commitment = ?');
     this.#keyOf = db.prepare('SELECT principal, day, kind, wrapped FROM data_keys WHERE n = ?');
     this.#version = db.prepare('PRAGMA data_version');
   }
 
-  /**
-   * @param file made with mode 0600 where missing
-   * @param masterKey 32 bytes
-   */
-  static open(file: string, masterKey: Buffer, limits: PayloadLimits = PAYLOAD_LIMITS): PayloadStore {
-    if (masterKey.length !== KEY_BYTES) throw new RangeError('The master key has 32 bytes.');
+  /** @param file made with mode 0600 where missing */
+  static open(file: string, keys: DataKeys, limits: PayloadLimits = PAYLOAD_LIMITS): PayloadStore {
     const db = openPayloadDb(file);
     try {
-      return new PayloadStore(db, createSecretKey(masterKey), limits);
+      return new PayloadStore(db, keys, limits);
     } catch (error) {
       db.close();
       throw error;
@@ -152,9 +147,9 @@ export class PayloadStore {
     return { record, time, by: { id: by.id, name: by.name }, reason };
   }
 
-  /** A key of 32 bytes for another purpose, from the master key. */
-  deriveKey(purpose: string): Buffer {
-    return createHmac('sha256', this.#masterKey).update(purpose).digest();
+  /** The keys by which the keys of days are wrapped; they may change while the store is open. */
+  get dataKeys(): DataKeys {
+    return this.#dataKeys;
   }
 
   /** Begins a batch: what is put becomes durable together, with {@link commit}. */
@@ -251,7 +246,7 @@ export class PayloadStore {
       day: String(row.day),
       kind: String(row.kind) as StoredKind,
     };
-    const key = row.wrapped === null ? null : unwrapKey(this.#masterKey, n, name, asBuffer(row.wrapped));
+    const key = row.wrapped === null ? null : unwrapKey(this.#dataKeys, n, name, asBuffer(row.wrapped));
     this.#opened.set(n, key);
     return key;
   }

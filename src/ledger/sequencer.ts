@@ -80,7 +80,7 @@ export class Sequencer {
     const db = new SequencerDb(
       join(logDir, 'sequencer.db'),
       EMPTY_ROOT,
-      options.payloads.deriveKey('postern-sequencer-seal'),
+      options.payloads.dataKeys.sequencerSeal,
     );
     try {
       const { size, clean } = db.load();

@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DataKeys } from '../core/data-keys.ts';
 import type { Payload } from '../core/record.ts';
 import type { LeafRecord } from './leaf.ts';
 import { PayloadStore } from './payloads.ts';
@@ -10,7 +11,7 @@ import { type Finding, type VerifySummary, verifyLog } from './verify.ts';
 
 /** What the tests of this folder share: a data directory with a log, and ways to look at it. */
 
-export const MASTER_KEY: Buffer = Buffer.alloc(32, 7);
+export const KEYS: DataKeys = DataKeys.of(Buffer.alloc(32, 7));
 
 export function temporaryDirectory(): string {
   return fs.mkdtempSync(join(tmpdir(), 'postern-log-'));
@@ -23,7 +24,7 @@ export interface OpenLog {
 }
 
 export function openLog(dir: string, readers: readonly Collector[] = []): OpenLog {
-  const payloads = PayloadStore.open(join(dir, 'payloads.db'), MASTER_KEY);
+  const payloads = PayloadStore.open(join(dir, 'payloads.db'), KEYS);
   try {
     const sequencer = Sequencer.open({ dir, payloads });
     for (const reader of readers) reader.attach(dir, sequencer);

@@ -1,4 +1,16 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { PosternError } from '../core/errors.ts';
 
@@ -39,7 +51,68 @@ export function writePrivate(path: string, content: string | Uint8Array): void {
     closeSync(file);
   }
   renameSync(temporary, path);
-  const directory = openSync(dirname(path), 'r');
+  syncDirectory(dirname(path));
+}
+
+/**
+ * Reads a file that holds a secret.
+ *
+ * @param maxBytes a longer one is refused
+ * @throws PosternError POSTERN_INVALID where others than its owner may read it, or it is longer; Error where it cannot be read
+ */
+export function readPrivate(path: string, maxBytes: number): string {
+  const file = openSync(path, 'r');
+  try {
+    const { mode, size } = fstatSync(file);
+    if ((mode & 0o077) !== 0) {
+      throw new PosternError(
+        'POSTERN_INVALID',
+        `The file ${path} can be read by others than its owner.`,
+        `chmod 600 ${path}, and think about who may have read it.`,
+      );
+    }
+    if (size > maxBytes) throw new PosternError('POSTERN_INVALID', `The file ${path} is too long.`);
+    return readFileSync(file, 'utf8');
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** As `writePrivate`, and what was there is overwritten where it lies. A file system that copies on write keeps it all the same. */
+export function replacePrivate(path: string, content: string): void {
+  if (!existsSync(path)) {
+    writePrivate(path, content);
+    return;
+  }
+  const old = openSync(path, 'r+');
+  try {
+    writePrivate(path, content);
+    wipe(old);
+  } finally {
+    closeSync(old);
+  }
+}
+
+/** Overwrites a file and removes it, where there is one. */
+export function destroyPrivate(path: string): void {
+  if (!existsSync(path)) return;
+  const file = openSync(path, 'r+');
+  try {
+    wipe(file);
+    rmSync(path);
+  } finally {
+    closeSync(file);
+  }
+  syncDirectory(dirname(path));
+}
+
+function wipe(file: number): void {
+  writeSync(file, Buffer.alloc(fstatSync(file).size), 0, undefined, 0);
+  fsyncSync(file);
+}
+
+function syncDirectory(path: string): void {
+  const directory = openSync(path, 'r');
   try {
     fsyncSync(directory);
   } finally {

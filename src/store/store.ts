@@ -36,7 +36,9 @@ export class Store {
     }
     const database = new DatabaseSync(file);
     try {
-      database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+      database.exec(
+        'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;',
+      );
       migrate(database, file);
     } catch (error) {
       database.close();

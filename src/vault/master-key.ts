@@ -1,41 +1,102 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { createCipheriv, createDecipheriv, createHash, hkdfSync, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { PosternError } from '../core/errors.ts';
-import { writePrivate } from '../store/files.ts';
+import { readPrivate, writePrivate } from '../store/files.ts';
+import { ExecMasterKey } from './exec-master-key.ts';
+import { fetchKey, type KeySource } from './key-source.ts';
 
-/**
- * The key under which everything secret at rest is sealed: 32 random bytes, base64 in a file of mode 0600.
- * Made at first start, unless `POSTERN_MASTER_KEY_FILE` names a file, which then must exist: a key that is
- * kept elsewhere (a mounted secret) must never be replaced by a fresh one unnoticed.
- *
- * @throws PosternError POSTERN_INVALID when the file is missing, malformed or readable by others
- */
-export function loadMasterKey(dataDir: string, override = process.env.POSTERN_MASTER_KEY_FILE): Buffer {
-  const file = override || join(dataDir, 'master.key');
-  if (!existsSync(file)) {
-    if (override) throw new PosternError('POSTERN_INVALID', `The master key file ${file} does not exist.`);
-    if (existsSync(join(dataDir, 'state.db'))) {
+/** Where the master key is, when it is not in the data directory. */
+export type MasterKeySource =
+  | KeySource
+  /** A program with its arguments that wraps and unwraps; the key stays where it is (docs/vault.md). */
+  | { readonly exec: readonly string[] };
+
+/** What opens the keyring: it wraps a key-encryption key of 32 bytes. */
+export interface MasterKey {
+  /** Tells it from others, and says nothing of it. */
+  readonly id: string;
+  readonly provider: 'data directory' | 'file' | 'environment' | 'command' | 'exec';
+  /** @throws PosternError POSTERN_INVALID */
+  wrap(key: Buffer): Promise<Buffer>;
+  /** @throws PosternError POSTERN_INVALID where it is not wrapped by this key, or was altered */
+  unwrap(wrapped: Buffer): Promise<Buffer>;
+}
+
+export const KEY_BYTES = 32;
+const NONCE = 12;
+const TAG = 16;
+const AAD = Buffer.from('postern keyring 1');
+
+/** A master key whose bytes are in memory. */
+export class LocalMasterKey implements MasterKey {
+  readonly id: string;
+  readonly provider: MasterKey['provider'];
+  /** The 32 bytes. Data directories from before there was a keyring are sealed under them. */
+  readonly bytes: Buffer;
+  readonly #key: Buffer;
+
+  constructor(bytes: Buffer, provider: MasterKey['provider']) {
+    this.bytes = bytes;
+    this.provider = provider;
+    this.#key = Buffer.from(hkdfSync('sha256', bytes, '', 'postern keyring v1', KEY_BYTES));
+    this.id = createHash('sha256')
+      .update('postern master key id')
+      .update(this.#key)
+      .digest('hex')
+      .slice(0, 16);
+  }
+
+  async wrap(key: Buffer): Promise<Buffer> {
+    const nonce = randomBytes(NONCE);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce).setAAD(AAD);
+    return Buffer.concat([nonce, cipher.update(key), cipher.final(), cipher.getAuthTag()]);
+  }
+
+  async unwrap(wrapped: Buffer): Promise<Buffer> {
+    try {
+      const nonce = wrapped.subarray(0, NONCE);
+      const decipher = createDecipheriv('aes-256-gcm', this.#key, nonce, { authTagLength: TAG });
+      decipher.setAAD(AAD).setAuthTag(wrapped.subarray(-TAG));
+      return Buffer.concat([decipher.update(wrapped.subarray(NONCE, -TAG)), decipher.final()]);
+    } catch {
       throw new PosternError(
         'POSTERN_INVALID',
-        `The master key ${file} is missing although the data directory is in use.`,
-        'Restore it from your backup: without it the stored secrets and payloads cannot be opened.',
+        `The keyring was altered: the master key ${this.id} does not open it.`,
       );
     }
-    writePrivate(file, `${randomBytes(32).toString('base64')}\n`);
   }
-  const info = statSync(file);
-  if ((info.mode & 0o077) !== 0) {
-    throw new PosternError(
-      'POSTERN_INVALID',
-      `The master key file ${file} can be read by others than its owner.`,
-      `chmod 600 ${file}`,
-    );
-  }
-  const text = info.size <= 64 ? readFileSync(file, 'utf8').trim() : '';
-  const key = Buffer.from(text, 'base64');
-  if (key.length !== 32 || key.toString('base64') !== text) {
-    throw new PosternError('POSTERN_INVALID', `The master key file ${file} is not 32 bytes in base64.`);
-  }
+}
+
+export const ownKeyFile = (dataDir: string): string => join(dataDir, 'master.key');
+export const nextKeyFile = (dataDir: string): string => join(dataDir, 'master.key.next');
+
+/** The master key that a source has. @throws PosternError POSTERN_INVALID, which holds nothing of the key */
+export async function openMasterKey(source: MasterKeySource): Promise<MasterKey> {
+  if ('exec' in source) return ExecMasterKey.open(source.exec);
+  const text = await fetchKey(source, { what: 'master key', safeCommand: true });
+  const provider = 'file' in source ? 'file' : 'environment' in source ? 'environment' : 'command';
+  const where = 'file' in source ? `The master key file ${source.file}` : `The master key (${provider})`;
+  return new LocalMasterKey(parse(text, where), provider);
+}
+
+/** The master key in a file of the data directory; null where there is none. @throws PosternError POSTERN_INVALID */
+export function readOwnKey(file: string): LocalMasterKey | null {
+  if (!existsSync(file)) return null;
+  return new LocalMasterKey(parse(readPrivate(file, 64), `The master key file ${file}`), 'data directory');
+}
+
+/** Makes a master key in a file of the data directory. */
+export function makeOwnKey(file: string): LocalMasterKey {
+  const bytes = randomBytes(KEY_BYTES);
+  writePrivate(file, `${bytes.toString('base64')}\n`);
+  return new LocalMasterKey(bytes, 'data directory');
+}
+
+function parse(text: string, where: string): Buffer {
+  const trimmed = text.trim();
+  const key = trimmed.length <= 64 ? Buffer.from(trimmed, 'base64') : Buffer.alloc(0);
+  if (key.length !== KEY_BYTES || key.toString('base64') !== trimmed)
+    throw new PosternError('POSTERN_INVALID', `${where} is not 32 bytes in base64.`);
   return key;
 }

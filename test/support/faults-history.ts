@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Sequencing } from '../../src/activity/sequencing.ts';
 import { indexAll } from '../../src/activity/story.fixture.ts';
+import { DataKeys } from '../../src/core/data-keys.ts';
 import { uuidv7 } from '../../src/core/ids.ts';
 import type { Payload } from '../../src/core/record.ts';
 import { nowMicros, rfc3339 } from '../../src/core/time.ts';
@@ -17,7 +18,7 @@ import { consistencyProof, verifyConsistency } from '../../src/ledger/proof.ts';
 import { entries, TileStore } from '../../src/ledger/tiles.ts';
 import { verifyLog } from '../../src/ledger/verify.ts';
 
-export const MASTER_KEY: Buffer = Buffer.alloc(32, 9);
+export const KEYS: DataKeys = DataKeys.of(Buffer.alloc(32, 9));
 const SHARED_MEMORY = '/dev/shm';
 const PRINCIPALS = ['batch', 'report', 'agent'];
 
@@ -87,7 +88,7 @@ export class Witnessed {
 
 /** Starts the sequencer as Postern does, lets it take in the journals, and ends it; the log's verifier key. */
 export function takeIn(dir: string): string {
-  const sequencing = Sequencing.open({ dataDir: dir, masterKey: MASTER_KEY });
+  const sequencing = Sequencing.open({ dataDir: dir, keys: KEYS });
   try {
     while (sequencing.step() > 0);
     sequencing.checkpoint();
@@ -133,7 +134,7 @@ interface TestLeaf {
 
 function checkRecords(dir: string, store: TileStore, size: number, witnessed: Witnessed): void {
   const found = new Map<string, number>();
-  const payloads = PayloadStore.open(join(dir, 'payloads.db'), MASTER_KEY);
+  const payloads = PayloadStore.open(join(dir, 'payloads.db'), KEYS);
   try {
     for (const { index, entry } of entries(store, 0, size)) {
       const {

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { IndexFollower } from '../../src/activity/index-follower.ts';
 import { Sequencing } from '../../src/activity/sequencing.ts';
 import { JournalWriter } from '../../src/ledger/journal.ts';
-import { command, MASTER_KEY } from './faults-history.ts';
+import { command, KEYS } from './faults-history.ts';
 
 const [dir = '', run = ''] = process.argv.slice(2);
 const journals = join(dir, 'journal');
@@ -37,7 +37,7 @@ function sign(sequencing: Sequencing): void {
 let a = JournalWriter.create(journals, 'a');
 // It begins a new file by itself in the middle of the run.
 const b = JournalWriter.create(journals, 'b', 2500);
-const sequencing = Sequencing.open({ dataDir: dir, masterKey: MASTER_KEY });
+const sequencing = Sequencing.open({ dataDir: dir, keys: KEYS });
 const index = IndexFollower.open(dir, sequencing.size);
 write(a, 'a', 7);
 write(b, 'b', 3);

@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Sequencing } from '../../src/activity/sequencing.ts';
 import { JournalWriter } from '../../src/ledger/journal.ts';
-import { command, MASTER_KEY } from './faults-history.ts';
+import { command, KEYS } from './faults-history.ts';
 
 const [dir = '', run = ''] = process.argv.slice(2);
 const writer = JournalWriter.create(join(dir, 'journal'), 'w');
-const sequencing = Sequencing.open({ dataDir: dir, masterKey: MASTER_KEY });
+const sequencing = Sequencing.open({ dataDir: dir, keys: KEYS });
 let written = 0;
 
 async function obey(line: string): Promise<string> {

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Activity } from '../../src/activity/activity.ts';
 import type { ActivityItem } from '../../src/activity/query.ts';
-import { loadMasterKey } from '../../src/vault/master-key.ts';
+import { Keyring } from '../../src/vault/keyring.ts';
 import type { TestPostern } from './postern.ts';
 import type { Logged } from './server-log.ts';
 
@@ -37,7 +37,7 @@ export async function sessionsOf(postern: TestPostern, principal: string): Promi
 
 /** The same from the files alone, of a Postern that need not run. */
 export async function readSessions(dataDir: string, principal: string): Promise<RecordedSession[]> {
-  const activity = Activity.open({ dataDir, masterKey: loadMasterKey(dataDir) });
+  const activity = Activity.open({ dataDir, keys: (await Keyring.open({ dataDir })).keys });
   try {
     const sessions = new Map<string, { application: string; session: string; commands: Recorded[] }>();
     for await (const item of all(activity, principal)) {

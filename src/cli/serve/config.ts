@@ -5,6 +5,7 @@ import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import type { WitnessConfig } from '../../activity/witnessing.ts';
 import { PosternError } from '../../core/errors.ts';
+import type { MasterKeySource } from '../../vault/master-key.ts';
 import type { LogKeySource } from './log-key.ts';
 
 const Port = Type.Integer({ minimum: 0, maximum: 65535 });
@@ -13,6 +14,16 @@ const Listen = (properties: object = {}) =>
     { host: Type.Optional(Type.String()), port: Type.Optional(Port), ...properties },
     { additionalProperties: false },
   );
+
+const KEY_SOURCES = [
+  Type.Object({ file: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
+  Type.Object({ environment: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
+  Type.Object({ command: Type.Array(Type.String(), { minItems: 1 }) }, { additionalProperties: false }),
+];
+const MasterKey = Type.Union([
+  ...KEY_SOURCES,
+  Type.Object({ exec: Type.Array(Type.String(), { minItems: 1 }) }, { additionalProperties: false }),
+]);
 
 /** The configuration file: JSON, everything optional (docs/configuration.md). */
 const ConfigFile = Type.Object(
@@ -47,13 +58,9 @@ const ConfigFile = Type.Object(
     ),
     witnessSeconds: Type.Optional(Type.Number({ minimum: 1, maximum: 3600 })),
     policy: Type.Optional(Type.String()),
-    logKey: Type.Optional(
-      Type.Union([
-        Type.Object({ file: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
-        Type.Object({ environment: Type.String({ minLength: 1 }) }, { additionalProperties: false }),
-        Type.Object({ command: Type.Array(Type.String(), { minItems: 1 }) }, { additionalProperties: false }),
-      ]),
-    ),
+    logKey: Type.Optional(Type.Union(KEY_SOURCES)),
+    masterKey: Type.Optional(MasterKey),
+    formerMasterKey: Type.Optional(MasterKey),
     keyOverlapDays: Type.Optional(Type.Integer({ minimum: 0, maximum: 365 })),
     workers: Type.Optional(Type.Integer({ minimum: 1, maximum: 120 })),
     graceSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600 })),
@@ -103,6 +110,12 @@ export interface ServeConfig {
   readonly policy: string | null;
   /** Where the log's signing key is; null for the data directory. */
   readonly logKey: LogKeySource | null;
+  /** Where the master key is; null for the data directory. */
+  readonly masterKey: MasterKeySource | null;
+  /** Where the one before is, while the keyring may still be sealed for it. */
+  readonly formerMasterKey: MasterKeySource | null;
+  /** Where the master key is by the configuration file as it is now. */
+  readonly rereadMasterKey: () => MasterKeySource | null;
   /** How long the old signing key of the log signs beside a new one. */
   readonly keyOverlapDays: number;
   readonly workers: number;
@@ -128,6 +141,8 @@ export function serveConfig(flags: ServeFlags): ServeConfig {
     );
   }
   const limits = file.limits ?? {};
+  // Now: a key in the environment is taken out of it when it is fetched.
+  const inEnvironment = masterKeyInEnvironment();
   return {
     data: flags.data ?? file.data ?? './postern-data',
     api: {
@@ -148,6 +163,10 @@ export function serveConfig(flags: ServeFlags): ServeConfig {
     witnessMs: (file.witnessSeconds ?? 10) * 1000,
     policy: file.policy === undefined ? null : readText(file.policy, 'the witness policy'),
     logKey: file.logKey ?? null,
+    masterKey: file.masterKey ?? inEnvironment,
+    formerMasterKey: file.formerMasterKey ?? null,
+    rereadMasterKey: () =>
+      (flags.config === undefined ? undefined : readConfig(flags.config).masterKey) ?? inEnvironment,
     keyOverlapDays: file.keyOverlapDays ?? 30,
     workers: flags.workers ?? file.workers ?? Math.max(1, availableParallelism() - 1),
     graceSeconds: file.graceSeconds ?? 10,
@@ -180,6 +199,13 @@ function checkPublicUrl(text: string): string {
     `publicUrl is not the address of the API for browsers: ${JSON.stringify(text)}`,
     'It is https with a name and, if need be, a port, and nothing else: https://postern.bank.example:8443.',
   );
+}
+
+/** Where the environment says that the master key is; null where it says nothing. */
+export function masterKeyInEnvironment(): MasterKeySource | null {
+  const { POSTERN_MASTER_KEY_FILE: file, POSTERN_MASTER_KEY: key } = process.env;
+  if (file) return { file };
+  return key ? { environment: 'POSTERN_MASTER_KEY' } : null;
 }
 
 function readText(path: string, what: string): string {

@@ -17,7 +17,8 @@ import { PublishedLog } from '../../ledger/published-log.ts';
 import { ensureDirectory, writePrivate } from '../../store/files.ts';
 import { DataLock } from '../../store/lock.ts';
 import { ensureTls } from '../../vault/ca.ts';
-import { loadMasterKey } from '../../vault/master-key.ts';
+import { Keyring } from '../../vault/keyring.ts';
+import { openMasterKey } from '../../vault/master-key.ts';
 import type { ServeConfig } from './config.ts';
 import { succeedEnded } from './journals.ts';
 import { fetchLogKey } from './log-key.ts';
@@ -68,7 +69,12 @@ async function start(
   const journalDir = join(dataDir, 'journal');
   const lock = DataLock.acquire(dataDir);
   undo.push(() => lock.release());
-  const masterKey = loadMasterKey(dataDir);
+  const keyring = await Keyring.open({
+    dataDir,
+    source: config.masterKey,
+    former: config.formerMasterKey,
+  });
+  const { keys } = keyring;
   const tls = await ensureTls(dataDir, config.names);
   // Before any other process is started: none of them is to see the key.
   const logKey = config.logKey === null ? null : await fetchLogKey(config.logKey);
@@ -79,7 +85,12 @@ async function start(
   let ledger: LedgerService | null = null;
   const control = await Control.open({
     dataDir,
-    masterKey,
+    keyring,
+    nextMasterKey: async () => {
+      const source = config.rereadMasterKey();
+      return source === null ? null : openMasterKey(source);
+    },
+    keysChanged: async () => ledger?.useKeys(),
     sink: journal,
     leftover: leftover(journalDir),
     publish: async (delta: Delta) => {
@@ -94,12 +105,12 @@ async function start(
     },
     onFault: (what, error) => log(error === null ? `${what}: works again` : `${what}: ${String(error)}`),
   });
-  ledger = await LedgerService.start({ dataDir, masterKey, logKey });
+  ledger = await LedgerService.start({ dataDir, keys, logKey });
   undo.push(() => ledger?.close());
   undo.push(() => control.close());
   ledger.onFault((fault) => log(fault === null ? 'the log grows again' : `the log does not grow: ${fault}`));
   ledger.onLoss((loss) => log(`LOST: ${loss}`));
-  const activity = Activity.open({ dataDir, masterKey });
+  const activity = Activity.open({ dataDir, keys });
   undo.push(() => activity.close());
 
   const sequenced = ledger;
@@ -146,7 +157,7 @@ async function start(
       const { size } = sequenced.status();
       const cosigned = await witnessing.freshen(WITNESS_WAIT_MS);
       const { policy } = config;
-      const options = { dataDir, masterKey, logKey, params, generatedBy, outDir, policy };
+      const options = { dataDir, keys, logKey, params, generatedBy, outDir, policy };
       if (cosigned === null) return exportPackage(options);
       const { note } = cosigned;
       return exportPackage({ ...options, ...(cosigned.size >= size ? { asOf: note } : { cosigned: note }) });

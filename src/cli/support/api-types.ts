@@ -125,6 +125,30 @@ export interface RotatedKey {
   readonly overlapUntil: string;
 }
 
+export interface MasterKeyInfo {
+  readonly id: string;
+  readonly provider: string;
+  readonly since: string;
+}
+
+export interface RotatedMasterKey {
+  readonly before: MasterKeyInfo;
+  readonly after: MasterKeyInfo;
+}
+
+export interface VaultStatus {
+  readonly masterKey: MasterKeyInfo;
+  readonly dataKeys: readonly {
+    readonly number: number;
+    readonly made: string | null;
+    readonly current: boolean;
+    readonly secrets: number;
+    readonly textKeys: number;
+  }[];
+  readonly unknown: number;
+  readonly resealing: boolean;
+}
+
 export type RetentionRun = Run;
 
 /** What is erased, or would be. */

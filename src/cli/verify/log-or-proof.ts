@@ -32,7 +32,7 @@ export async function verifyLogOrProof(what: string, options: LogOrProofOptions)
     return true;
   }
   const kind = existsSync(what) && statSync(what).isDirectory() ? folderKind(what) : null;
-  if (kind === 'data') await pronounce(verifyDataDirectory(what, vkeys), json);
+  if (kind === 'data') await pronounce(await verifyDataDirectory(what, vkeys), json);
   else if (kind === 'log') await pronounce(verifyFolder(what, vkeys), json);
   else if (beginsAsProof(what)) await pronounce(verifyProofFile(what, needed(vkeys), options.entry), json);
   else return false;

@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkData } from '../../activity/check-data.ts';
 import { type Finding, verifyLog } from '../../ledger/verify.ts';
-import { loadMasterKey } from '../../vault/master-key.ts';
+import { Keyring } from '../../vault/keyring.ts';
+import { masterKeyInEnvironment } from '../serve/config.ts';
 import { usageError } from '../support/failure.ts';
 import { RecordProgress } from '../support/rate.ts';
 import type { Verdict } from './findings.ts';
@@ -56,17 +57,16 @@ export function verifyFolder(
 }
 
 /** Goes through a data directory: log, payloads, index, journals. Changes nothing, and Postern may run meanwhile. */
-export function verifyDataDirectory(dataDir: string, vkey: string | undefined): Verdict {
+export async function verifyDataDirectory(dataDir: string, vkey: string | undefined): Promise<Verdict> {
   if (folderKind(dataDir) !== 'data') throw usageError(`${dataDir} is not a data directory with a log`);
-  // Loading would make a key where there is none.
-  const hasKey = Boolean(process.env.POSTERN_MASTER_KEY_FILE) || existsSync(join(dataDir, 'master.key'));
+  const keys = await Keyring.read(dataDir, masterKeyInEnvironment());
   const progress = new RecordProgress('checking the ledger');
   try {
     const { findings, summary } = collect(
       checkData({
         dataDir,
         vkey,
-        masterKey: hasKey ? loadMasterKey(dataDir) : null,
+        keys,
         onProgress: progress.show,
       }),
     );
