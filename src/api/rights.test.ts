@@ -63,6 +63,8 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['GET', '/v1/ledger', undefined, 'admin approver reviewer auditor'],
   ['GET', '/v1/ledger/witnesses', undefined, 'admin approver reviewer auditor'],
   ['POST', '/v1/ledger/rotate-key', {}, 'admin'],
+  ['GET', '/v1/vault', undefined, 'admin approver reviewer auditor'],
+  ['POST', '/v1/vault/rotate-master-key', {}, 'admin'],
   ['GET', '/v1/ledger/consistency?old=0', undefined, 'admin approver reviewer auditor'],
   ['GET', `/v1/ledger/proof/${NEVER}`, undefined, 'admin owner reviewer auditor'],
   ['GET', '/log/tile/entries/000', undefined, 'admin reviewer auditor'],
@@ -229,6 +231,7 @@ test('a sensitive act takes somebody who has shown lately who they are: no API t
   const fresh = await signedIn(api, id);
   const sensitive: [path: string, body: object][] = [
     ['/v1/ledger/rotate-key', {}],
+    ['/v1/vault/rotate-master-key', {}],
     ['/v1/payloads/erase', { principal: 'none', day: '2026-01-05', dryRun: true }],
     ['/v1/persons/two@example.org/update', { name: 'Too', ...END }],
     ['/v1/sign-in', { freshSeconds: 60, ...END }],

@@ -82,7 +82,7 @@ export const RIGHTS = {
   'ledger.rotate-key': { roles: ['admin'], fresh: true },
   'ledger.entries': { roles: READERS },
   'vault.read': { roles: INVENTORY },
-  'vault.rotate': { roles: ['admin'] },
+  'vault.rotate': { roles: ['admin'], fresh: true },
   'evidence.export': { roles: READERS },
   // Owners see what is masked; nobody whose principals read through a mask may change it.
   'mask.create': { roles: ['admin'] },
