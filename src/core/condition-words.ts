@@ -38,3 +38,31 @@ function describeDays(days: readonly Day[]): string {
 function grouped(n: number): string {
   return String(n).replace(/\B(?=(\d{3})+$)/g, ',');
 }
+
+const HOURS = /^([a-z,-]+) +(\d\d:\d\d)-(\d\d:\d\d) +(\S+)$/i;
+
+/** Hours from `mon-fri,sun 08:00-18:00 Europe/Berlin`, or with `daily`; what is wrong, where it is none. */
+export function readHours(text: string): Hours | string {
+  const [, days, from, to, timeZone] = HOURS.exec(text.trim()) ?? [];
+  if (days === undefined || from === undefined || to === undefined || timeZone === undefined) {
+    return `"${text}" is not a span of hours`;
+  }
+  const found = readDays(days.toLowerCase());
+  return typeof found === 'string' ? found : { days: found, from, to, timeZone };
+}
+
+function readDays(text: string): Day[] | string {
+  if (text === 'daily') return [...DAYS];
+  const found = new Set<Day>();
+  for (const part of text.split(',')) {
+    const [first = '', last = first] = part.split('-');
+    const from = DAYS.indexOf(first as Day);
+    const to = DAYS.indexOf(last as Day);
+    if (from === -1 || to === -1) return `"${part}" is not a day of the week`;
+    // fri-mon goes over the end of the week.
+    for (const [at, day] of DAYS.entries()) {
+      if (from <= to ? from <= at && at <= to : at >= from || at <= to) found.add(day);
+    }
+  }
+  return DAYS.filter((day) => found.has(day));
+}

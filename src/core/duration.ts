@@ -15,3 +15,16 @@ export function formatDuration(milliseconds: number): string {
     .map(([unit, count]) => `${count} ${unit}`)
     .join(' ');
 }
+
+const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+
+/** Seconds in a duration such as `90s`, `15m`, `2h`, `7d`, `1h30m`; null where it is none. */
+export function durationSeconds(text: string): number | null {
+  const parts = text.trim().toLowerCase();
+  if (!/^(?:\d{1,9}[smhdw])+$/.test(parts)) return null;
+  let seconds = 0;
+  for (const [, digits, unit] of parts.matchAll(/(\d+)([smhdw])/g)) {
+    seconds += Number(digits) * (UNIT_SECONDS[unit as string] as number);
+  }
+  return seconds;
+}

@@ -1,6 +1,7 @@
 /** The conditions of a grant as options of a command. */
 import { Option } from 'commander';
-import { DAYS, type Day, type GrantConditions, type Hours } from '../../core/conditions.ts';
+import { readHours } from '../../core/condition-words.ts';
+import type { GrantConditions, Hours } from '../../core/conditions.ts';
 import { usageError } from './failure.ts';
 import { parseDuration } from './time.ts';
 
@@ -61,30 +62,10 @@ export function conditionsOf(options: ConditionOptions): { readonly conditions?:
   return Object.keys(conditions).length === 0 ? {} : { conditions };
 }
 
-const HOURS = /^([a-z,-]+) +(\d\d:\d\d)-(\d\d:\d\d) +(\S+)$/i;
-
-/** `mon-fri,sun 08:00-18:00 Europe/Berlin`, or with `daily`. */
 function parseHours(text: string): Hours {
-  const [, days, from, to, timeZone] = HOURS.exec(text.trim()) ?? [];
-  if (days === undefined || from === undefined || to === undefined || timeZone === undefined) {
-    throw usageError(`"${text}" is not a span of hours`, 'Write "mon-fri 08:00-18:00 Europe/Berlin".');
-  }
-  return { days: parseDays(days.toLowerCase()), from, to, timeZone };
-}
-
-function parseDays(text: string): Day[] {
-  if (text === 'daily') return [...DAYS];
-  const found = text.split(',').flatMap((part) => {
-    const [first = '', last = first] = part.split('-');
-    const from = DAYS.indexOf(first as Day);
-    const to = DAYS.indexOf(last as Day);
-    if (from === -1 || to === -1) {
-      throw usageError(`"${part}" is not a day of the week`, `The days are ${DAYS.join(', ')}, or daily.`);
-    }
-    // fri-mon goes over the end of the week.
-    return DAYS.filter((_, at) => (from <= to ? from <= at && at <= to : at >= from || at <= to));
-  });
-  return DAYS.filter((day) => found.includes(day));
+  const hours = readHours(text);
+  if (typeof hours !== 'string') return hours;
+  throw usageError(hours, 'Write "mon-fri 08:00-18:00 Europe/Berlin"; instead of days, daily.');
 }
 
 function wholeNumber(text: string): number {

@@ -1,7 +1,6 @@
-import { formatDuration } from '../../core/duration.ts';
+import { durationSeconds, formatDuration } from '../../core/duration.ts';
 import { usageError } from './failure.ts';
 
-const UNIT_SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 const TEN_YEARS = 315_360_000;
 
 /**
@@ -10,16 +9,12 @@ const TEN_YEARS = 315_360_000;
  * @throws CliError (usage) when it is none, is zero or is longer than ten years
  */
 export function parseDuration(text: string): number {
-  const parts = text.trim().toLowerCase();
-  if (!/^(?:\d{1,9}[smhdw])+$/.test(parts)) {
+  const seconds = durationSeconds(text);
+  if (seconds === null) {
     throw usageError(
       `"${text}" is not a duration`,
       'Write a number with s, m, h, d or w: 90s, 15m, 2h, 1h30m, 7d.',
     );
-  }
-  let seconds = 0;
-  for (const [, digits, unit] of parts.matchAll(/(\d+)([smhdw])/g)) {
-    seconds += Number(digits) * (UNIT_SECONDS[unit as string] as number);
   }
   if (seconds === 0 || seconds > TEN_YEARS) {
     throw usageError(

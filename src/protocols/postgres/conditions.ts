@@ -1,6 +1,7 @@
 /** Whether the conditions of a grant hold for a statement, here and now. */
-import { BlockList, isIP } from 'node:net';
-import { DAYS, type GrantConditions, type Hours, minutesOf } from '../../core/conditions.ts';
+import { AddressBlocks } from '../../core/address-blocks.ts';
+import { Clock } from '../../core/clock.ts';
+import type { GrantConditions } from '../../core/conditions.ts';
 import type { Verb } from './classified.ts';
 import type { Known } from './statements.ts';
 
@@ -12,13 +13,12 @@ export interface Unmet {
 
 const DEFINING: ReadonlySet<Verb> = new Set<Verb>(['create', 'alter', 'drop']);
 const MINUTE_MS = 60_000;
-const DAY_MINUTES = 1440;
 
 /** The conditions of one grant, compiled for the hot path. */
 export class CompiledConditions {
   readonly #conditions: GrantConditions;
   readonly #fingerprints: ReadonlySet<string> | null;
-  readonly #sources: BlockList | null;
+  readonly #sources: AddressBlocks | null;
   readonly #clocks: readonly Clock[];
   /** The minute since 1970 for which `#open` was found. */
   #minute = -1;
@@ -27,15 +27,13 @@ export class CompiledConditions {
   constructor(conditions: GrantConditions) {
     this.#conditions = conditions;
     this.#fingerprints = conditions.fingerprints === undefined ? null : new Set(conditions.fingerprints);
-    this.#sources = conditions.sources === undefined ? null : blocks(conditions.sources);
+    this.#sources = conditions.sources === undefined ? null : new AddressBlocks(conditions.sources);
     this.#clocks = (conditions.hours ?? []).map((hours) => new Clock(hours));
   }
 
   /** @param source the address of the client, without its port */
   reaches(source: string): boolean {
-    if (this.#sources === null) return true;
-    const family = isIP(source);
-    return family !== 0 && this.#sources.check(source, family === 6 ? 'ipv6' : 'ipv4');
+    return this.#sources?.has(source) ?? true;
   }
 
   /** Whether it is one of the hours. Asked for each statement, found once a minute. */
@@ -105,42 +103,4 @@ export function compileConditions(conditions: GrantConditions): CompiledConditio
 export function addressOf(source: string): string {
   const address = source.slice(0, source.lastIndexOf(':'));
   return /^::ffff:\d/i.test(address) ? address.slice(7) : address;
-}
-
-function blocks(sources: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const source of sources) {
-    const [address = '', bits = ''] = source.split('/');
-    list.addSubnet(address, Number(bits), isIP(address) === 6 ? 'ipv6' : 'ipv4');
-  }
-  return list;
-}
-
-/** One span of hours, by the clock of its time zone. */
-class Clock {
-  readonly #days: ReadonlySet<number>;
-  readonly #from: number;
-  readonly #to: number;
-  readonly #format: Intl.DateTimeFormat;
-
-  constructor({ days, from, to, timeZone }: Hours) {
-    this.#days = new Set(days.map((day) => DAYS.indexOf(day)));
-    this.#from = minutesOf(from) ?? 0;
-    this.#to = minutesOf(to) ?? 0;
-    const parts = { weekday: 'short', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
-    this.#format = new Intl.DateTimeFormat('en-GB', { timeZone, ...parts });
-  }
-
-  includes(nowMs: number): boolean {
-    const parts = new Map(this.#format.formatToParts(nowMs).map(({ type, value }) => [type, value]));
-    const day = DAYS.indexOf((parts.get('weekday') ?? '').toLowerCase() as (typeof DAYS)[number]);
-    const minute = Number(parts.get('hour')) * 60 + Number(parts.get('minute'));
-    if (day === -1 || Number.isNaN(minute)) return false;
-    const yesterday = (day + DAYS.length - 1) % DAYS.length;
-    const end = this.#to > this.#from ? this.#to : this.#to + DAY_MINUTES;
-    return (
-      (this.#days.has(day) && minute >= this.#from && minute < end) ||
-      (this.#days.has(yesterday) && minute + DAY_MINUTES >= this.#from && minute + DAY_MINUTES < end)
-    );
-  }
 }
