@@ -1,7 +1,6 @@
 /** Tokens of an OIDC issuer as passwords: a real issuer over https, psql and node-postgres, and everything that does not work. */
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
-import { once } from 'node:events';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,9 +26,7 @@ describe('tokens of an OIDC issuer', () => {
     tls = await makeServerCertificate();
     const caFile = join(directory, 'issuer-ca.crt');
     writeFileSync(caFile, tls.caPem);
-    issuer = new Issuer(tls);
-    issuer.server.listen(0, '127.0.0.1');
-    await once(issuer.server, 'listening');
+    issuer = await new Issuer(tls).listen();
     bank = await Bank.start({
       args: ['--postgres-tls', 'allow'],
       env: { ...process.env, NODE_EXTRA_CA_CERTS: caFile },
@@ -39,8 +36,7 @@ describe('tokens of an OIDC issuer', () => {
   });
   after(async () => {
     await bank?.stop();
-    issuer.server.close();
-    issuer.server.closeAllConnections();
+    issuer.close();
     rmSync(directory, { recursive: true, force: true });
   });
 
@@ -70,6 +66,53 @@ describe('tokens of an OIDC issuer', () => {
     const issued = await bank.credential('batch');
     await (await login(issued.password)).end();
     await refused(`${issued.password}x`, /^postern: authentication failed for "batch"$/);
+  });
+
+  it('say in the record which one opened the session, and may open another', async () => {
+    const token = issuer.token({ jti: 'run-7', client_id: 'nightly', secret: 'not to be kept' });
+    for (let i = 0; i < 2; i++) await (await login(token)).end();
+    const { items } = await bank.postern.call<{ items: { id: string; action: string }[] }>(
+      'GET',
+      '/v1/activity?principal=batch&type=session&limit=1000',
+    );
+    const records = await Promise.all(
+      items.map(({ id }) => bank.postern.call<object>('GET', `/v1/activity/${id}`)),
+    );
+    const texts = records.map((record) => JSON.stringify(record)).filter((text) => text.includes('run-7'));
+    assert.equal(texts.length, 2);
+    const sha256 = createHash('sha256').update(token).digest('hex');
+    for (const text of texts) {
+      for (const said of [sha256, `"issuer":"${issuer.url}"`, '"subject":"job-1"', '"client_id":"nightly"'])
+        assert.ok(text.includes(said), said);
+      assert.ok(!text.includes('not to be kept') && !text.includes(token));
+    }
+  });
+
+  it('are taken with a new key of the issuer at the first login, and not with one that it never had', async () => {
+    issuer.rotate('second');
+    const asked = issuer.asked;
+    await until(
+      () =>
+        login(issuer.token()).then(
+          (client) => client.end().then(() => true),
+          () => false,
+        ),
+      'the new key is known',
+      15_000,
+    );
+    assert.equal(issuer.asked, asked + 1);
+    const stranger = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+    for (let i = 0; i < 5; i++)
+      await refused(issuer.token({}, stranger, `unknown-${i}`), /does not fit a key of the issuer/);
+    assert.ok(issuer.asked <= asked + 2, 'five strangers are one question at most');
+    const { items } = await bank.postern.call<{ items: { state: string; keys: { kid: string }[] }[] }>(
+      'GET',
+      '/v1/issuers',
+    );
+    assert.deepEqual(
+      items.map(({ state, keys }) => [state, keys.map(({ kid }) => kid)]),
+      [['current', ['second']]],
+    );
   });
 
   it('open nothing that they do not say, and the reason is in the log', async () => {
@@ -153,9 +196,7 @@ describe('tokens of an OIDC issuer', () => {
     ] as const) {
       await assert.rejects(bind('unbound', { sub: 'x' }, over), why);
     }
-    const liar = new Issuer(tls);
-    liar.server.listen(0, '127.0.0.1');
-    await once(liar.server, 'listening');
+    const liar = await new Issuer(tls).listen();
     for (const [says, why] of [
       [{ issuer: issuer.url }, /its discovery document is of the issuer/],
       [{ jwks_uri: 7 }, /names no keys/],
@@ -168,8 +209,7 @@ describe('tokens of an OIDC issuer', () => {
       liar.says = says;
       await assert.rejects(bind('unbound', { sub: 'x' }, { issuer: liar.url }), why);
     }
-    liar.server.close();
-    liar.server.closeAllConnections();
+    liar.close();
   });
 
   it('are verified by a worker that was started after the keys were fetched', async () => {
@@ -204,6 +244,19 @@ describe('tokens of an OIDC issuer', () => {
     const { id, claims } = JSON.parse(made.stdout) as { id: string; claims: object };
     assert.deepEqual(claims, { ref: 'main', sub: 'repo:a=b' });
     assert.match((await cli('list', '--principal', 'at-shell')).stdout, /ref=main sub=repo:a=b/);
+    assert.match((await cli('issuers')).stdout, /current +ES256:second/);
+    assert.match((await cli('lint')).stderr, /nothing to say/);
+    const wide = [
+      'github',
+      'at-shell',
+      '--repository-id',
+      '74',
+      '--repository-owner-id',
+      '65',
+      '--jwks-file',
+      '-',
+    ];
+    assert.match((await cli('add', ...wide, '--audience', 'postern')).stderr, /cannot be read/);
     assert.match((await cli('add', ...base, '--claim', 'sub')).stderr, /NAME=VALUE/);
     assert.match((await cli('add', ...base, '--claim', 'a=1', '--claim', 'a=2')).stderr, /given twice/);
     assert.equal((await cli('remove', id, '--reason', 'test')).code, 0);

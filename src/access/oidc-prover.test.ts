@@ -49,6 +49,11 @@ describe('a token of an OIDC issuer that is shown', () => {
     assert.equal(proof.sha256, tokenSha256(good));
     assert.ok((proof.expiresAt ?? 0) > Date.now());
     const refused = { code: 'POSTERN_UNAUTHORIZED' };
+    await assert.rejects(shown(good), /was exchanged before/, 'a token is taken once');
+    const unnamed = token({ repository_id: '74', exp: Math.floor(Date.now() / 1000) + 61 });
+    await shown(unnamed);
+    await assert.rejects(shown(unnamed), /was exchanged before/, 'also without an id of its own');
+    await shown(token({ repository_id: '74', jti: 'j-2' }));
     await assert.rejects(shown(token({ repository_id: '75' })), refused);
     await assert.rejects(
       shown(token({ repository_id: '74' }, generateKeyPairSync('ed25519').privateKey)),

@@ -22,7 +22,7 @@ export interface PresetClaim {
 
 /** Forms of values, by what they are called in a message. */
 export const FORMS = {
-  'a number': /^\d{1,20}$/,
+  'a number': /^\d{1,30}$/,
   'a UUID': /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/,
   'a text': /^[^*]{1,500}$/,
   'true or false': /^(true|false)$/,
