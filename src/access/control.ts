@@ -8,10 +8,12 @@ import type { Actor, ChangeRecord, RecordBase, Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
 import { Bindings } from '../identity/bindings.ts';
+import { fetchBundle } from '../identity/bundles.ts';
 import { Credentials } from '../identity/credentials.ts';
 import { fetchIssuerKeys } from '../identity/issuers.ts';
 import { oidcProver } from '../identity/oidc-prover.ts';
 import { Persons } from '../identity/persons.ts';
+import { Possession } from '../identity/possession.ts';
 import { Principals } from '../identity/principals.ts';
 import { type Provers, TOKEN_TYPES } from '../identity/proof.ts';
 import { PersonSessions } from '../identity/sessions.ts';
@@ -19,8 +21,10 @@ import { Setup } from '../identity/setup.ts';
 import { SignIn } from '../identity/sign-in.ts';
 import { SpentProofs } from '../identity/spent-proofs.ts';
 import { ApiTokens } from '../identity/tokens.ts';
+import { Trusts } from '../identity/trust.ts';
 import { ChangeLog, type ChangeSink, dropOrphans, recover } from '../store/changes.ts';
-import { bindingsOfKind } from '../store/queries.ts';
+import type { Trust } from '../store/entities.ts';
+import { bindingsOfKind, listTrust } from '../store/queries.ts';
 import { Store } from '../store/store.ts';
 import { Keyring } from '../vault/keyring.ts';
 import type { MasterKey } from '../vault/master-key.ts';
@@ -35,6 +39,7 @@ import { Resources } from './resources.ts';
 import { Retention } from './retention.ts';
 import { type ValidateScope, validateScope } from './scopes.ts';
 import { startSweeps } from './sweeps.ts';
+import { type BundleState, TrustKeys } from './trust-keys.ts';
 import { Vault } from './vault.ts';
 import { deltaOf, snapshotOf } from './views.ts';
 import { withdrawalOf, withdrawFrom } from './withdrawal.ts';
@@ -58,8 +63,10 @@ export interface ControlOptions {
   readonly validateScope?: ValidateScope;
   /** Default: over https. */
   readonly fetchIssuerKeys?: typeof fetchIssuerKeys;
+  /** Default: over https. */
+  readonly fetchBundle?: typeof fetchBundle;
   /** Told of faults that no caller hears of; `error` is null when sweeping works again. */
-  readonly onFault?: (what: 'sweep' | 'vault' | 'issuer', error: unknown) => void;
+  readonly onFault?: (what: 'sweep' | 'vault' | 'issuer' | 'trust', error: unknown) => void;
 }
 
 /** Secrets of this installation. */
@@ -78,6 +85,8 @@ export class Control {
   readonly principals: Principals;
   readonly credentials: Credentials;
   readonly bindings: Bindings;
+  readonly possession: Possession;
+  readonly trusts: Trusts;
   /** How those who ask for a credential prove who they are. */
   readonly provers: Provers;
   readonly spent: SpentProofs;
@@ -97,6 +106,7 @@ export class Control {
   readonly #options: ControlOptions;
   #version = 1;
   readonly #issuers: Issuers;
+  readonly #trust: TrustKeys;
   #stopSweeps: (() => Promise<void>) | null = null;
 
   private constructor(options: ControlOptions, store: Store, box: SecretBox, keys: Keys) {
@@ -129,6 +139,14 @@ export class Control {
     this.bindings = new Bindings(db, this.#changes, (issuer, source) =>
       this.#issuers.prepare(issuer, source),
     );
+    this.#trust = new TrustKeys({
+      list: () => listTrust(db),
+      publish: (trust) => this.#changes.exclusive(() => this.#publish({ version: this.#version + 1, trust })),
+      onFault: (error) => options.onFault?.('trust', error),
+      fetch: options.fetchBundle ?? fetchBundle,
+    });
+    this.possession = new Possession(this.#changes);
+    this.trusts = new Trusts(db, this.#changes, (url) => this.#trust.prepare(url));
     this.spent = new SpentProofs(db);
     const oidc = oidcProver({
       db,
@@ -178,6 +196,7 @@ export class Control {
       const mask = await sealedSetting(store.db, box, 'mask_key');
       const control = new Control(options, store, box, { ring, scramSalt, mask });
       await control.vault.recover();
+      control.#trust.views(await listTrust(store.db));
       return control;
     } catch (error) {
       await store.close();
@@ -201,7 +220,8 @@ export class Control {
     return this.#changes.exclusive(async () => {
       const { withdrawn } = this.#changes;
       const tables = await snapshotOf(this.#store.db, this.resources, this.#version, onFault);
-      const snapshot: Snapshot = { ...tables, issuers: this.#issuers.views() };
+      const trust = this.#trust.views(await listTrust(this.#store.db));
+      const snapshot: Snapshot = { ...tables, issuers: this.#issuers.views(), trust };
       const delta = await withdrawalOf(this.resources, withdrawn, this.#version);
       return delta === null ? snapshot : withdrawFrom(snapshot, delta);
     });
@@ -210,6 +230,11 @@ export class Control {
   /** The resource with its upstream password, for a connection test by the gateway. */
   async resourceView(ref: string): Promise<ResourceView> {
     return this.resources.view(await this.resources.get(ref));
+  }
+
+  /** How fresh the bundle of a trust domain is; null where it is not fetched. */
+  bundleState(trust: Trust): BundleState | null {
+    return this.#trust.state(trust);
   }
 
   /**
@@ -234,6 +259,7 @@ export class Control {
   /** Starts the timer that records what ends by itself, and the one that fetches issuers' keys. */
   start(): void {
     this.#issuers.start();
+    this.#trust.start();
     this.vault.start();
     this.#stopSweeps ??= startSweeps(
       this.#changes,
@@ -245,6 +271,7 @@ export class Control {
   /** Stops the sweeps, lets the change under way finish and closes the database. */
   async close(): Promise<void> {
     this.#issuers.close();
+    this.#trust.close();
     await this.vault.close();
     await this.#stopSweeps?.();
     this.#stopSweeps = null;
@@ -261,11 +288,18 @@ export class Control {
   }
 
   async #deliver(records: readonly ChangeRecord[]): Promise<void> {
-    await this.#publish(await deltaOf(this.#store.db, this.resources, records, this.#version + 1));
+    const delta = await deltaOf(this.#store.db, this.resources, records, this.#version + 1);
+    await this.#publish(this.#withTrust(delta, records));
   }
 
   async #withdraw(records: readonly ChangeRecord[]): Promise<void> {
-    await this.#publish(await withdrawalOf(this.resources, records, this.#version + 1));
+    const delta = await withdrawalOf(this.resources, records, this.#version + 1);
+    await this.#publish(this.#withTrust(delta, records));
+  }
+
+  #withTrust(delta: Delta | null, records: readonly ChangeRecord[]): Delta | null {
+    const trust = this.#trust.changed(records);
+    return trust.length === 0 ? delta : { ...(delta ?? { version: this.#version + 1 }), trust };
   }
 
   async #publish(delta: Delta | null): Promise<void> {

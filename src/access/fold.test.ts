@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import * as x509 from '@peculiar/x509';
 import fc from 'fast-check';
+import { bundleOf, makeAuthority } from '../core/certificates.fixture.ts';
 import { PosternError } from '../core/errors.ts';
 import { personActor } from '../identity/persons.ts';
 import { recover } from '../store/changes.ts';
@@ -22,6 +23,7 @@ const TABLES = [
   'grants',
   'credentials',
   'bindings',
+  'trust',
   'masks',
   'legal_holds',
   'retention',
@@ -64,6 +66,11 @@ const STEPS = [
   'revokeCredential',
   'bind',
   'unbind',
+  'trust',
+  'changeTrust',
+  'untrust',
+  'bindSpiffe',
+  'bindCertificate',
   'mask',
   'changeMask',
   'retireMask',
@@ -81,6 +88,12 @@ const CSR = (
     signingAlgorithm: ALGORITHM,
   })
 ).toString('pem');
+
+const CAS = [await makeAuthority(), await makeAuthority()] as const;
+const trustOf = (n: number, which: 0 | 1) =>
+  n % 2 === 0
+    ? ({ kind: 'x509', name: 'bank', keys: CAS[which].pem } as const)
+    : ({ kind: 'spiffe', name: 'bank.example', keys: JSON.stringify(bundleOf([CAS[which]])) } as const);
 
 const step = fc.record({ op: fc.constantFrom(...STEPS), n: fc.nat(3) });
 
@@ -165,6 +178,22 @@ async function play(
         audience: 'postern',
         claims: { sub: name, ...(n === 1 && { ref: 'main' }) },
       }),
+    trust: () => control.trusts.add(actor, trustOf(n, 0)),
+    changeTrust: () => {
+      const { kind, name: of, keys } = trustOf(n, 1);
+      return control.trusts.update(actor, kind, of, { keys }, 'why');
+    },
+    untrust: () => control.trusts.remove(actor, trustOf(n, 0).kind, trustOf(n, 0).name, 'why'),
+    bindSpiffe: () => {
+      const spiffeId = `spiffe://bank.example/job-${n % 2}`;
+      const audience = n > 1 ? 'postern' : undefined;
+      return control.possession.bind(actor, name, { kind: 'spiffe', spiffeId, audience }, undefined);
+    },
+    bindCertificate: () => {
+      const by = n < 3 ? ({ trust: 'bank', by: 'dns' } as const) : ({ by: 'public_key' } as const);
+      const value = n < 3 ? `${name}.example` : 'a'.repeat(64);
+      return control.possession.bind(actor, name, { kind: 'certificate', ...by, value }, 'why');
+    },
     unbind: () => control.bindings.remove(actor, some(bindings), 'why'),
     revokeCredential: () => control.credentials.revoke(actor, some(credentials), 'why'),
     mask: () =>

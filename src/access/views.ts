@@ -78,6 +78,10 @@ export function bindingView(b: Binding): CredentialView | null {
         ...(b.contains && { contains: b.contains }),
         logged: loggedBy(b.preset),
       };
+    case 'spiffe':
+      return { ...common, kind: b.kind, spiffeId: b.spiffeId, audience: b.audience };
+    case 'certificate':
+      return { ...common, kind: 'bound_certificate', trustId: b.trust?.id ?? null, by: b.by, value: b.value };
     default:
       return null;
   }

@@ -76,6 +76,11 @@ export const RIGHTS = {
   // Whose keys are trusted, and whether they still come.
   'issuer.list': { roles: INVENTORY },
   'binding.remove': { roles: ['admin'], own: true },
+  // Who trusts an authority lets it say who is who.
+  'trust.add': { roles: ['admin'] },
+  'trust.list': { roles: INVENTORY },
+  'trust.update': { roles: ['admin'] },
+  'trust.remove': { roles: ['admin'] },
   'session.list': { roles: READERS, own: true },
   'activity.read': { roles: READERS, own: true },
   'ledger.read': { roles: INVENTORY },

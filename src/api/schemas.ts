@@ -9,7 +9,7 @@ import { PRINCIPAL_KINDS, ROLES } from '../store/entities.ts';
 
 const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
 export const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const oneOf = <const T extends readonly string[]>(values: T) =>
+export const oneOf = <const T extends readonly string[]>(values: T) =>
   Type.Unsafe<T[number]>({ type: 'string', enum: values });
 export const closed = { additionalProperties: false };
 

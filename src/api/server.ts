@@ -23,12 +23,14 @@ import { logRoutes } from './routes/log.ts';
 import { maskRoutes } from './routes/masks.ts';
 import { payloadRoutes } from './routes/payloads.ts';
 import { personRoutes } from './routes/persons.ts';
+import { possessionRoutes } from './routes/possession.ts';
 import { principalRoutes } from './routes/principals.ts';
 import { resourceRoutes } from './routes/resources.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
 import { signInRoutes } from './routes/sign-in.ts';
 import { systemRoutes } from './routes/system.ts';
+import { trustRoutes } from './routes/trust.ts';
 import { vaultRoutes } from './routes/vault.ts';
 
 declare module 'fastify' {
@@ -121,6 +123,8 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     evidenceRoutes,
     payloadRoutes,
     bindingRoutes,
+    possessionRoutes,
+    trustRoutes,
     maskRoutes,
     vaultRoutes,
   ];

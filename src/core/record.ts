@@ -27,7 +27,15 @@ export const RECORD_TYPES = [
   'credential.issued',
   'credential.revoked',
   'binding.created',
+  'binding.approved',
+  'binding.joined',
+  'binding.rotated',
+  'binding.locked',
+  'binding.expired',
   'binding.removed',
+  'trust.added',
+  'trust.updated',
+  'trust.removed',
   'resource.created',
   'resource.updated',
   'resource.retired',
@@ -102,6 +110,7 @@ export interface ChangeRecord extends RecordBase {
       | 'grant'
       | 'credential'
       | 'binding'
+      | 'trust'
       | 'mask'
       | 'legal_hold'
       | 'retention'

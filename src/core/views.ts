@@ -94,8 +94,42 @@ export interface TokenBindingView extends CredentialBase {
   readonly logged?: readonly string[];
 }
 
+/** A binding: SVIDs of this SPIFFE ID. */
+export interface SpiffeBindingView extends CredentialBase {
+  readonly kind: 'spiffe';
+  readonly spiffeId: string;
+  /** Of JWT-SVIDs; null: none is taken. */
+  readonly audience: string | null;
+}
+
+/** A binding: client certificates that have exactly this. */
+export interface CertificateBindingView extends CredentialBase {
+  readonly kind: 'bound_certificate';
+  /** The authority; null where one certificate or key is named. */
+  readonly trustId: string | null;
+  readonly by: 'subject' | 'uri' | 'dns' | 'email' | 'certificate' | 'public_key';
+  readonly value: string;
+}
+
 /** What a principal may prove itself with. */
-export type CredentialView = PasswordCredentialView | CertificateCredentialView | TokenBindingView;
+export type CredentialView =
+  | PasswordCredentialView
+  | CertificateCredentialView
+  | TokenBindingView
+  | SpiffeBindingView
+  | CertificateBindingView;
+
+/** Who is trusted to say who somebody is by a certificate or an SVID. */
+export interface TrustView {
+  readonly id: string;
+  readonly kind: 'spiffe' | 'x509';
+  readonly name: string;
+  /** DER, base64. */
+  readonly certificates: readonly string[];
+  /** For JWT-SVIDs. */
+  readonly jwks: readonly object[];
+  readonly status: 'active' | 'removed';
+}
 
 /** The keys of an OIDC issuer, as it publishes them (JWK Set); without any once they are not trusted any more. */
 export interface IssuerView {
@@ -125,6 +159,7 @@ export interface Snapshot {
   readonly grants: readonly GrantView[];
   readonly credentials: readonly CredentialView[];
   readonly issuers?: readonly IssuerView[];
+  readonly trust?: readonly TrustView[];
   readonly masks: readonly MaskRuleView[];
 }
 
@@ -140,6 +175,7 @@ export interface Delta {
   readonly grants?: readonly GrantView[];
   readonly credentials?: readonly CredentialView[];
   readonly issuers?: readonly IssuerView[];
+  readonly trust?: readonly TrustView[];
   readonly masks?: readonly MaskRuleView[];
 }
 

@@ -130,6 +130,7 @@ export const POPULATIONS = [
   'grants',
   'credentials',
   'bindings',
+  'trust',
   'masks',
   'sessions',
   'erasures',

@@ -50,6 +50,7 @@ const ENTITY = {
   grant: 'grants',
   credential: 'credentials',
   binding: 'bindings',
+  trust: 'trust',
   mask: 'masks',
   legal_hold: 'legal_holds',
 } as const;
@@ -100,6 +101,21 @@ const COLUMNS: Record<Population, readonly string[]> = {
     ...['leaf', 'lastLeaf', 'id', 'principal', 'kind', 'details', 'status', 'endReason', 'endedAt'],
     'createdAt',
   ],
+  trust: [
+    ...[
+      'leaf',
+      'lastLeaf',
+      'id',
+      'kind',
+      'name',
+      'url',
+      'keys',
+      'status',
+      'endReason',
+      'endedAt',
+      'createdAt',
+    ],
+  ],
   masks: [
     ...['leaf', 'lastLeaf', 'id', 'name', 'revision', 'resource', 'principal', 'grant', 'match', 'transform'],
     ...['probes', 'status', 'statusReason', 'createdAt'],
@@ -136,6 +152,7 @@ export class Populations {
     grant: new Map(),
     credential: new Map(),
     binding: new Map(),
+    trust: new Map(),
     mask: new Map(),
     legal_hold: new Map(),
   };

@@ -64,7 +64,14 @@ interface MaskOn {
   readonly resource?: Ref | null;
 }
 
-const CONTEXT: ReadonlySet<unknown> = new Set(['person', 'resource', 'mask', 'legal_hold', 'retention']);
+const CONTEXT: ReadonlySet<unknown> = new Set([
+  'person',
+  'resource',
+  'trust',
+  'mask',
+  'legal_hold',
+  'retention',
+]);
 
 /**
  * Whether a record without principal may be shown beside another principal's: what a person or resource is, what is masked for

@@ -1,4 +1,5 @@
 import { type TokenKey, tokenKeys } from '../core/jws.ts';
+import { TrustStore } from '../core/trust.ts';
 import type {
   CredentialView,
   Delta,
@@ -23,6 +24,7 @@ export class SnapshotDirectory implements Directory {
   readonly #byPrincipal = new Map<string, Map<string, CredentialView>>();
   readonly #grants = new Map<string, Map<string, GrantView>>();
   readonly #tokenKeys = new Map<string, readonly TokenKey[]>();
+  readonly trust = new TrustStore();
   readonly #masks = new Map<string, MaskRuleView>();
   /** Answers of `masksOf`, until a rule changes. */
   readonly #masksOf = new Map<string, readonly MaskRuleView[]>();
@@ -57,6 +59,7 @@ export class SnapshotDirectory implements Directory {
       put(this.#byPrincipal, row.principalId, row);
     }
     for (const { issuer, jwks } of rows.issuers ?? []) this.#tokenKeys.set(issuer, tokenKeys(jwks));
+    this.trust.merge(rows.trust ?? []);
     for (const row of rows.masks ?? []) {
       if (row.status === 'active') this.#masks.set(row.id, row);
       else this.#masks.delete(row.id);

@@ -35,7 +35,8 @@ class Worker implements Gateway {
   readonly scramSecret: Buffer;
   readonly maskKey: Buffer;
   readonly #journal: JournalWriter;
-  readonly #secureContext: SecureContext;
+  readonly #tls: WorkerStart['tls'];
+  #secureContext: SecureContext;
   readonly #sessions = new Set<LiveSession>();
   /** Issuers that are being asked, and who waits for it. */
   readonly #asked = new Map<string, { readonly done: Promise<void>; readonly end: () => void }>();
@@ -60,15 +61,8 @@ class Worker implements Gateway {
       .digest('hex')
       .slice(0, 16);
     this.maskKey = Buffer.from(start.maskKey);
-    this.#secureContext = createSecureContext({
-      cert: start.tls.certPem,
-      key: start.tls.keyPem,
-      // The authority whose certificates clients may show. It is named to them; what they show is judged at the door.
-      ca: start.tls.caPem,
-      minVersion: 'TLSv1.2',
-      // No session is resumed, as in PostgreSQL: each connection shows its certificate and proves that it holds the key.
-      secureOptions: constants.SSL_OP_NO_TICKET,
-    });
+    this.#tls = start.tls;
+    this.#secureContext = this.#newContext();
     this.#protocol = protocolOf(this);
     this.#server = createServer(
       // A client that has said all it has to say still hears the answers.
@@ -78,6 +72,19 @@ class Worker implements Gateway {
     setInterval(() => this.#check(false), CHECK_MS).unref();
     setInterval(() => this.directory.forget(Date.now()), FORGET_MS).unref();
     setInterval(() => this.#retry(), RETRY_MS).unref();
+  }
+
+  #newContext(): SecureContext {
+    const { certPem, keyPem, caPem } = this.#tls;
+    return createSecureContext({
+      cert: certPem,
+      key: keyPem,
+      // The authorities whose certificates clients may show. They are named to them; what they show is judged at the door.
+      ca: [caPem, ...this.directory.trust.certificates()],
+      minVersion: 'TLSv1.2',
+      // No session is resumed, as in PostgreSQL: each connection shows its certificate and proves that it holds the key.
+      secureOptions: constants.SSL_OP_NO_TICKET,
+    });
   }
 
   static async start(start: WorkerStart): Promise<Worker> {
@@ -186,6 +193,7 @@ class Worker implements Gateway {
         throw new Error('started twice');
       case 'delta':
         this.directory.apply(message.delta);
+        if (message.delta.trust !== undefined) this.#secureContext = this.#newContext();
         this.#check(true);
         tell({ type: 'applied', call: message.call });
         return;

@@ -10,5 +10,7 @@ export type DetailsOf<K extends Binding['kind']> = K extends K
 /** Whether one thing that is shown could prove both. */
 export function overlaps(a: Binding, b: DetailsOf<Binding['kind']>): boolean {
   if (a.kind === 'oidc' && b.kind === 'oidc') return oidcOverlaps(a, b);
+  if (a.kind === 'spiffe' && b.kind === 'spiffe') return a.spiffeId === b.spiffeId;
+  if (a.kind === 'certificate' && b.kind === 'certificate') return a.by === b.by && a.value === b.value;
   return false;
 }

@@ -92,7 +92,11 @@ export class Bindings {
  * @throws PosternError POSTERN_NOT_FOUND, POSTERN_PRINCIPAL_INACTIVE for one that is retired, POSTERN_INVALID where it has too many,
  *   POSTERN_CONFLICT where what fits it would prove another principal too
  */
-async function newBinding(db: StateDb, ref: string, details: DetailsOf<Binding['kind']>): Promise<Binding> {
+export async function newBinding(
+  db: StateDb,
+  ref: string,
+  details: DetailsOf<Binding['kind']>,
+): Promise<Binding> {
   const principal = found(await findPrincipal(db, ref), 'principal', ref);
   if (principal.status === 'retired')
     throw new PosternError('POSTERN_PRINCIPAL_INACTIVE', `${principal.name} is retired.`);

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import type { SecureContext } from 'node:tls';
 import type { TokenKey } from '../core/jws.ts';
 import type { Payload } from '../core/record.ts';
+import type { TrustStore } from '../core/trust.ts';
 import type { CredentialView, GrantView, MaskRuleView, PrincipalView, ResourceView } from '../core/views.ts';
 
 /** The write-ahead record of one worker: everything of one event-loop turn goes out in one write. */
@@ -30,6 +31,8 @@ export interface Directory {
   credential(id: string): CredentialView | undefined;
   /** Keys with which tokens of an issuer are verified; none where they are not known. */
   tokenKeys(issuer: string): readonly TokenKey[];
+  /** Who is trusted to say who somebody is by a certificate or an SVID. */
+  readonly trust: TrustStore;
   /** All credentials of a principal that are still known, whatever their status. */
   credentialsOf(principalId: string): readonly CredentialView[];
   /** All grants of a principal on a resource that are still known, whatever their status. */

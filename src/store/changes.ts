@@ -30,6 +30,7 @@ import type {
   Resource,
   RetentionPolicy,
   SignInSettings,
+  Trust,
 } from './entities.ts';
 import {
   authenticatorRow,
@@ -46,7 +47,9 @@ import {
   resourceRow,
   retentionRow,
   signInRow,
+  trustRow,
 } from './rows.ts';
+
 import type { StateDb, Store } from './store.ts';
 
 /** One entity before and after. A change without an effect (`before` equals `after`) only leaves its record. */
@@ -206,7 +209,8 @@ function takesAway({ change: { entity, before, after } }: ChangeRecord): boolean
     case 'credential':
     case 'grant':
     case 'resource':
-      return (after as Binding | Credential | Grant | Resource).status !== 'active';
+    case 'trust':
+      return (after as Binding | Credential | Grant | Resource | Trust).status !== 'active';
     default:
       return false;
   }
@@ -267,6 +271,12 @@ export async function applyChange(db: StateDb, record: ChangeRecord): Promise<vo
     case 'binding': {
       const row = bindingRow(after as Binding);
       const put = db.insertInto('bindings').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'trust': {
+      const row = trustRow(after as Trust);
+      const put = db.insertInto('trust').values(row);
       await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
       return;
     }
@@ -357,5 +367,6 @@ export async function dropOrphans(db: StateDb): Promise<void> {
   await db
     .deleteFrom('credential_verifiers')
     .where('credential_id', 'not in', (e) => e.selectFrom('credentials').select('id'))
+    .where('credential_id', 'not in', (e) => e.selectFrom('bindings').select('id'))
     .execute();
 }

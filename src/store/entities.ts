@@ -261,8 +261,8 @@ interface SpiffeBinding extends BindingBase {
 /** By a client certificate that has exactly this. */
 interface CertificateBinding extends BindingBase {
   readonly kind: 'certificate';
-  /** The certificate authority; null only where one certificate or key is named. */
-  readonly authority: Ref | null;
+  /** The authority that certificates must lead to; null only where one certificate or key is named. */
+  readonly trust: Ref | null;
   readonly by: 'subject' | 'uri' | 'dns' | 'email' | 'certificate' | 'public_key';
   readonly value: string;
 }
@@ -285,7 +285,7 @@ interface SshBinding extends BindingBase {
   readonly kind: 'ssh';
   /** `SHA256:` and base64, as ssh-keygen prints it; null where an authority is named. */
   readonly fingerprint: string | null;
-  readonly authority: Ref | null;
+  readonly trust: Ref | null;
   /** One of the principals in the SSH certificate. */
   readonly sshPrincipal: string | null;
 }
@@ -312,6 +312,22 @@ export type Binding =
 
 /** The bindings of one kind. */
 export type BindingOf<K extends Binding['kind']> = Extract<Binding, { readonly kind: K }>;
+
+/**
+ * Who is trusted to say who somebody is: a SPIFFE trust domain, an authority of client certificates, an SSH authority. The
+ * name of the first is the trust domain.
+ */
+export interface Trust extends Ref {
+  readonly kind: 'spiffe' | 'x509' | 'ssh';
+  /** Where the bundle of a trust domain is fetched; null where `keys` has it. */
+  readonly url: string | null;
+  /** A SPIFFE bundle (JSON), certificates (PEM), or SSH public keys, one a line; null for a bundle that is fetched. */
+  readonly keys: string | null;
+  readonly status: 'active' | 'removed';
+  readonly endReason: string | null;
+  readonly endedAt: string | null;
+  readonly createdAt: string;
+}
 
 /** Keeps texts from being destroyed, by anybody and by retention, until it is released. */
 export interface LegalHold {
@@ -347,6 +363,7 @@ export interface Entities {
   readonly grant: Grant;
   readonly credential: Credential;
   readonly binding: Binding;
+  readonly trust: Trust;
   readonly mask: MaskRule;
   readonly legal_hold: LegalHold;
   readonly retention: RetentionPolicy;

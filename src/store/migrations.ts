@@ -295,4 +295,33 @@ CREATE TABLE spent_proofs (
 ) STRICT;
 CREATE INDEX spent_proofs_by_end ON spent_proofs (ends_ms);
 `,
+  `
+CREATE TABLE trust (
+  id TEXT PRIMARY KEY NOT NULL,
+  kind TEXT NOT NULL CONSTRAINT trust_kind_known CHECK (kind IN ('spiffe', 'x509', 'ssh')),
+  name TEXT NOT NULL CONSTRAINT trust_has_a_name CHECK (length(name) BETWEEN 1 AND 255),
+  url TEXT CONSTRAINT bundle_url_is_https CHECK (url GLOB 'https://?*'),
+  keys TEXT,
+  status TEXT NOT NULL CONSTRAINT trust_status_known CHECK (status IN ('active', 'removed')),
+  end_reason TEXT,
+  ended_at TEXT,
+  created_at TEXT NOT NULL CONSTRAINT trust_created_at_is_a_time CHECK (created_at ${TIME}),
+  CONSTRAINT keys_are_given_or_fetched CHECK ((url IS NULL) <> (keys IS NULL)),
+  CONSTRAINT removed_trust_says_when_and_why
+    CHECK ((status = 'active') = (ended_at IS NULL) AND (status = 'active') = (end_reason IS NULL))
+) STRICT;
+CREATE UNIQUE INDEX trust_by_name ON trust (kind, name) WHERE status = 'active';
+
+-- Written before the record of the binding that waits for it, hence without a foreign key.
+CREATE TABLE join_tokens (
+  binding_id TEXT PRIMARY KEY NOT NULL,
+  token_hash BLOB NOT NULL CONSTRAINT join_token_hash_is_sha256 CHECK (length(token_hash) = 32)
+) STRICT;
+
+-- Which use of a key was the last. Not part of who may do what: no record, no fold.
+CREATE TABLE key_uses (
+  binding_id TEXT PRIMARY KEY NOT NULL,
+  sequence INTEGER NOT NULL CONSTRAINT sequence_counts_up CHECK (sequence >= 0)
+) STRICT;
+`,
 ];

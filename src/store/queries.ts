@@ -13,6 +13,7 @@ import type {
   Principal,
   Resource,
   RetentionPolicy,
+  Trust,
 } from './entities.ts';
 import {
   bindingOf,
@@ -24,6 +25,7 @@ import {
   principalOf,
   resourceOf,
   retentionOf,
+  trustOf,
 } from './rows.ts';
 import type { StateDb } from './store.ts';
 
@@ -281,6 +283,25 @@ export async function bindingsOfKind<K extends Binding['kind']>(
 ): Promise<BindingOf<K>[]> {
   const query = bindings(db).where('bindings.status', '=', 'active').where('bindings.kind', '=', kind);
   return (await query.orderBy('bindings.id').execute()).map((row) => bindingOf(row) as BindingOf<K>);
+}
+
+/** @param ref id, or the name of one that is active */
+export async function findTrust(db: StateDb, kind: Trust['kind'], ref: string): Promise<Trust | undefined> {
+  const all = db.selectFrom('trust').selectAll().where('kind', '=', kind);
+  const row = await (isId(ref)
+    ? all.where('id', '=', ref)
+    : all.where('name', '=', ref).where('status', '=', 'active')
+  ).executeTakeFirst();
+  return row && trustOf(row);
+}
+
+/** Those that are active. */
+export async function listTrust(db: StateDb, kind?: Trust['kind'], page?: Page): Promise<Trust[]> {
+  let query = db.selectFrom('trust').selectAll().where('status', '=', 'active').orderBy('id');
+  if (kind !== undefined) query = query.where('kind', '=', kind);
+  if (page?.after !== undefined) query = query.where('id', '>', page.after);
+  if (page) query = query.limit(page.limit);
+  return (await query.execute()).map(trustOf);
 }
 
 export interface MaskFilter {

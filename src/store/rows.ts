@@ -21,6 +21,7 @@ import type {
   RetentionPolicy,
   Role,
   SignInSettings,
+  Trust,
 } from './entities.ts';
 import type {
   AuthenticatorTable,
@@ -37,6 +38,7 @@ import type {
   ResourceTable,
   RetentionTable,
   SignInTable,
+  TrustTable,
 } from './schema.ts';
 
 export const personRow = (e: Person): PersonTable => ({
@@ -271,6 +273,30 @@ export const bindingOf = (r: BindingTable & { principal_name: string }): Binding
     endedAt: r.ended_at,
     createdAt: r.created_at,
   }) as Binding;
+
+export const trustRow = (e: Trust): TrustTable => ({
+  id: e.id,
+  kind: e.kind,
+  name: e.name,
+  url: e.url,
+  keys: e.keys,
+  status: e.status,
+  end_reason: e.endReason,
+  ended_at: e.endedAt,
+  created_at: e.createdAt,
+});
+
+export const trustOf = (r: TrustTable): Trust => ({
+  id: r.id,
+  kind: r.kind,
+  name: r.name,
+  url: r.url,
+  keys: r.keys,
+  status: r.status,
+  endReason: r.end_reason,
+  endedAt: r.ended_at,
+  createdAt: r.created_at,
+});
 
 export const legalHoldRow = (e: LegalHold): LegalHoldTable => ({
   id: e.id,

@@ -1,7 +1,7 @@
 /** The tables of `state.db` as Kysely sees them. Names and checks are in `migrations.ts`. */
 
 import type { SignInMethod } from '../core/record.ts';
-import type { Binding } from './entities.ts';
+import type { Binding, Trust } from './entities.ts';
 
 export interface PersonTable {
   id: string;
@@ -147,6 +147,31 @@ export interface BindingTable {
   created_at: string;
 }
 
+/** One-time tokens with which a key pair joins. */
+export interface JoinTokenTable {
+  binding_id: string;
+  /** SHA-256: the token itself is kept nowhere. */
+  token_hash: Uint8Array;
+}
+
+/** The last use of an enrolled key. */
+export interface KeyUseTable {
+  binding_id: string;
+  sequence: number;
+}
+
+export interface TrustTable {
+  id: string;
+  kind: Trust['kind'];
+  name: string;
+  url: string | null;
+  keys: string | null;
+  status: Trust['status'];
+  end_reason: string | null;
+  ended_at: string | null;
+  created_at: string;
+}
+
 /** A proof that was shown, until it ends. */
 export interface SpentProofTable {
   /** Hex SHA-256 of what tells it again. */
@@ -279,6 +304,9 @@ export interface StateTables {
   credentials: CredentialTable;
   credential_verifiers: CredentialVerifierTable;
   bindings: BindingTable;
+  trust: TrustTable;
+  join_tokens: JoinTokenTable;
+  key_uses: KeyUseTable;
   spent_proofs: SpentProofTable;
   settings: SettingTable;
   masks: MaskTable;

@@ -13,13 +13,17 @@ const text = Type.String({ minLength: 1, maxLength: 500 });
 const Ref = Type.Object({ id: Text, name: Text });
 
 /** What every binding has, and what only those of a kind have. */
-const Binding = Type.Object({
+export const Binding = Type.Object({
   id: Text,
   principal: Ref,
   kind: Text,
   issuer: Type.Optional(Text),
   audience: Type.Optional(orNull(Text)),
   claims: Type.Optional(Type.Record(Text, Text)),
+  spiffeId: Type.Optional(Text),
+  trust: Type.Optional(orNull(Ref)),
+  by: Type.Optional(Text),
+  value: Type.Optional(Text),
   preset: Type.Optional(Text),
   contains: Type.Optional(Type.Record(Text, Text)),
   reuse: Type.Optional(Type.Boolean()),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { clientProof, newPassword, scramKeys, scramSalt } from '../../core/scram.ts';
+import { TrustStore } from '../../core/trust.ts';
 import { type PasswordCredentialView, type PrincipalView, SCRAM_ITERATIONS } from '../../core/views.ts';
 import type { Directory } from '../contract.ts';
 import { ScramServer } from './auth.ts';
@@ -51,6 +52,7 @@ function directory(
     credentialsOf: (id) => credentials.filter((each) => each.principalId === id),
     grantsOf: () => [],
     tokenKeys: () => [],
+    trust: new TrustStore(),
     masksOf: () => [],
   };
 }

@@ -1,3 +1,4 @@
+import { TrustStore } from '../../core/trust.ts';
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
 import { webcrypto, X509Certificate } from 'node:crypto';
@@ -83,6 +84,7 @@ describe('a client certificate', () => {
     who: readonly PrincipalView[] = [principal('batch'), principal('other')],
   ) => {
     const directory = {
+      trust: new TrustStore(),
       principalByName: (wanted: string) => who.find((each) => each.name === wanted),
       credentialsOf: (id: string) => known.filter((each) => each.principalId === id),
     } as unknown as Directory;
@@ -125,9 +127,12 @@ describe('a client certificate', () => {
 
   it('of another authority proves nothing, even if that has the same name', async () => {
     const theirs = await authority();
-    refused(await certificate(theirs), /was not issued by this gateway/);
+    refused(
+      await certificate(theirs),
+      /proves nothing: it was not issued by an authority that is trusted here/,
+    );
     const selfSigned = new X509Certificate(theirs.certificate.toString('pem'));
-    refused(selfSigned, /was not issued by this gateway/);
+    refused(selfSigned, /not taken: it is one of an authority/);
   });
 
   it('is one of a client: those of servers and authorities prove nothing', async () => {

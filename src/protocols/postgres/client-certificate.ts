@@ -1,6 +1,8 @@
 import type { X509Certificate } from 'node:crypto';
+import { INTERMEDIATES_MAX } from '../../core/certificate-path.ts';
 import { clientUri } from '../../core/client-uri.ts';
-import type { CertificateCredentialView, PrincipalView } from '../../core/views.ts';
+import { certificateFits } from '../../core/trust.ts';
+import type { CredentialView, PrincipalView } from '../../core/views.ts';
 import type { Gateway } from '../contract.ts';
 import { Refused, unusable } from './door.ts';
 
@@ -13,8 +15,9 @@ const HINT =
 
 /**
  * The principal and credential that a client certificate proves, or why it proves nothing. Possession of its key has been proven
- * by the TLS handshake; everything else is checked here: issued by this installation's own authority, for clients, within its
- * time, for the principal that the client claims to be, and still in force.
+ * by the TLS handshake; everything else is checked here. One of this installation's own authority: for clients, within its
+ * time, for the principal that the client claims to be, and still in force. One of somebody else: what a binding of that principal
+ * asks for.
  *
  * @param name as the client claims it
  * @throws Refused
@@ -25,7 +28,7 @@ export function provenByCertificate(
   shown: X509Certificate,
   name: string,
   nowMs: number,
-): { readonly principal: PrincipalView; readonly credential: CertificateCredentialView } {
+): { readonly principal: PrincipalView; readonly credential: CredentialView } {
   const { directory, clientCa } = gateway;
   const claimed = directory.principalByName(name);
   const refused = (why: string): Refused =>
@@ -37,7 +40,7 @@ export function provenByCertificate(
       HINT,
     );
   if (!shown.checkIssued(clientCa) || !shown.verify(clientCa.publicKey))
-    throw refused('the client certificate was not issued by this gateway');
+    return provenByTrusted(directory, shown, claimed, refused, nowMs);
   if (shown.ca || !(shown.keyUsage ?? []).includes(CLIENT_AUTH))
     throw refused('the certificate is not one of a client');
   if (shown.validFromDate.getTime() > nowMs) throw refused('the client certificate is not valid yet');
@@ -57,4 +60,43 @@ export function provenByCertificate(
   const why = unusable(claimed, credential, nowMs);
   if (why !== null) throw new Refused(why.code, why.message, claimed);
   return { principal: claimed, credential };
+}
+
+/**
+ * By a certificate of an authority, or of a trust domain, that is trusted here, or by one that is bound itself. It is examined
+ * before anybody looks who is claimed.
+ */
+function provenByTrusted(
+  directory: Gateway['directory'],
+  shown: X509Certificate,
+  claimed: PrincipalView | undefined,
+  refused: (why: string) => Refused,
+  nowMs: number,
+): { readonly principal: PrincipalView; readonly credential: CredentialView } {
+  const examined = directory.trust.examine(shown.raw, chainOf(shown), nowMs);
+  if (examined.leaf === null) throw refused(`the client certificate is not taken: ${examined.why}`);
+  const bindings = claimed === undefined ? [] : directory.credentialsOf(claimed.id);
+  const fitting = bindings.filter(
+    (each) =>
+      (each.kind === 'spiffe' || each.kind === 'bound_certificate') && certificateFits(examined, each),
+  );
+  const credential = fitting.find(({ status }) => status === 'active') ?? fitting[0];
+  if (claimed === undefined || credential === undefined) {
+    const why = examined.names.size === 0 ? examined.why : 'it is not one that this principal is bound to';
+    throw refused(`the client certificate proves nothing: ${why}`);
+  }
+  const why = unusable(claimed, credential, nowMs);
+  if (why !== null) throw new Refused(why.code, why.message, claimed);
+  return { principal: claimed, credential };
+}
+
+/** What the client sent beside its own certificate, in the order in which it came. */
+function chainOf(shown: X509Certificate): Buffer[] {
+  const chain: Buffer[] = [];
+  let next = shown.issuerCertificate;
+  while (next !== undefined && chain.length < INTERMEDIATES_MAX) {
+    chain.push(next.raw);
+    next = next.issuerCertificate;
+  }
+  return chain;
 }
