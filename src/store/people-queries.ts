@@ -7,7 +7,8 @@ import type {
   Person,
   SignInSettings,
 } from './entities.ts';
-import { isId, type Page } from './queries.ts';
+import { type Page, paged } from './paging.ts';
+import { isId } from './queries.ts';
 import { identifierOf, personOf } from './rows.ts';
 import type { StateDb } from './store.ts';
 
@@ -98,9 +99,7 @@ export async function listGroups(db: StateDb, directoryId: string): Promise<Grou
 export async function listDirectoryPersons(db: StateDb, directoryId: string, page?: Page): Promise<Person[]> {
   let query = db.selectFrom('persons').selectAll().where('directory', 'is not', null).orderBy('id');
   query = query.where((e) => e(e.fn('json_extract', ['directory', e.val('$.id')]), '=', directoryId));
-  if (page?.after !== undefined) query = query.where('id', '>', page.after);
-  if (page) query = query.limit(page.limit);
-  return (await query.execute()).map(personOf);
+  return (await paged(query, 'id', page).execute()).map(personOf);
 }
 
 /** As last changed; undefined while nobody has. */

@@ -15,6 +15,7 @@ import type {
   RetentionPolicy,
   Trust,
 } from './entities.ts';
+import { type Page, paged } from './paging.ts';
 import {
   bindingOf,
   credentialOf,
@@ -30,10 +31,7 @@ import {
 import type { StateDb } from './store.ts';
 
 /** A page of a list, in the order of making. `after` is the id of the last item already seen. */
-export interface Page {
-  readonly after?: string | undefined;
-  readonly limit: number;
-}
+export type { Page };
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -66,10 +64,8 @@ export async function findPerson(db: StateDb, ref: string): Promise<Person | und
 }
 
 export async function listPersons(db: StateDb, page?: Page): Promise<Person[]> {
-  let query = db.selectFrom('persons').selectAll().orderBy('id');
-  if (page) query = query.limit(page.limit);
-  if (page?.after !== undefined) query = query.where('id', '>', page.after);
-  return (await query.execute()).map(personOf);
+  const query = db.selectFrom('persons').selectAll().orderBy('id');
+  return (await paged(query, 'id', page).execute()).map(personOf);
 }
 
 export interface PrincipalFilter {
@@ -134,9 +130,7 @@ export async function listPrincipals(
       .where('principals.expires_at', '<=', expiredAt)
       .where('principals.status', 'in', ['active', 'suspended']);
   }
-  if (page?.after !== undefined) query = query.where('principals.id', '>', page.after);
-  if (page) query = query.limit(page.limit);
-  return (await query.execute()).map(joined);
+  return (await paged(query, 'principals.id', page).execute()).map(joined);
 }
 
 export async function findResource(db: StateDb, ref: string): Promise<Resource | undefined> {
@@ -155,9 +149,7 @@ export async function listResources(
 ): Promise<Resource[]> {
   let query = db.selectFrom('resources').selectAll().orderBy('id');
   if (filter.status !== undefined) query = query.where('status', '=', filter.status);
-  if (page?.after !== undefined) query = query.where('id', '>', page.after);
-  if (page) query = query.limit(page.limit);
-  return (await query.execute()).map(resourceOf);
+  return (await paged(query, 'id', page).execute()).map(resourceOf);
 }
 
 export interface GrantFilter {
@@ -196,9 +188,7 @@ export async function listGrants(db: StateDb, filter: GrantFilter, page?: Page):
       e.or([e('principals.owner_id', '=', owner), e('principals.backup_owner_id', '=', owner)]),
     );
   }
-  if (page?.after !== undefined) query = query.where('grants.id', '>', page.after);
-  if (page) query = query.limit(page.limit);
-  return (await query.execute()).map(grantOf);
+  return (await paged(query, 'grants.id', page).execute()).map(grantOf);
 }
 
 export interface CredentialFilter {
@@ -243,9 +233,7 @@ export async function listCredentials(
       e.or([e('principals.owner_id', '=', owner), e('principals.backup_owner_id', '=', owner)]),
     );
   }
-  if (page?.after !== undefined) query = query.where('credentials.id', '>', page.after);
-  if (page) query = query.limit(page.limit);
-  return (await query.execute()).map(credentialOf);
+  return (await paged(query, 'credentials.id', page).execute()).map(credentialOf);
 }
 
 function bindings(db: StateDb) {
@@ -342,9 +330,7 @@ export async function listMasks(db: StateDb, filter: MaskFilter, page?: Page): P
       e.or([e('masks.principal_id', 'is', null), e('masks.principal_id', '=', principal)]),
     );
   }
-  if (page?.after !== undefined) query = query.where('masks.id', '>', page.after);
-  if (page) query = query.limit(page.limit);
-  return (await query.execute()).map(maskOf);
+  return (await paged(query, 'masks.id', page).execute()).map(maskOf);
 }
 
 export interface LegalHoldFilter {
@@ -372,9 +358,7 @@ export async function listLegalHolds(
       e.or([e('legal_holds.principal_id', 'is', null), e('legal_holds.principal_id', '=', on)]),
     );
   }
-  if (page?.after !== undefined) query = query.where('legal_holds.id', '>', page.after);
-  if (page) query = query.limit(page.limit);
-  return (await query.execute()).map(legalHoldOf);
+  return (await paged(query, 'legal_holds.id', page).execute()).map(legalHoldOf);
 }
 
 /** The policy as last changed; undefined while nobody has. */

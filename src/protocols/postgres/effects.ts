@@ -1,5 +1,5 @@
 import type { NativeError } from './errors.ts';
-import type { Expected, Flow, Portal, Prepared } from './flow.ts';
+import { type Expected, type Flow, newPortal, type Portal, type Prepared } from './flow.ts';
 import type { Change } from './named.ts';
 import { isWholeName } from './statement-name.ts';
 import type { Known } from './statements.ts';
@@ -53,17 +53,7 @@ export function effectsOf(
         const statement = innerOf(known, effect.inner, later++);
         portals.push({
           name: effect.name,
-          value: {
-            known: statement,
-            text: source,
-            parameters: null,
-            decided: null,
-            meant: null,
-            runs: null,
-            bound: null,
-            shape: null,
-            cursor: true,
-          },
+          value: newPortal(statement, source, null, true),
         });
         break;
       }

@@ -38,6 +38,21 @@ export interface Portal {
   readonly cursor: boolean;
 }
 
+/** One of which nothing is settled yet. */
+export function newPortal(known: Known, text: Buffer, parameters: Buffer | null, cursor: boolean): Portal {
+  return {
+    known,
+    text,
+    parameters,
+    decided: null,
+    meant: null,
+    runs: null,
+    bound: null,
+    shape: null,
+    cursor,
+  };
+}
+
 /** What EXECUTE or FETCH ran when it was bound, and with which search path. */
 export interface Runs {
   readonly inner: readonly Known[];

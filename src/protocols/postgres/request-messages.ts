@@ -1,4 +1,5 @@
-import { Front, WireError } from './wire.ts';
+import { protocolName } from './statement-name.ts';
+import { cstringEnd, type FrameReader, Front, WireError } from './wire.ts';
 
 const SMALL_MESSAGE = 64 * 1024;
 const MAX_COPY_MESSAGE = 1024 * 1024 * 1024;
@@ -39,4 +40,25 @@ export function readTypes(buffer: Buffer, at: number, end: number): number[] {
   const types: number[] = [];
   for (let i = 0; i < count; i++) types.push(buffer.readUInt32BE(at + 2 + i * 4));
   return types;
+}
+
+/** @throws WireError for one that has a body */
+export function noBody({ type, start, end }: FrameReader): void {
+  if (end - start !== 5) throw new WireError(`a malformed '${String.fromCharCode(type)}' message`);
+}
+
+/** What a Describe or Close message is about. @throws WireError for a malformed one */
+export function readTarget({ buffer, start, end }: FrameReader): {
+  readonly isStatement: boolean;
+  readonly name: string;
+} {
+  const letter = buffer[start + 5];
+  if (
+    end - start < 7 ||
+    (letter !== 0x53 && letter !== 0x50) ||
+    cstringEnd(buffer, start + 6, end) !== end - 1
+  ) {
+    throw new WireError('a malformed Describe or Close message');
+  }
+  return { isStatement: letter === 0x53, name: protocolName(buffer, start + 6, end - 1) };
 }

@@ -1,12 +1,12 @@
 import { readBind } from './bind.ts';
 import { dependsOnPath } from './decide.ts';
 import { effectsOf, type StatementEffects } from './effects.ts';
-import { Expected, type ExpectedKind, type Portal, type Prepared } from './flow.ts';
+import { Expected, type ExpectedKind, newPortal, type Portal, type Prepared } from './flow.ts';
 import { Forwarding } from './forwarding.ts';
 import { maskResults } from './mask-describe.ts';
 import { isSame, remember } from './meanings.ts';
 import { missingName, namesMoved, pathInDoubt, Refusals, tooMany, UNSUPPORTED_CALL } from './refusals.ts';
-import { IN_COPY, readTypes, requestRules } from './request-messages.ts';
+import { IN_COPY, noBody, readTarget, readTypes, requestRules } from './request-messages.ts';
 import { limitsOf } from './result-limits.ts';
 import type { PgSession } from './session.ts';
 import { protocolName } from './statement-name.ts';
@@ -121,7 +121,7 @@ export class Requests {
         this.#close();
         return undefined;
       case Front.sync:
-        this.#bare();
+        noBody(this.#reader);
         if (flow.copyMayBegin) {
           outbox.add(FLUSH);
           return flow.moved();
@@ -134,11 +134,11 @@ export class Requests {
         this.#refusals.batchEnded();
         return undefined;
       case Front.flush:
-        this.#bare();
+        noBody(this.#reader);
         outbox.add(buffer, start, end);
         return undefined;
       case Front.copyDone:
-        this.#bare();
+        noBody(this.#reader);
         flow.copyEnded();
         outbox.add(buffer, start, end);
         return undefined;
@@ -159,12 +159,6 @@ export class Requests {
       default:
         throw new WireError('an authentication message in a session');
     }
-  }
-
-  /** The current message has no body. */
-  #bare(): void {
-    const { type, start, end } = this.#reader;
-    if (end - start !== 5) throw new WireError(`a malformed '${String.fromCharCode(type)}' message`);
   }
 
   #query(): Promise<unknown> | undefined {
@@ -245,17 +239,7 @@ export class Requests {
     }
     const { known, text } = prepared;
     const { parameters } = bind;
-    const portal: Portal = {
-      known,
-      text,
-      parameters,
-      decided: null,
-      meant: null,
-      runs: null,
-      bound: null,
-      shape: null,
-      cursor: false,
-    };
+    const portal = newPortal(known, text, parameters, false);
     const expected = new Expected('bind');
     // Nothing of an empty statement runs; what EXECUTE or FETCH would run is settled, and planned, when it runs.
     const runs = known.classified.statements > 0 && known.classified.effects.length === 0;
@@ -390,7 +374,7 @@ export class Requests {
 
   #describe(): void {
     const { flow } = this.#session;
-    const { isStatement, name } = this.#target();
+    const { isStatement, name } = readTarget(this.#reader);
     const expected = this.#forwarding.forward('describe');
     if (isStatement || !this.#session.decider.masks) return;
     const portal = flow.portals.resolve(name, flow.batch);
@@ -401,23 +385,9 @@ export class Requests {
 
   #close(): void {
     const { flow } = this.#session;
-    const { isStatement, name } = this.#target();
+    const { isStatement, name } = readTarget(this.#reader);
     const expected = this.#forwarding.forward('close');
     if (isStatement) expected.statement = flow.statements.change(name, null, flow.batch);
     else expected.portal = flow.portals.change(name, null, flow.batch);
-  }
-
-  /** The target of Describe or Close. */
-  #target(): { readonly isStatement: boolean; readonly name: string } {
-    const { buffer, start, end } = this.#reader;
-    const letter = buffer[start + 5];
-    if (
-      end - start < 7 ||
-      (letter !== 0x53 && letter !== 0x50) ||
-      cstringEnd(buffer, start + 6, end) !== end - 1
-    ) {
-      throw new WireError('a malformed Describe or Close message');
-    }
-    return { isStatement: letter === 0x53, name: protocolName(buffer, start + 6, end - 1) };
   }
 }

@@ -5,11 +5,11 @@ import type { Expected } from './flow.ts';
 import { maskMessage } from './mask-errors.ts';
 import { ResultMasker } from './mask-results.ts';
 import { readShape } from './mask-rows.ts';
+import { OwnQuestion } from './own-question.ts';
 import { note, parameter, status } from './response-parts.ts';
 import { nothingFollows, type ResultLimits } from './result-limits.ts';
 import type { PgSession } from './session.ts';
-import { readDataRow } from './simple-query.ts';
-import { Back, errorFields, type FrameReader, query, WireError } from './wire.ts';
+import { Back, errorFields, type FrameReader, WireError } from './wire.ts';
 
 /** So many portals of a transaction may wait for their Execute with an outcome to come. */
 const MAX_BOUND = 1000;
@@ -27,9 +27,7 @@ export class Responses {
   #end = 0;
   /** The last message that goes to the client has more to come. */
   #open = false;
-  /** Text of the one row of Postern's own question, and the pieces of that row so far. */
-  #answer: string | null = null;
-  #row: Buffer[] = [];
+  readonly #question: OwnQuestion;
   /** The client has read an error that the server knows nothing of: it waits for ReadyForQuery. */
   #muted = false;
   readonly #masker: ResultMasker;
@@ -45,6 +43,7 @@ export class Responses {
   constructor(session: PgSession, reader: FrameReader) {
     this.#session = session;
     this.#reader = reader;
+    this.#question = new OwnQuestion(session, reader);
     this.#masker = new ResultMasker(session.gateway.limits.messageBytes);
   }
 
@@ -74,7 +73,7 @@ export class Responses {
     const { flow } = this.#session;
     const head = flow.expected[0];
     if (head?.kind === 'internal') {
-      if (this.#internal(head)) return;
+      if (this.#question.answers(head)) return;
     }
     if (head !== undefined && head.mask !== null) {
       if (head.mask.sensitive) this.#sensitive = true;
@@ -204,36 +203,6 @@ export class Responses {
     if (limits.cut) return false;
     const { buffer, start, first } = this.#reader;
     return !first || limits.row(buffer.readUInt32BE(start + 1));
-  }
-
-  /** Postern's own question. Returns whether the message was part of its answer. */
-  #internal(head: Expected): boolean {
-    const { type, buffer, start, end } = this.#reader;
-    const { flow, pathWatch } = this.#session;
-    if (type === Back.noticeResponse || type === Back.notificationResponse || type === Back.parameterStatus)
-      return false;
-    if (type === Back.dataRow) {
-      this.#row.push(buffer.subarray(start, end));
-      if (!this.#reader.last) return true;
-      this.#answer = readDataRow(Buffer.concat(this.#row))[0] ?? null;
-      this.#row = [];
-    } else if (type === Back.errorResponse) {
-      head.failed = true;
-      if (errorFields(buffer, start, end).get('V') === 'FATAL') return false;
-    } else if (type === Back.readyForQuery) {
-      flow.expected.shift();
-      flow.status = status(buffer[start + 5]);
-      if (head.failed || this.#answer === null) {
-        pathWatch.unanswered();
-      } else {
-        pathWatch.isNow(this.#answer);
-        pathWatch.answered();
-      }
-      this.#answer = null;
-      pathWatch.ready(flow.status, flow.expected.length === 0);
-      flow.settle();
-    }
-    return true;
   }
 
   #answered(head: Expected | undefined, kind: Expected['kind']): void {
@@ -415,8 +384,6 @@ const UNASKED: ReadonlySet<number> = new Set([
   Back.parameterStatus,
   Back.readyForQuery,
 ]);
-
-export const SHOW_SEARCH_PATH = query('SHOW search_path');
 
 /** Whether rows and COPY data may come in answer to it. */
 function givesRows(head: Expected | undefined): head is Expected {

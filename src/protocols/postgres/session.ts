@@ -11,12 +11,13 @@ import { maskCounts } from './mask-results.ts';
 import { mustEnd } from './must-end.ts';
 import { Named } from './named.ts';
 import { Outbox } from './outbox.ts';
+import { SHOW_SEARCH_PATH } from './own-question.ts';
+import { type MadeRole, OwnRole } from './own-role.ts';
 import { PathWatch } from './path-watch.ts';
 import { type SessionIdentity, SessionRecords } from './records.ts';
 import type { DatabaseCatalog } from './relations.ts';
 import { Requests } from './requests.ts';
-import { Responses, SHOW_SEARCH_PATH } from './responses.ts';
-import type { SessionRole, SessionRoles } from './session-roles.ts';
+import { Responses } from './responses.ts';
 import type { StatementCatalogue } from './statements.ts';
 import { cancelUpstream, type Upstream } from './upstream.ts';
 import { FLUSH, TERMINATE, WireError } from './wire.ts';
@@ -38,15 +39,8 @@ export interface SessionParts {
   /** Value of `search_path` at the start. */
   readonly searchPath: string;
   /** Its role in the database; null where it is the fixed upstream user. */
-  readonly roles: OwnRole | null;
+  readonly roles: MadeRole | null;
   readonly onEnd: () => void;
-}
-
-/** The role that was made for a session, and how it gets what further grants give. */
-export interface OwnRole {
-  readonly role: SessionRole;
-  readonly roles: SessionRoles;
-  readonly database: string;
 }
 
 /** One authenticated connection: a client socket and its own upstream connection, for as long as the grants hold. */
@@ -67,9 +61,6 @@ export class PgSession implements LiveSession {
   readonly #responses: Responses;
   readonly #onEnd: () => void;
   readonly #role: OwnRole | null;
-  /** There may be grants that its role does not have. */
-  #mayJoin = false;
-  #joining = false;
   readonly #startedMicros = nowMicros();
   readonly #used = new Set<string>();
   #lastGrant = '';
@@ -103,7 +94,7 @@ export class PgSession implements LiveSession {
       this.#askForPath(),
     );
     this.#onEnd = parts.onEnd;
-    this.#role = parts.roles;
+    this.#role = parts.roles === null ? null : new OwnRole(parts.roles, this);
     this.#client = client;
     this.#upstream = upstream;
     this.#requests = new Requests(this, parts.rest, gateway.limits.messageBytes);
@@ -212,35 +203,7 @@ export class PgSession implements LiveSession {
   /** Reads the names of the database, for a decision that needs them. */
   async readNames(): Promise<void> {
     await this.catalog.read();
-    const catalog = this.catalog.current();
-    if (this.#role === null || catalog === null) return;
-    const { roles, database } = this.#role;
-    // Where that fails, the database refuses what it has not been told of.
-    await roles.refresh({ resource: this.who.resource, database, catalog }).catch((error: unknown) => {
-      console.error(`postern: session ${this.id}: privileges of roles are not up to date: ${String(error)}`);
-    });
-  }
-
-  /** A grant that was made during the session counts once the session's role in the database has it too. */
-  #joinGrants(): void {
-    const catalog = this.catalog.current();
-    const grants = this.decider.notJoined(Date.now());
-    if (this.#joining || (grants.length > 0 && catalog === null)) return;
-    this.#mayJoin = false;
-    if (this.#role === null || grants.length === 0 || catalog === null) return;
-    const { role, roles, database } = this.#role;
-    const { session, principal, resource } = this.who;
-    this.#joining = true;
-    roles
-      .join(role, { session, principal: principal.name, resource, database, grants, catalog })
-      .then(
-        () => this.decider.grantsChanged(),
-        (error: unknown) =>
-          console.error(`postern: session ${this.id}: a new grant does not count yet: ${String(error)}`),
-      )
-      .finally(() => {
-        this.#joining = false;
-      });
+    await this.#role?.namesRead();
   }
 
   clientFault(error: unknown): void {
@@ -319,11 +282,8 @@ export class PgSession implements LiveSession {
 
   recheck(changed: boolean): void {
     if (this.ended) return;
-    if (changed) {
-      this.decider.grantsChanged();
-      this.#mayJoin = true;
-    }
-    if (this.#mayJoin) this.#joinGrants();
+    if (changed) this.decider.grantsChanged();
+    this.#role?.recheck(changed);
     const now = Date.now();
     const { directory } = this.gateway;
     const why =
