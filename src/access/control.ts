@@ -34,6 +34,7 @@ import { Erasures } from './erasures.ts';
 import { Grants } from './grants.ts';
 import { Holds } from './holds.ts';
 import { type IssuerStatus, Issuers } from './issuers.ts';
+import { Lifecycle } from './lifecycle.ts';
 import { Masks } from './masks.ts';
 import { Resources } from './resources.ts';
 import { Retention } from './retention.ts';
@@ -61,6 +62,8 @@ export interface ControlOptions {
   /** Has every thread take the data keys as they are; resolves when none uses others. */
   readonly keysChanged?: () => Promise<void>;
   readonly validateScope?: ValidateScope;
+  /** Microseconds since the Unix epoch, for countdowns of days. */
+  readonly clock?: () => number;
   /** Default: over https. */
   readonly fetchIssuerKeys?: typeof fetchIssuerKeys;
   /** Default: over https. */
@@ -95,6 +98,7 @@ export class Control {
   readonly masks: Masks;
   readonly holds: Holds;
   readonly retention: Retention;
+  readonly lifecycle: Lifecycle;
   readonly erasures: Erasures;
   readonly vault: Vault;
   /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
@@ -163,6 +167,7 @@ export class Control {
     this.masks = new Masks(db, this.#changes);
     this.holds = new Holds(db, this.#changes);
     this.retention = new Retention(db, this.#changes);
+    this.lifecycle = new Lifecycle(db, this.#changes, options.clock ?? nowMicros);
     const write = (record: RecordBase): Promise<void> => this.#write(record);
     const { dataDir, emptyJournals = async () => undefined } = options;
     this.erasures = new Erasures({
@@ -261,10 +266,16 @@ export class Control {
     this.#issuers.start();
     this.#trust.start();
     this.vault.start();
-    this.#stopSweeps ??= startSweeps(
-      this.#changes,
-      [() => this.grants.expire(), () => this.principals.expire(), () => this.sessions.expire()],
-      (error) => this.#options.onFault?.('sweep', error),
+    let turn = 0;
+    const expiries = [
+      () => this.grants.expire(),
+      () => this.principals.expire(),
+      () => this.sessions.expire(),
+      // Counts in days: a look a second is soon enough.
+      async () => (turn++ % 4 === 0 ? this.lifecycle.sweep() : undefined),
+    ];
+    this.#stopSweeps ??= startSweeps(this.#changes, expiries, (error) =>
+      this.#options.onFault?.('sweep', error),
     );
   }
 

@@ -32,6 +32,8 @@ const TABLES = [
   'directories',
   'groups',
   'sign_in',
+  'lifecycle',
+  'notices',
 ] as const;
 
 /** All rows of the tables that the log speaks for. */
@@ -77,6 +79,8 @@ const STEPS = [
   'hold',
   'releaseHold',
   'retention',
+  'lifecycle',
+  'sweep',
   'token',
   'diskFull',
   'diskFine',
@@ -214,6 +218,9 @@ async function play(
         ...(n > 1 && { classification: `c${n}` }),
         ...(n === 3 ? { unset: true } : { statements: n === 0 ? null : 30 + n }),
       }),
+    lifecycle: () =>
+      control.lifecycle.set(actor, n < 2 ? { rehomeDays: n } : { unusedDays: n === 2 ? null : n }, 'why'),
+    sweep: () => control.lifecycle.sweep(),
     token: () => control.tokens.issue(actor, admin.id),
     diskFull: () => {
       sink.failing = true;

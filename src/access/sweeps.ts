@@ -3,7 +3,7 @@ import type { ChangeLog } from '../store/changes.ts';
 const EVERY_MS = 250;
 
 /**
- * Makes the records of what ends by itself: grants past their end, principals past their expiry, people's sessions. The gateway does
+ * Makes the records of what ends by itself: grants past their end, principals past their expiry or without an owner, people's sessions. The gateway does
  * not wait for it (workers compare with the clock); a sweep that fails is tried again with the next. Carries out first
  * what is recorded and not yet in state.
  *

@@ -99,6 +99,10 @@ export const RIGHTS = {
   'hold.place': { roles: ['admin'] },
   'hold.list': { roles: INVENTORY },
   'hold.release': { roles: ['admin'] },
+  'lifecycle.read': { roles: [...INVENTORY, 'owner'] },
+  'lifecycle.set': { roles: ['admin'] },
+  // Of a notice `own` is whom it is for.
+  'notice.list': { roles: INVENTORY, own: true },
   'retention.read': { roles: INVENTORY },
   'retention.set': { roles: ['admin'] },
   'retention.run': { roles: ['admin'] },

@@ -19,6 +19,7 @@ import { credentialRoutes } from './routes/credentials.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
 import { grantRoutes } from './routes/grants.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
+import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { logRoutes } from './routes/log.ts';
 import { maskRoutes } from './routes/masks.ts';
 import { payloadRoutes } from './routes/payloads.ts';
@@ -127,6 +128,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     trustRoutes,
     maskRoutes,
     vaultRoutes,
+    lifecycleRoutes,
   ];
   for (const register of routes) register(app, deps);
   await app.ready();

@@ -31,6 +31,12 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['prove', 'prove that a record is in the log', () => import('./prove.ts')],
   ['payload', 'destroy texts that must not be kept', () => import('./payload.ts')],
   ['hold', 'legal holds: what must not be destroyed', () => import('./hold.ts')],
+  [
+    'lifecycle',
+    'when principals are suspended that nobody answers for, or nobody uses',
+    () => import('./lifecycle.ts'),
+  ],
+  ['notices', 'what somebody has to be told', () => import('./notices.ts')],
   ['retention', 'how long statement texts and bind values are kept', () => import('./retention.ts')],
   ['ledger', 'the append-only log', () => import('./ledger.ts')],
   ['vault', 'the keys under which secrets are sealed at rest', () => import('./vault.ts')],

@@ -73,6 +73,8 @@ export const RECORD_TYPES = [
   'group.updated',
   'group.removed',
   'vault.key.rotated',
+  'notice.given',
+  'notice.ended',
 ] as const;
 
 export type RecordType = (typeof RECORD_TYPES)[number];
@@ -118,7 +120,9 @@ export interface ChangeRecord extends RecordBase {
       | 'identity_provider'
       | 'directory'
       | 'group'
-      | 'sign_in';
+      | 'sign_in'
+      | 'lifecycle'
+      | 'notice';
     readonly id: string;
     readonly before: object | null;
     readonly after: object;

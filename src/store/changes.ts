@@ -24,7 +24,9 @@ import type {
   Group,
   IdentityProvider,
   LegalHold,
+  LifecyclePolicy,
   MaskRule,
+  Notice,
   Person,
   Principal,
   Resource,
@@ -41,7 +43,9 @@ import {
   groupRow,
   identityProviderRow,
   legalHoldRow,
+  lifecycleRow,
   maskRow,
+  noticeRow,
   personRow,
   principalRow,
   resourceRow,
@@ -325,6 +329,18 @@ export async function applyChange(db: StateDb, record: ChangeRecord): Promise<vo
     case 'sign_in': {
       const row = signInRow(after as SignInSettings);
       const put = db.insertInto('sign_in').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'lifecycle': {
+      const row = lifecycleRow(after as LifecyclePolicy);
+      const put = db.insertInto('lifecycle').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'notice': {
+      const row = noticeRow(after as Notice);
+      const put = db.insertInto('notices').values(row);
       await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
       return;
     }

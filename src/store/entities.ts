@@ -356,6 +356,33 @@ export interface RetentionPolicy extends Keep {
   readonly classifications: Readonly<Record<string, Keep>>;
 }
 
+/** When principals are suspended that nobody answers for or uses. There is one policy. */
+export interface LifecyclePolicy {
+  readonly id: 'lifecycle';
+  /** Days after its owner was disabled in which a principal needs another; 0: it is suspended at once. */
+  readonly rehomeDays: number;
+  /** Days without use after which a principal is suspended; null: never. */
+  readonly unusedDays: number | null;
+}
+
+export const NOTICE_KINDS = ['owner_left', 'backup_owner_left', 'nobody_left'] as const;
+
+/** What somebody has to be told, and about what they are to do something. */
+export interface Notice {
+  readonly id: string;
+  readonly principal: Ref;
+  readonly kind: (typeof NOTICE_KINDS)[number];
+  /** Null: every administrator. */
+  readonly to: PersonRef | null;
+  readonly text: string;
+  /** When it takes effect, as it stood when the notice was given; null: it has no further effect. */
+  readonly effectiveAt: string | null;
+  readonly status: 'open' | 'ended';
+  readonly endReason: string | null;
+  readonly endedAt: string | null;
+  readonly createdAt: string;
+}
+
 export interface Entities {
   readonly person: Person;
   readonly principal: Principal;
@@ -372,6 +399,8 @@ export interface Entities {
   readonly directory: Directory;
   readonly group: Group;
   readonly sign_in: SignInSettings;
+  readonly lifecycle: LifecyclePolicy;
+  readonly notice: Notice;
 }
 
 export type EntityName = keyof Entities;

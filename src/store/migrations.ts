@@ -1,3 +1,4 @@
+import { LIFECYCLE_MIGRATION } from './lifecycle-migration.ts';
 import { NAME, TIME } from './migration-checks.ts';
 import { PEOPLE_MIGRATION } from './migration-people.ts';
 
@@ -324,4 +325,5 @@ CREATE TABLE key_uses (
   sequence INTEGER NOT NULL CONSTRAINT sequence_counts_up CHECK (sequence >= 0)
 ) STRICT;
 `,
+  LIFECYCLE_MIGRATION,
 ];

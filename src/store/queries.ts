@@ -76,6 +76,15 @@ export interface PrincipalFilter {
   /** Part of the name or the purpose. */
   readonly q?: string | undefined;
   readonly expiredAt?: string | undefined;
+  readonly environment?: string | undefined;
+  /** Each as it is. */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  /** Those whose owner is disabled. */
+  readonly orphaned?: boolean | undefined;
+  /** Those that are not retired and of whose owners one is disabled, or that wait for another. */
+  readonly unsettled?: boolean | undefined;
+  /** Active ones that were made and last resumed before this time. */
+  readonly activeBefore?: string | undefined;
 }
 
 function principals(db: StateDb) {
@@ -124,6 +133,29 @@ export async function listPrincipals(
     query = query.where(
       sql<boolean>`(instr(lower(principals.name), lower(${q})) > 0 or instr(lower(principals.purpose), lower(${q})) > 0)`,
     );
+  }
+  const { environment, tags = {}, orphaned, unsettled, activeBefore } = filter;
+  if (environment !== undefined) query = query.where('principals.environment', '=', environment);
+  for (const [key, value] of Object.entries(tags)) {
+    query = query.where(
+      sql<boolean>`exists (select 1 from json_each(principals.tags) t where t.key = ${key} and t.value = ${value})`,
+    );
+  }
+  if (orphaned === true) query = query.where('o.status', '=', 'disabled');
+  if (unsettled === true) {
+    query = query.where('principals.status', '<>', 'retired').where((e) => {
+      const disabled = e.selectFrom('persons').select('persons.id').where('persons.status', '=', 'disabled');
+      return e.or([
+        e('principals.owner_id', 'in', disabled),
+        e('principals.backup_owner_id', 'in', disabled),
+        e('principals.rehome_by', 'is not', null),
+      ]);
+    });
+  }
+  if (activeBefore !== undefined) {
+    query = query
+      .where('principals.status', '=', 'active')
+      .where('principals.active_since', '<=', activeBefore);
   }
   if (expiredAt !== undefined) {
     query = query

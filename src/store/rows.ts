@@ -12,7 +12,9 @@ import type {
   Group,
   IdentityProvider,
   LegalHold,
+  LifecyclePolicy,
   MaskRule,
+  Notice,
   Person,
   PersonDirectory,
   PersonRef,
@@ -32,7 +34,9 @@ import type {
   GroupTable,
   IdentityProviderTable,
   LegalHoldTable,
+  LifecycleTable,
   MaskTable,
+  NoticeTable,
   PersonTable,
   PrincipalTable,
   ResourceTable,
@@ -359,3 +363,32 @@ export const groupRow = (e: Group): GroupTable => ({
 });
 
 export const signInRow = (e: SignInSettings): SignInTable => ({ id: e.id, settings: JSON.stringify(e) });
+export const lifecycleRow = (e: LifecyclePolicy): LifecycleTable => ({ id: e.id, policy: JSON.stringify(e) });
+
+export const lifecycleOf = (r: LifecycleTable): LifecyclePolicy => JSON.parse(r.policy) as LifecyclePolicy;
+
+export const noticeRow = (e: Notice): NoticeTable => ({
+  id: e.id,
+  principal_id: e.principal.id,
+  kind: e.kind,
+  to_id: e.to?.id ?? null,
+  text: e.text,
+  effective_at: e.effectiveAt,
+  status: e.status,
+  end_reason: e.endReason,
+  ended_at: e.endedAt,
+  created_at: e.createdAt,
+});
+
+export const noticeOf = (r: NoticeTable & { principal_name: string }, to: PersonRef | null): Notice => ({
+  id: r.id,
+  principal: { id: r.principal_id, name: r.principal_name },
+  kind: r.kind,
+  to,
+  text: r.text,
+  effectiveAt: r.effective_at,
+  status: r.status,
+  endReason: r.end_reason,
+  endedAt: r.ended_at,
+  createdAt: r.created_at,
+});

@@ -199,6 +199,26 @@ export interface RetentionTable {
   policy: string;
 }
 
+export interface LifecycleTable {
+  id: string;
+  /** JSON of `LifecyclePolicy`. */
+  policy: string;
+}
+
+export interface NoticeTable {
+  id: string;
+  principal_id: string;
+  kind: 'owner_left' | 'backup_owner_left' | 'nobody_left';
+  /** Null: every administrator. */
+  to_id: string | null;
+  text: string;
+  effective_at: string | null;
+  status: 'open' | 'ended';
+  end_reason: string | null;
+  ended_at: string | null;
+  created_at: string;
+}
+
 /** Things of this installation that are no entity: the set-up token's hash, the sealed SCRAM salt secret. */
 export interface SettingTable {
   name: string;
@@ -323,4 +343,6 @@ export interface StateTables {
   person_sessions: PersonSessionTable;
   invitations: InvitationTable;
   recovery_codes: RecoveryCodeTable;
+  lifecycle: LifecycleTable;
+  notices: NoticeTable;
 }
