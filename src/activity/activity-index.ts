@@ -26,6 +26,7 @@ import { type EventRow, EventTables, one, type Use } from './event-tables.ts';
 import { Names } from './names.ts';
 import { BLOCK, DECISION, KIND, NAME, openIndex } from './schema.ts';
 import { microsOf } from './times.ts';
+import { UseTable } from './use-table.ts';
 
 const TYPE_NUMBER = new Map<string, number>(RECORD_TYPES.map((type, i) => [type, i]));
 const INTENT = typeNumber('command.intent');
@@ -40,6 +41,8 @@ interface Shared {
   readonly class: number;
   readonly use: Use;
   last: number;
+  /** Of that leaf. */
+  time: number;
 }
 
 /** The number of a record type in the index. */
@@ -55,6 +58,7 @@ export class ActivityIndex {
   readonly #grants: Names;
   readonly #entities: EntityTable;
   readonly #tables: EventTables;
+  readonly #uses: UseTable;
   readonly #putMeta: StatementSync;
   readonly #scanner = new EntryScanner();
   /** Of one batch. */
@@ -77,6 +81,7 @@ export class ActivityIndex {
     this.#grants = new Names(db, NAME.grant, nextName);
     this.#entities = new EntityTable(db);
     this.#tables = new EventTables(db);
+    this.#uses = new UseTable(db);
     this.#putMeta = db.prepare('INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)');
     this.#size = one(db, "SELECT value FROM meta WHERE key = 'size'");
     this.#nextName = one(db, 'SELECT max(n) FROM names') + 1;
@@ -143,6 +148,7 @@ export class ActivityIndex {
     putBlock();
     this.#nameShared();
     this.#tables.flush();
+    this.#uses.flush();
     for (const names of [this.#principals, this.#resources, this.#sessions, this.#grants]) names.save();
   }
 
@@ -157,6 +163,7 @@ export class ActivityIndex {
       this.#shared.set(common, shared);
     }
     shared.last = leaf;
+    shared.time = time;
     shared.use.last = leaf;
     const { principal, resource, session, grant, class: n } = shared;
     const what = { type: INTENT, kind: KIND.command, decision: DECISION.allow };
@@ -175,13 +182,14 @@ export class ActivityIndex {
       record.fingerprint ?? '',
     );
     const use = this.#tables.use(leaf, principal, resource, classNumber);
-    return { record, principal, resource, session, grant, class: classNumber, use, last: leaf };
+    return { record, principal, resource, session, grant, class: classNumber, use, last: leaf, time: 0 };
   }
 
   /** Says of the names that scanned records share which leaf had them last, in the order of these leaves. */
   #nameShared(): void {
-    for (const { record, last } of [...this.#shared.values()].sort((a, b) => a.last - b.last)) {
-      this.#share(last, record);
+    for (const shared of [...this.#shared.values()].sort((a, b) => a.last - b.last)) {
+      this.#share(shared.last, shared.record);
+      this.#uses.used(shared.principal, shared.time);
     }
     this.#shared.clear();
   }
@@ -204,6 +212,7 @@ export class ActivityIndex {
     record: Partial<CommandIntent | CommandDenied> & RecordBase,
   ): void {
     const principal = this.#principal(leaf, record);
+    this.#uses.used(principal, time);
     this.#put(leaf, time, record, KIND.command, {
       decision: record.type === 'command.intent' ? DECISION.allow : DECISION.deny,
       principal,
@@ -236,6 +245,7 @@ export class ActivityIndex {
       resource: this.#resource(leaf, record.resource),
       session: this.#session(leaf, record.session, principal),
     });
+    if (record.type === 'session.opened') this.#uses.opened(principal, record.source, time);
     if (record.type === 'session.refused') {
       this.#tables.addDetail(leaf, record.code ?? null, record.reason ?? null, null);
     } else if (record.type === 'session.closed') {
@@ -247,6 +257,9 @@ export class ActivityIndex {
     const { entity, id } = record.change;
     const principal = this.#principal(leaf, record);
     const name = this.#entities.take(leaf, record);
+    // A credential that it got by itself is a use; one that a person gave it is not.
+    if (record.type === 'credential.issued' && record.actor.kind === 'principal')
+      this.#uses.used(principal, time);
     this.#put(leaf, time, record, KIND.change, {
       principal,
       resource: entity === 'resource' ? this.#resources.number(id, name, leaf) : 0,
@@ -306,6 +319,7 @@ export class ActivityIndex {
   /** After a failed batch nothing in memory may claim to be in the file. */
   #forget(): void {
     this.#tables.drop();
+    this.#uses.drop();
     for (const names of [this.#principals, this.#resources, this.#sessions, this.#grants]) names.drop();
     this.#shared.clear();
     this.#nextName = one(this.#db, 'SELECT max(n) FROM names') + 1;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DataKeys } from '../core/data-keys.ts';
 import { PosternError } from '../core/errors.ts';
+import type { ChangeRecord } from '../core/record.ts';
 import { openCheckpoint } from '../ledger/checkpoint.ts';
 import { parseVerifierKeys } from '../ledger/note.ts';
 import type { Commitment, StoredKind } from '../ledger/payload-seal.ts';
@@ -12,6 +13,7 @@ import { namingIndexDamage } from './index-damage.ts';
 import { LongQuestions } from './long-questions.ts';
 import { type ActivityItem, type ActivityPage, ActivityQuery, type PageOptions } from './query.ts';
 import type { ActivitySummary } from './summary.ts';
+import type { SourceSeen } from './uses.ts';
 
 /** One record with everything that belongs to it. */
 export type RecordDetail = ActivityItem & {
@@ -25,6 +27,9 @@ export type RecordDetail = ActivityItem & {
   /** By kind of text: who destroyed it, when and why. */
   readonly erased: Readonly<Record<string, Erased>>;
 };
+
+/** A change record of a principal, or a notice about it, with its leaf. */
+export type LifeRecord = ChangeRecord & { readonly leaf: number };
 
 interface Commitments {
   readonly payloads?: Readonly<Partial<Record<StoredKind, Commitment>>>;
@@ -83,6 +88,33 @@ export class Activity {
   /** How many published records of a principal on a day have one of the texts, given by their commitments. */
   sharing(principal: string, day: string, commitments: readonly string[]): Promise<number> {
     return this.#long.ask({ kind: 'sharing', principal, day, commitments, size: this.#size() });
+  }
+
+  /**
+   * When principals were last used, by id, as far as the index has come; those never used are absent.
+   *
+   * @see lastUsesOf
+   */
+  lastUses(ids: readonly string[]): ReadonlyMap<string, string> {
+    return namingIndexDamage(() => this.#query.lastUses(ids));
+  }
+
+  /**
+   * What became of a principal (id), in the order of the log and as published: its change records, and the notices about it.
+   *
+   * @param after leaf of the last record seen; -1 to begin
+   */
+  history(principal: string, after: number, limit: number): readonly LifeRecord[] {
+    const size = this.#size();
+    const leaves = namingIndexDamage(() => this.#query.history(principal, after, limit));
+    return leaves
+      .filter((leaf) => leaf < size)
+      .map((leaf) => ({ ...(this.#leaf(leaf, size) as ChangeRecord), leaf }));
+  }
+
+  /** Networks from which sessions of a principal (id) were opened, as far as the index has come. */
+  sources(principal: string): readonly SourceSeen[] {
+    return namingIndexDamage(() => this.#query.sources(principal));
   }
 
   /**

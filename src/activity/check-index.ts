@@ -1,6 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { Finding } from '../ledger/verify.ts';
 import { BLOCK } from './schema.ts';
+import { NETWORKS_MAX } from './use-table.ts';
 
 const FILE = 'index.db';
 /** Rows told one by one, of each table; the rest is counted. */
@@ -16,10 +17,16 @@ const TABLES: readonly (readonly [table: string, sql: string])[] = [
   ['owners', 'SELECT leaf, principal, owner FROM owners WHERE leaf < :size ORDER BY leaf, principal'],
 ];
 /** The last state of things: equal where both have the same leaves. */
-const STATES = [
-  'entities',
-  'SELECT changed, kind, id, name, email, created, after FROM entities ORDER BY changed',
-] as const;
+const STATES: typeof TABLES = [
+  ['entities', 'SELECT changed, kind, id, name, email, created, after FROM entities ORDER BY changed'],
+  ['last_uses', 'SELECT * FROM last_uses ORDER BY principal'],
+  // Where there are as many as are kept, which of them are there depends on what came together.
+  [
+    'sources',
+    'SELECT * FROM sources WHERE principal IN ' +
+      `(SELECT principal FROM sources GROUP BY principal HAVING count(*) < ${NETWORKS_MAX}) ORDER BY principal, network`,
+  ],
+];
 
 type Row = readonly unknown[];
 
@@ -41,7 +48,7 @@ export function* compareIndex(file: string, rebuilt: string, size: number): Gene
       yield { severity: 'error', file: FILE, message: `has ${has} leaves, and the log ${size}` };
       return;
     }
-    for (const [table, sql] of has === size ? [...TABLES, STATES] : TABLES) {
+    for (const [table, sql] of has === size ? [...TABLES, ...STATES] : TABLES) {
       yield* told(table, differences(rows(ours, sql, size), rows(theirs, sql, size)));
     }
   } catch (error) {

@@ -9,6 +9,7 @@ import { Known } from './known.ts';
 import { conditions, source } from './plan-sql.ts';
 import { DECISION, INDEX_VERSION } from './schema.ts';
 import { type ActivitySummary, summarize } from './summary.ts';
+import { historyOf, lastUsesOf, type SourceSeen, sourcesOf } from './uses.ts';
 
 /** One line of the activity. Fields that do not apply to its type are null or empty. */
 export type ActivityItem = {
@@ -144,6 +145,21 @@ export class ActivityQuery {
   item(id: string): ActivityItem | null {
     const row = this.#db.prepare('SELECT leaf FROM events WHERE id = ?').get(idBytes(id));
     return row === undefined ? null : (this.#items([Number(row.leaf)])[0] ?? null);
+  }
+
+  /** @see lastUsesOf */
+  lastUses(ids: readonly string[]): ReadonlyMap<string, string> {
+    return lastUsesOf(this.#db, ids);
+  }
+
+  /** @see historyOf */
+  history(principal: string, after: number, limit: number): number[] {
+    return historyOf(this.#db, principal, after, limit);
+  }
+
+  /** @see sourcesOf */
+  sources(principal: string): readonly SourceSeen[] {
+    return sourcesOf(this.#db, principal);
   }
 
   close(): void {

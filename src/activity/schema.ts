@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { touchPrivate } from '../store/files.ts';
 
 /** Raised with every change of the tables below; an index of another version is thrown away and rebuilt from the log. */
-export const INDEX_VERSION = 1;
+export const INDEX_VERSION = 2;
 
 /** What a row of `events` is, as a number in the column `kind`. */
 export const KIND = { command: 1, session: 2, change: 3, other: 4 } as const;
@@ -49,6 +49,7 @@ CREATE TABLE events (
 CREATE INDEX events_id ON events (id);
 CREATE INDEX events_principal ON events (principal);
 CREATE INDEX events_rare ON events (kind) WHERE kind > 1;
+CREATE INDEX events_changes ON events (principal) WHERE kind = 3;
 CREATE INDEX events_denied ON events (decision) WHERE decision = 2;
 CREATE TABLE outcomes (
   intent INTEGER PRIMARY KEY, leaf INTEGER NOT NULL, status TEXT NOT NULL, code TEXT NOT NULL,
@@ -58,6 +59,11 @@ CREATE TABLE details (leaf INTEGER PRIMARY KEY, code TEXT, reason TEXT, subject 
 CREATE TABLE entities (
   kind TEXT NOT NULL, id TEXT NOT NULL, name TEXT NOT NULL, email TEXT,
   created INTEGER NOT NULL, changed INTEGER NOT NULL, after TEXT NOT NULL, PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE last_uses (principal INTEGER PRIMARY KEY, time INTEGER NOT NULL) STRICT;
+CREATE TABLE sources (
+  principal INTEGER NOT NULL, network TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  sessions INTEGER NOT NULL, PRIMARY KEY (principal, network)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE owners (
   principal TEXT NOT NULL, leaf INTEGER NOT NULL, owner TEXT NOT NULL, PRIMARY KEY (principal, leaf)

@@ -62,6 +62,9 @@ export async function testApi(
       },
       resourcesOf: async () => [],
       sharing: async () => 0,
+      lastUses: () => new Map(),
+      sources: () => [],
+      history: () => [],
     },
     ledger: {
       status: () => ({ origin: 'o', size: 7, root: '', checkpoint: '', vkey: '', losses: [], fault: null }),

@@ -1,11 +1,12 @@
 /** What the API needs of the rest of Postern. `serve` puts it together; tests can too. */
 import type { Writable } from 'node:stream';
 import type { Control } from '../access/control.ts';
-import type { RecordDetail } from '../activity/activity.ts';
+import type { LifeRecord, RecordDetail } from '../activity/activity.ts';
 import type { ActivityFilter } from '../activity/filter.ts';
 import type { ActivityPage, PageOptions } from '../activity/query.ts';
 import type { ActivitySummary } from '../activity/summary.ts';
 import type { KeyRotation } from '../activity/thread-messages.ts';
+import type { SourceSeen } from '../activity/uses.ts';
 import type { Witnessing } from '../activity/witnessing.ts';
 import type { Ref } from '../core/record.ts';
 import type { ResourceView } from '../core/views.ts';
@@ -21,6 +22,12 @@ export interface ActivityReader {
   record(id: string): RecordDetail | Promise<RecordDetail>;
   /** Ids of the resources on which a principal did anything on a day. */
   resourcesOf(principal: string, day: string): Promise<readonly string[]>;
+  /** When principals (ids) were last used, as far as the index has come; those never used are absent. */
+  lastUses(ids: readonly string[]): ReadonlyMap<string, string>;
+  /** What became of a principal (id), from after a leaf on. */
+  history(principal: string, after: number, limit: number): readonly LifeRecord[];
+  /** Networks from which sessions of a principal (id) were opened. */
+  sources(principal: string): readonly SourceSeen[];
   /** How many records of a principal on a day have one of the texts, given by their commitments. */
   sharing(principal: string, day: string, commitments: readonly string[]): Promise<number>;
 }

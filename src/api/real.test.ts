@@ -134,3 +134,55 @@ test('the evidence that the API hands out verifies, holds no secret, and leaves 
   for (let i = 0; i < 500 && existsSync(api.outDirs[0] ?? ''); i++) await sleep(10);
   assert.throws(() => readdirSync(api.outDirs[0] ?? ''), { code: 'ENOENT' });
 });
+
+test('principals are found by what they are, by disuse and by owners who left, and their history says who changed what', async (context) => {
+  const api = await real(context);
+  await scene(api);
+  const change = { tags: { team: 'ledger' }, environment: 'staging', reason: 'moved' };
+  await api.call('POST', '/v1/principals/mine/update', change);
+  const names = async (query: string) =>
+    itemsOf(await api.call('GET', `/v1/principals${query}`)).map(({ name }) => String(name));
+  const future = encodeURIComponent(new Date(Date.now() + 60_000).toISOString());
+  assert.deepEqual(await names('?tag=team%3Dledger'), ['mine']);
+  assert.deepEqual(await names('?tag=team%3Dledger&tag=cost%3D1'), []);
+  assert.deepEqual(await names('?tag=team%3Dother'), []);
+  assert.deepEqual(await names('?environment=production'), ['theirs']);
+  assert.deepEqual(await names(`?unusedSince=${future}`), ['mine', 'theirs']);
+  assert.deepEqual(await names('?unusedSince=2020-01-01T00:00:00Z'), []);
+  const page = await api.call('GET', `/v1/principals?unusedSince=${future}&limit=1`);
+  assert.deepEqual(
+    itemsOf(page).map(({ name }) => String(name)),
+    ['mine'],
+  );
+  assert.deepEqual(await names(`?unusedSince=${future}&limit=1&cursor=${page.body.next}`), ['theirs']);
+  for (const wrong of ['?tag=team', '?tag=%3Dx', '?unusedSince=yesterday', '?orphaned=yes']) {
+    assert.equal((await api.call('GET', `/v1/principals${wrong}`)).status, 400, wrong);
+  }
+  assert.deepEqual(await names('?orphaned=true'), []);
+  await api.call('POST', '/v1/persons/olaf@example.org/disable', { reason: 'left' });
+  assert.deepEqual(await names('?orphaned=true'), ['mine']);
+  const shown = await api.call('GET', '/v1/principals/mine');
+  assert.deepEqual([shown.body.lastUsedAt, shown.body.sources], [null, []]);
+
+  await api.control.lifecycle.sweep();
+  const steps = itemsOf(await api.call('GET', '/v1/principals/mine/history'));
+  assert.deepEqual(
+    steps.map(({ type, actor }) => [String(type), String(actor?.name)]),
+    [
+      ['principal.created', 'Ada Admin'],
+      ['principal.updated', 'Ada Admin'],
+      ['principal.updated', 'postern'],
+      ['notice.given', 'postern'],
+    ],
+  );
+  assert.deepEqual(steps[1]?.changes, [
+    { field: 'environment', before: 'production', after: 'staging' },
+    { field: 'tags', before: {}, after: { team: 'ledger' } },
+  ]);
+  assert.equal(steps[1]?.reason, 'moved');
+  assert.equal(String(steps[2]?.reason), 'Olaf, who answered for it, was disabled');
+  const first = await api.call('GET', '/v1/principals/mine/history?limit=3');
+  const rest = await api.call('GET', `/v1/principals/mine/history?limit=3&cursor=${first.body.next}`);
+  assert.deepEqual([...itemsOf(first), ...itemsOf(rest)], steps);
+  assert.equal(rest.body.next, null);
+});

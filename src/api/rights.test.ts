@@ -26,6 +26,8 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['GET', '/v1/principals', undefined, 'admin owner approver reviewer auditor'],
   ['GET', '/v1/principals/mine', undefined, 'admin owner approver reviewer auditor'],
   ['GET', '/v1/principals/theirs', undefined, 'admin approver reviewer auditor'],
+  ['GET', '/v1/principals/mine/history', undefined, 'admin owner approver reviewer auditor'],
+  ['GET', '/v1/principals/theirs/history', undefined, 'admin approver reviewer auditor'],
   ['POST', '/v1/principals/mine/update', {}, 'admin'],
   ['POST', '/v1/principals/mine/disable', {}, 'admin owner'],
   ['POST', '/v1/principals/theirs/disable', END, 'admin'],

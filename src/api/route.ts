@@ -47,7 +47,7 @@ export const answers = (status: number, schema: TSchema): { [status: number]: un
 });
 
 const LIMIT_DEFAULT = 100;
-const LIMIT_MAX = 1000;
+export const LIMIT_MAX = 1000;
 
 /** One more than asked for, to see whether there is a next page. */
 export function pageOf(query: { limit?: string; cursor?: string }): Page {

@@ -1,12 +1,17 @@
 import { Type } from 'typebox';
+import { PosternError } from '../../core/errors.ts';
+import { checkTime } from '../../identity/input.ts';
 import type { Principal as PrincipalEntity } from '../../store/entities.ts';
+import type { Page, PrincipalFilter } from '../../store/queries.ts';
 import type { ApiDeps } from '../deps.ts';
+import { Step, stepOf } from '../history.ts';
 import { requireOwn } from '../rights.ts';
-import { type Api, actorOf, answers, listed, pageOf, personOf } from '../route.ts';
+import { type Api, actorOf, answers, LIMIT_MAX, limitOf, listed, pageOf, personOf } from '../route.ts';
 import {
   Credential,
   Grant,
   listOf,
+  orNull,
   Principal,
   PrincipalBody,
   PrincipalUpdateBody,
@@ -16,6 +21,7 @@ import {
   ReasonBody,
   RefParams,
   refText,
+  timeText,
 } from '../schemas.ts';
 
 const RELATED_MAX = 1000;
@@ -27,15 +33,36 @@ const ListQuery = Type.Object(
     kind: Type.Optional(principalKind),
     owner: Type.Optional(refText),
     q: Type.Optional(refText),
+    environment: Type.Optional(refText),
+    tag: Type.Optional(
+      Type.Union([
+        Type.String({ maxLength: 300 }),
+        Type.Array(Type.String({ maxLength: 300 }), { maxItems: 32 }),
+      ]),
+    ),
+    orphaned: Type.Optional(Type.Literal('true')),
+    unusedSince: Type.Optional(timeText),
   },
   { additionalProperties: false },
 );
 
+const Listed = Type.Object({ ...Principal.properties, lastUsedAt: orNull(Type.String()) });
+const HistoryQuery = Type.Object(
+  { limit: page.limit, cursor: Type.Optional(Type.String({ pattern: '^[0-9]{1,15}$' })) },
+  { additionalProperties: false },
+);
 const Detail = Type.Object({
-  ...Principal.properties,
+  ...Listed.properties,
   grants: Type.Array(Grant),
   credentials: Type.Array(Credential),
-  lastUsedAt: Type.Union([Type.String(), Type.Null()]),
+  sources: Type.Array(
+    Type.Object({
+      network: Type.String(),
+      first: Type.String(),
+      last: Type.String(),
+      sessions: Type.Integer(),
+    }),
+  ),
 });
 
 export function principalRoutes(app: Api, deps: ApiDeps): void {
@@ -54,16 +81,26 @@ export function principalRoutes(app: Api, deps: ApiDeps): void {
     '/v1/principals',
     {
       config: { operation: 'principal.list' },
-      schema: { querystring: ListQuery, response: answers(200, listOf(Principal)) },
+      schema: { querystring: ListQuery, response: answers(200, listOf(Listed)) },
     },
     async (request) => {
-      const { status, kind, q } = request.query;
+      const { status, kind, q, environment, tag, orphaned, unusedSince } = request.query;
       const page = pageOf(request.query);
-      const me = personOf(request);
-      if (request.reach === 'own')
-        return listed(await principals.list({ status, kind, q, owner: me.id }, page), page);
-      const owner = request.query.owner && (await persons.get(request.query.owner)).id;
-      return listed(await principals.list({ status, kind, q, owner }, page), page);
+      const asked = request.query.owner;
+      const owner = request.reach === 'own' ? personOf(request).id : asked && (await persons.get(asked)).id;
+      const filter = {
+        status,
+        kind,
+        q,
+        environment,
+        owner,
+        tags: tagsOf(tag),
+        orphaned: orphaned !== undefined,
+      };
+      if (unusedSince === undefined) return listed(withUses(deps, await principals.list(filter, page)), page);
+      // What is not yet in the index is a use that would not be seen.
+      await deps.ledger.flush();
+      return listed(await unused(deps, filter, page, checkTime(unusedSince, 'time')), page);
     },
   );
 
@@ -78,10 +115,10 @@ export function principalRoutes(app: Api, deps: ApiDeps): void {
       requireOwn(personOf(request), request.reach, principal);
       const related = { principal: principal.id };
       return {
-        ...principal,
+        ...withUse(deps, principal),
         grants: await grants.list({ ...related, status: 'active' }, { limit: RELATED_MAX }),
         credentials: await credentials.list({ ...related, status: 'active' }, { limit: RELATED_MAX }),
-        lastUsedAt: await lastUsed(deps, principal),
+        sources: deps.activity.sources(principal.id),
       };
     },
   );
@@ -95,6 +132,24 @@ export function principalRoutes(app: Api, deps: ApiDeps): void {
     async (request) => {
       const { reason, ...change } = request.body;
       return principals.update(actorOf(request), request.params.ref, change, reason);
+    },
+  );
+
+  app.get(
+    '/v1/principals/:ref/history',
+    {
+      config: { operation: 'principal.read' },
+      schema: { params: RefParams, querystring: HistoryQuery, response: answers(200, listOf(Step)) },
+    },
+    async (request) => {
+      const principal = await principals.get(request.params.ref);
+      requireOwn(personOf(request), request.reach, principal);
+      const { cursor = '-1' } = request.query;
+      const limit = limitOf(request.query);
+      await deps.ledger.flush();
+      const records = deps.activity.history(principal.id, Number(cursor), limit + 1);
+      const items = records.slice(0, limit).map(stepOf);
+      return { items, next: records.length > limit ? String(items.at(-1)?.leaf) : null };
     },
   );
 
@@ -114,15 +169,42 @@ export function principalRoutes(app: Api, deps: ApiDeps): void {
   }
 }
 
-/** When a command of the principal was last seen, as far as the index has come. */
-async function lastUsed(deps: ApiDeps, principal: PrincipalEntity): Promise<string | null> {
-  try {
-    const { items } = await deps.activity.query({ principal: principal.id, type: 'command' }, { limit: 1 });
-    return items[0]?.time ?? null;
-  } catch (error) {
-    // The index follows the log by moments, so it may not know a new principal yet.
-    const fields = { error: error instanceof Error ? error.message : String(error) };
-    deps.logger?.warn(fields, 'the last use of a principal is not known');
-    return null;
+type WithUse = PrincipalEntity & { readonly lastUsedAt: string | null };
+
+/** With when each was last used, as far as the index has come. */
+function withUses(deps: ApiDeps, found: readonly PrincipalEntity[]): WithUse[] {
+  const uses = deps.activity.lastUses(found.map(({ id }) => id));
+  return found.map((principal) => ({ ...principal, lastUsedAt: uses.get(principal.id) ?? null }));
+}
+
+const withUse = (deps: ApiDeps, principal: PrincipalEntity): WithUse => ({
+  ...principal,
+  lastUsedAt: deps.activity.lastUses([principal.id]).get(principal.id) ?? null,
+});
+
+/** A page of those that were neither made nor used after `since`. State and index are apart, so it is put together of several. */
+async function unused(deps: ApiDeps, filter: PrincipalFilter, page: Page, since: string): Promise<WithUse[]> {
+  const found: WithUse[] = [];
+  let after = page.after;
+  while (found.length < page.limit) {
+    const some = withUses(deps, await deps.control.principals.list(filter, { limit: LIMIT_MAX, after }));
+    found.push(
+      ...some.filter(({ createdAt, lastUsedAt }) => createdAt <= since && (lastUsedAt ?? '') <= since),
+    );
+    if (some.length < LIMIT_MAX) break;
+    after = some.at(-1)?.id;
   }
+  return found.slice(0, page.limit);
+}
+
+/** @throws PosternError POSTERN_INVALID */
+function tagsOf(given: string | readonly string[] | undefined): Record<string, string> {
+  const pairs = given === undefined ? [] : typeof given === 'string' ? [given] : given;
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const at = pair.indexOf('=');
+      if (at < 1) throw new PosternError('POSTERN_INVALID', 'A tag to look for is written NAME=VALUE.');
+      return [pair.slice(0, at), pair.slice(at + 1)];
+    }),
+  );
 }

@@ -23,6 +23,7 @@ import type { ServeConfig } from './config.ts';
 import { succeedEnded } from './journals.ts';
 import { fetchLogKey } from './log-key.ts';
 import { startRetention } from './retention.ts';
+import { startUnused } from './unused.ts';
 
 /** A running Postern. */
 export interface Postern {
@@ -186,6 +187,7 @@ async function start(
 
   control.start();
   undo.push(startRetention(control, activity, log));
+  undo.push(startUnused(control, activity, () => sequenced.flush(), log));
   witnessing.start();
   const runFile = join(dataDir, 'run.json');
   writePrivate(runFile, `${JSON.stringify({ pid: process.pid, workers: gateway.pids(), ...addresses })}\n`);

@@ -1,6 +1,7 @@
 import type { Control } from '../../access/control.ts';
 import type { Activity } from '../../activity/activity.ts';
 import { SYSTEM } from '../../identity/persons.ts';
+import { repeat } from './repeat.ts';
 
 const EVERY_MS = 3_600_000;
 
@@ -33,17 +34,9 @@ export function startRetention(
       log(`retention: ${String(error)}`);
     }
   };
-  let running: Promise<void> | null = null;
-  const begin = (): void => {
-    running ??= run().finally(() => {
-      running = null;
-    });
-  };
-  begin();
-  const timer = setInterval(begin, EVERY_MS);
-  return async () => {
-    clearInterval(timer);
+  const end = repeat(EVERY_MS, run);
+  return () => {
     stop.abort();
-    await running;
+    return end();
   };
 }

@@ -1,6 +1,7 @@
 /** What the control API answers. Times are RFC 3339. */
 import type { ErasurePreview as Preview, RetentionRun as Run } from '../../access/erasures.ts';
 import type { ActivityItem } from '../../activity/query.ts';
+import type { SourceSeen } from '../../activity/uses.ts';
 import type { Ref } from '../../core/record.ts';
 import type { LintFinding } from '../../identity/presets/lint.ts';
 import type { Erased } from '../../ledger/payloads.ts';
@@ -8,6 +9,8 @@ import type { Binding, Credential, Grant, Principal } from '../../store/entities
 
 export type { ActivityItem } from '../../activity/query.ts';
 export type { ActivitySummary } from '../../activity/summary.ts';
+export type { SourceSeen } from '../../activity/uses.ts';
+export type { HistoryStep } from '../../api/history.ts';
 export type { PersonSession } from '../../identity/sessions.ts';
 export type {
   Binding,
@@ -41,10 +44,14 @@ export interface IssuerState {
   readonly error: string | null;
 }
 
-export interface PrincipalDetail extends Principal {
+export interface ListedPrincipal extends Principal {
+  readonly lastUsedAt: string | null;
+}
+
+export interface PrincipalDetail extends ListedPrincipal {
   readonly grants: readonly Grant[];
   readonly credentials: readonly Credential[];
-  readonly lastUsedAt: string | null;
+  readonly sources: readonly SourceSeen[];
 }
 
 export interface ResourceTest {

@@ -8,7 +8,7 @@ const ANSWER_TIMEOUT_MS = 60_000;
 /** An evidence package is made before its first byte is sent. */
 const DOWNLOAD_TIMEOUT_MS = 30 * 60_000;
 
-export type Query = Readonly<Record<string, string | number | undefined>>;
+export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 /** A page of a list. */
 export interface Page<T> {
@@ -109,7 +109,8 @@ export class ApiClient {
     const { api, token } = this.connection;
     const url = new URL(call.path, api);
     for (const [name, value] of Object.entries(call.query ?? {})) {
-      if (value !== undefined) url.searchParams.set(name, String(value));
+      if (typeof value === 'object') for (const each of value) url.searchParams.append(name, each);
+      else if (value !== undefined) url.searchParams.set(name, String(value));
     }
     const body = call.body && JSON.stringify(call.body);
     const timeout = call.timeoutMs ?? ANSWER_TIMEOUT_MS;
