@@ -1,7 +1,7 @@
 /** Certificates of other authorities, and SVIDs, at the PostgreSQL door: what proves a principal, what does not, and how it ends. */
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync, sign } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -172,6 +172,52 @@ describe('a certificate of another authority', () => {
     assert.match(await knock(good), /was not issued/);
     await remove(bound.id);
     assert.match(await knock(fresh), /28/);
+  });
+
+  it('is told in the record of the session, and a JWT-SVID of the domain opens one too', async () => {
+    const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const jwk = { ...pair.publicKey.export({ format: 'jwk' }), use: 'jwt-svid', kid: 'a' };
+    const root2 = await makeAuthority({ name: 'CN=Two' });
+    const bundle = bundleOf([root2]) as { keys: object[] };
+    await trust('spiffe', { name: 'two.example', keys: JSON.stringify({ keys: [...bundle.keys, jwk] }) });
+    const spiffeId = 'spiffe://two.example/job';
+    const bound = await bind('job', { kind: 'spiffe', spiffeId, audience: 'postern' });
+    assert.equal(
+      await knock(await makeCertificate({ by: root2, names: [{ ...JOB, value: spiffeId }] })),
+      'let in',
+    );
+    const part = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+    const svid = (claims: object = {}): string => {
+      const said = { sub: spiffeId, aud: 'postern', exp: Math.floor(Date.now() / 1000) + 60, ...claims };
+      const signed = `${part({ alg: 'ES256', kid: 'a' })}.${part(said)}`;
+      const key = { key: pair.privateKey, dsaEncoding: 'ieee-p1363' as const };
+      return `${signed}.${sign('sha256', Buffer.from(signed), key).toString('base64url')}`;
+    };
+    const login = (password: string) =>
+      bank.connect({ username: 'job', password, grant: '', credential: '' });
+    const client = await login(svid());
+    assert.deepEqual((await client.query('select 42 as n')).rows, [{ n: 42 }]);
+    await assert.rejects(login(svid({ aud: 'other' })), /another audience/);
+    await assert.rejects(login(svid({ sub: `${spiffeId}2` })), /not bound to/);
+    const { items } = await bank.postern.call<{ items: { id: string; type: string }[] }>(
+      'GET',
+      '/v1/activity?principal=job&type=session&limit=100',
+    );
+    const opened = items.filter(({ type }) => type === 'session.opened').slice(0, 2);
+    const proofs = await Promise.all(
+      opened.map(async ({ id }) => {
+        const { record } = await bank.postern.call<{
+          record: { proof?: { subject: string; issuer: string } };
+        }>('GET', `/v1/activity/${id}`);
+        return [record.proof?.subject, record.proof?.issuer];
+      }),
+    );
+    assert.deepEqual(
+      new Set(proofs.map((each) => each.join(' '))),
+      new Set([`${spiffeId} spiffe://two.example`, `${spiffeId} CN=Two`]),
+    );
+    await remove(bound.id);
+    await until(async () => client.lost.length > 0, 'the session ends', 1000);
   });
 
   it('is not bound twice, with wildcards, or to an authority that is not known', async () => {

@@ -20,6 +20,7 @@ import { PersonSessions } from '../identity/sessions.ts';
 import { Setup } from '../identity/setup.ts';
 import { SignIn } from '../identity/sign-in.ts';
 import { SpentProofs } from '../identity/spent-proofs.ts';
+import { certificateProver, jwtSvidProver } from '../identity/svid-provers.ts';
 import { ApiTokens } from '../identity/tokens.ts';
 import { Trusts } from '../identity/trust.ts';
 import { ChangeLog, type ChangeSink, dropOrphans, recover } from '../store/changes.ts';
@@ -161,6 +162,8 @@ export class Control {
     this.provers = new Map([
       [TOKEN_TYPES.jwt, oidc],
       [TOKEN_TYPES.idToken, oidc],
+      [TOKEN_TYPES.jwtSvid, jwtSvidProver(db, this.#trust.store, this.spent)],
+      [TOKEN_TYPES.clientCertificate, certificateProver(db, this.#trust.store)],
     ]);
     this.resources = new Resources(db, this.#changes, box);
     this.grants = new Grants(db, this.#changes, options.validateScope ?? validateScope);

@@ -35,6 +35,8 @@ export const KEY_USAGE = { digitalSignature: 0, keyCertSign: 5, crlSign: 6 } as 
 export interface CertificateFacts {
   /** RFC 4514, with what is most particular first; null where it has a form that cannot be written so. */
   readonly subject: string | null;
+  /** As `subject`. */
+  readonly issuer: string | null;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Buffer;
   /** OID of the algorithm that signed it. */
@@ -77,7 +79,7 @@ export function readCertificate(der: Buffer): CertificateFacts {
   // The algorithm is named twice, and only the outer one is used by who verifies.
   if (!tbs.next(TAG.sequence).whole.equals(signatureAlgorithm))
     throw new DerError('it names two signature algorithms');
-  tbs.next(TAG.sequence);
+  const issuer = tbs.next(TAG.sequence).content;
   tbs.next(TAG.sequence);
   const subject = tbs.next(TAG.sequence).content;
   const publicKey = tbs.next(TAG.sequence).whole;
@@ -91,6 +93,7 @@ export function readCertificate(der: Buffer): CertificateFacts {
   const understood = new Set<string>(Object.values(OID));
   return {
     subject: distinguishedName(subject),
+    issuer: distinguishedName(issuer),
     publicKey,
     signatureAlgorithm: oidText(algorithm.content),
     ...basic,

@@ -185,7 +185,7 @@ export interface SessionRecord extends RecordBase {
   readonly source: string;
 }
 
-/** The token that proved a principal: what tells it again, and what it said that is worth keeping. Never the token. */
+/** The token, or the certificate of another authority, that proved a principal: what tells it again, and what it said that is worth keeping. Never the token. */
 export interface TokenProof {
   readonly issuer: string;
   readonly subject: string | null;

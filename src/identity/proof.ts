@@ -34,6 +34,8 @@ export interface Shown {
   readonly source: string;
   /** DER, of the TLS connection: the handshake proved that the client holds its key. Its chain has not been looked at. */
   readonly clientCertificate?: Buffer;
+  /** What the client sent beside it, in DER; not looked at either. */
+  readonly clientChain?: readonly Buffer[];
 }
 
 /** What it proves. */

@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
-import { INTERMEDIATES_MAX } from '../../core/certificate-path.ts';
+import { certificateSha256, INTERMEDIATES_MAX } from '../../core/certificate-path.ts';
 import { clientUri } from '../../core/client-uri.ts';
+import type { TokenProof } from '../../core/record.ts';
 import { certificateFits } from '../../core/trust.ts';
 import type { CredentialView, PrincipalView } from '../../core/views.ts';
 import type { Gateway } from '../contract.ts';
@@ -8,6 +9,14 @@ import { Refused, unusable } from './door.ts';
 
 /** id-kp-clientAuth. @see https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12 */
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
+
+/** What a certificate proved. */
+interface Proven {
+  readonly principal: PrincipalView;
+  readonly credential: CredentialView;
+  /** Of one of somebody else: those of this installation are told by their credential. */
+  readonly proof?: TokenProof;
+}
 
 /** A client that does not mean to prove itself so should not show a certificate. */
 const HINT =
@@ -28,7 +37,7 @@ export function provenByCertificate(
   shown: X509Certificate,
   name: string,
   nowMs: number,
-): { readonly principal: PrincipalView; readonly credential: CredentialView } {
+): Proven {
   const { directory, clientCa } = gateway;
   const claimed = directory.principalByName(name);
   const refused = (why: string): Refused =>
@@ -72,7 +81,7 @@ function provenByTrusted(
   claimed: PrincipalView | undefined,
   refused: (why: string) => Refused,
   nowMs: number,
-): { readonly principal: PrincipalView; readonly credential: CredentialView } {
+): Proven {
   const examined = directory.trust.examine(shown.raw, chainOf(shown), nowMs);
   if (examined.leaf === null) throw refused(`the client certificate is not taken: ${examined.why}`);
   const bindings = claimed === undefined ? [] : directory.credentialsOf(claimed.id);
@@ -87,7 +96,14 @@ function provenByTrusted(
   }
   const why = unusable(claimed, credential, nowMs);
   if (why !== null) throw new Refused(why.code, why.message, claimed);
-  return { principal: claimed, credential };
+  const { leaf } = examined;
+  const { issuer, subject, uris } = leaf.facts;
+  const named = credential.kind === 'spiffe' ? uris[0] : subject;
+  const proof = {
+    ...{ issuer: issuer ?? '', subject: named?.slice(0, 500) ?? null, jti: null },
+    ...{ sha256: certificateSha256(leaf), claims: {} },
+  };
+  return { principal: claimed, credential, proof };
 }
 
 /** What the client sent beside its own certificate, in the order in which it came. */

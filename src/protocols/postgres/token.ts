@@ -1,8 +1,14 @@
 import { timingSafeEqual } from 'node:crypto';
 import { type TokenResult, verifyToken } from '../../core/jwt.ts';
+import { claimsSpiffeId, verifyJwtSvid } from '../../core/jwt-svid.ts';
 import type { TokenProof } from '../../core/record.ts';
 import { scramKeys, scramSalt } from '../../core/scram.ts';
-import { type CredentialView, SCRAM_ITERATIONS, type TokenBindingView } from '../../core/views.ts';
+import {
+  type CredentialView,
+  SCRAM_ITERATIONS,
+  type SpiffeBindingView,
+  type TokenBindingView,
+} from '../../core/views.ts';
 import type { Gateway } from '../contract.ts';
 import { Refused, unusable } from './door.ts';
 
@@ -10,7 +16,8 @@ import { Refused, unusable } from './door.ts';
 const LOOKS_LIKE_TOKEN = /^ey[\w-]*\./;
 
 /**
- * What a password proves that came within TLS as it is: a token of an issuer that the principal is bound to, or an issued password.
+ * What a password proves that came within TLS as it is: a token of an issuer that the principal is bound to, a JWT-SVID, or an issued
+ * password.
  *
  * @throws Refused
  */
@@ -23,7 +30,12 @@ export async function provenByText(gateway: Gateway, name: string, secret: strin
   const held = directory.credentialsOf(principal.id);
   let credential: CredentialView | undefined;
   let proof: TokenProof | undefined;
-  if (LOOKS_LIKE_TOKEN.test(secret)) {
+  if (LOOKS_LIKE_TOKEN.test(secret) && isSvid(held, secret)) {
+    const result = verifyJwtSvid(secret, svidsIn(held), (domain) => directory.trust.tokenKeys(domain), nowMs);
+    if (!result.ok) throw refused(`: ${result.why}`);
+    credential = result.rule;
+    proof = result.proof;
+  } else if (LOOKS_LIKE_TOKEN.test(secret)) {
     const verified = (): TokenResult<TokenBindingView> =>
       verifyToken(
         secret,
@@ -57,7 +69,19 @@ export async function provenByText(gateway: Gateway, name: string, secret: strin
 /** Whether the principal of that name proves itself by tokens, so that it must be asked for a password as it is. */
 export function hasBinding(gateway: Gateway, name: string): boolean {
   const principal = gateway.directory.principalByName(name);
-  return principal !== undefined && bindingsIn(gateway.directory.credentialsOf(principal.id)).length > 0;
+  const held = principal === undefined ? [] : gateway.directory.credentialsOf(principal.id);
+  return bindingsIn(held).length + svidsIn(held).length > 0;
+}
+
+/** Whether it is to be judged as an SVID: a trust domain may be an OIDC issuer too, and then its name decides. */
+function isSvid(held: readonly CredentialView[], secret: string): boolean {
+  return svidsIn(held).length > 0 && (bindingsIn(held).length === 0 || claimsSpiffeId(secret));
+}
+
+function svidsIn(credentials: readonly CredentialView[]): SpiffeBindingView[] {
+  return credentials
+    .filter((each) => each.kind === 'spiffe')
+    .filter(({ status, audience }) => status === 'active' && audience !== null);
 }
 
 function bindingsIn(credentials: readonly CredentialView[]): TokenBindingView[] {
