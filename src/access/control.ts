@@ -10,6 +10,7 @@ import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
 import { Bindings } from '../identity/bindings.ts';
 import { fetchBundle } from '../identity/bundles.ts';
 import { Credentials } from '../identity/credentials.ts';
+import { Doors } from '../identity/doors.ts';
 import { fetchIssuerKeys } from '../identity/issuers.ts';
 import { oidcProver } from '../identity/oidc-prover.ts';
 import { Persons } from '../identity/persons.ts';
@@ -86,6 +87,7 @@ export class Control {
   readonly setup: Setup;
   readonly signIn: SignIn;
   readonly sessions: PersonSessions;
+  readonly doors: Doors;
   readonly principals: Principals;
   readonly credentials: Credentials;
   readonly bindings: Bindings;
@@ -131,6 +133,7 @@ export class Control {
     this.setup = new Setup(db, this.#changes);
     this.signIn = new SignIn(db, this.#changes);
     this.sessions = new PersonSessions(db, this.#changes, this.signIn, (record) => this.#write(record));
+    this.doors = new Doors(db, this.#changes, box, (record) => this.#write(record));
     this.principals = new Principals(db, this.#changes);
     this.credentials = new Credentials(options.dataDir, db, this.#changes, keys.scramSalt);
     this.#issuers = new Issuers({
@@ -274,6 +277,7 @@ export class Control {
       () => this.grants.expire(),
       () => this.principals.expire(),
       () => this.sessions.expire(),
+      () => this.doors.refusals.flush(),
       // Counts in days: a look a second is soon enough.
       async () => (turn++ % 4 === 0 ? this.lifecycle.sweep() : undefined),
     ];

@@ -35,7 +35,13 @@ export interface TestApi extends TestControl {
   readonly logged: string[];
   /** Every answer so far, headers and body, for searching. */
   readonly answers: string[];
-  call(method: 'GET' | 'POST', path: string, body?: unknown, token?: string | null): Promise<Answer>;
+  call(
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    path: string,
+    body?: unknown,
+    token?: string | null,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Answer>;
 }
 
 export async function testApi(
@@ -101,12 +107,13 @@ export async function testApi(
   port = (app.server.address() as AddressInfo).port;
   const answers: string[] = [];
 
-  const call: TestApi['call'] = (method, path, body, token = t.token) =>
+  const call: TestApi['call'] = (method, path, body, token = t.token, more = {}) =>
     new Promise((resolve, reject) => {
       const payload = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
       const headers = {
         ...(payload !== undefined && { 'content-type': 'application/json' }),
         ...(token !== null && { authorization: `Bearer ${token}` }),
+        ...more,
       };
       const options = { host: '127.0.0.1', port, method, path, headers, ca: tls.caPem, agent: false };
       const req = request(options, (res) => {

@@ -30,6 +30,10 @@ export async function authenticate(
   return caller;
 }
 
+/** Whether a call shows anything to be taken for somebody by. One that does not guesses nothing. */
+export const showsCredential = (request: FastifyRequest): boolean =>
+  request.headers.authorization !== undefined || readCookie(request, SESSION_COOKIE) !== null;
+
 /** What a page of Postern shows with a change, to prove that it is one: it follows from the session, and tells nothing of it. */
 export const csrfOf = (token: string): string =>
   createHash('sha256').update(`postern csrf ${token}`).digest('base64url');

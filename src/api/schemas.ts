@@ -172,6 +172,31 @@ export const PersonBody = Type.Object(
   },
   closed,
 );
+/** Roles by the name of a group. */
+export const GroupRoles = Type.Record(
+  Type.String({ maxLength: 200 }),
+  Type.Array(roles, { maxItems: 5, uniqueItems: true }),
+  { maxProperties: 200 },
+);
+
+export const Authenticator = Type.Object({
+  id: Type.String(),
+  person: Ref,
+  kind: Type.String(),
+  label: Type.String(),
+  provider: Type.Optional(Ref),
+  issuer: Type.Optional(Type.String()),
+  subject: Type.Optional(Type.String()),
+  credentialId: Type.Optional(Type.String()),
+  rpId: Type.Optional(Type.String()),
+  aaguid: Type.Optional(Type.String()),
+  backedUp: Type.Optional(Type.Boolean()),
+  status: Type.String(),
+  endReason: orNull(Type.String()),
+  endedAt: orNull(Type.String()),
+  createdAt: Type.String(),
+});
+
 export const PersonUpdateBody = Type.Object(
   {
     name: Type.Optional(text(200)),

@@ -9,11 +9,12 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { PosternError } from '../core/errors.ts';
 import type { Caller } from '../identity/tokens.ts';
-import { authenticate } from './authenticate.ts';
+import { authenticate, showsCredential } from './authenticate.ts';
 import type { ApiDeps } from './deps.ts';
 import { errorHandler, TooMany } from './errors.ts';
 import { type Operation, type Reach, reachOf, requireFresh } from './rights.ts';
 import { activityRoutes } from './routes/activity.ts';
+import { authenticatorRoutes } from './routes/authenticators.ts';
 import { bindingRoutes } from './routes/bindings.ts';
 import { credentialRoutes } from './routes/credentials.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
@@ -21,11 +22,16 @@ import { grantRoutes } from './routes/grants.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { logRoutes } from './routes/log.ts';
+import { loginRoutes } from './routes/login.ts';
+import { cliLoginRoutes } from './routes/login-cli.ts';
+import { oidcLoginRoutes } from './routes/login-oidc.ts';
+import { loginPages } from './routes/login-pages.ts';
 import { maskRoutes } from './routes/masks.ts';
 import { payloadRoutes } from './routes/payloads.ts';
 import { personRoutes } from './routes/persons.ts';
 import { possessionRoutes } from './routes/possession.ts';
 import { principalRoutes } from './routes/principals.ts';
+import { providerRoutes } from './routes/providers.ts';
 import { resourceRoutes } from './routes/resources.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
@@ -96,6 +102,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     try {
       request.caller = await authenticate(deps.control, request, deps.publicUrl());
     } catch (error) {
+      if (!showsCredential(request)) throw error;
       const limit = await failures(request);
       if (!limit.isAllowed && limit.isExceeded) throw new TooMany();
       throw error;
@@ -112,6 +119,12 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     systemRoutes,
     setupRoutes,
     signInRoutes,
+    loginPages,
+    loginRoutes,
+    oidcLoginRoutes,
+    cliLoginRoutes,
+    authenticatorRoutes,
+    providerRoutes,
     personRoutes,
     principalRoutes,
     resourceRoutes,

@@ -159,13 +159,18 @@ export async function activeAdmins(db: StateDb): Promise<Person[]> {
  * @throws PosternError POSTERN_CONFLICT
  */
 export async function keepAnAdmin(db: StateDb, before: Person, after: Person): Promise<void> {
-  const admin = (person: Person): boolean => person.status === 'active' && person.roles.includes('admin');
-  if (!admin(before) || admin(after) || (await activeAdmins(db)).length > 1) return;
+  if (!(await isLastAdmin(db, before, after))) return;
   throw new PosternError(
     'POSTERN_CONFLICT',
     `${before.name} is the last active administrator.`,
     'Make another administrator first.',
   );
+}
+
+/** Whether nobody would administer after this change. */
+export async function isLastAdmin(db: StateDb, before: Person, after: Person): Promise<boolean> {
+  const admin = (person: Person): boolean => person.status === 'active' && person.roles.includes('admin');
+  return admin(before) && !admin(after) && (await activeAdmins(db)).length === 1;
 }
 
 export const personActor = (person: Person): Actor => ({ kind: 'person', id: person.id, name: person.name });
