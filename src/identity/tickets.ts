@@ -1,12 +1,13 @@
-import { randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
-import { SecretBox } from '../vault/secrets.ts';
 
 /** What a ticket is for: one for one purpose is none for another. */
 export type TicketPurpose = 'oidc' | 'device' | 'passkey' | 'enrol' | 'cli';
 
 const LONGEST = 6000;
+const NONCE = 12;
+const TAG = 16;
 /** How many spent tickets are remembered at most. Each has cost its holder a login that succeeded. */
 const MOST_SPENT = 100_000;
 
@@ -22,12 +23,15 @@ interface Sealed<T> {
  * kept, so that nobody can fill the memory by beginning logins. Tickets end with the process.
  */
 export class Tickets {
-  readonly #box = new SecretBox(randomBytes(32));
+  readonly #key = randomBytes(32);
   readonly #spent = new Map<string, number>();
 
   issue(purpose: TicketPurpose, value: object, ttlSeconds: number): string {
     const sealed: Sealed<object> = { id: uuidv7(), ends: Date.now() + ttlSeconds * 1000, value };
-    return this.#box.seal(Buffer.from(JSON.stringify(sealed)), `ticket:${purpose}`).toString('base64url');
+    const nonce = randomBytes(NONCE);
+    const cipher = createCipheriv('aes-256-gcm', this.#key, nonce).setAAD(Buffer.from(purpose));
+    const parts = [nonce, cipher.update(JSON.stringify(sealed)), cipher.final(), cipher.getAuthTag()];
+    return Buffer.concat(parts).toString('base64url');
   }
 
   /** What is in a ticket, which can be read again. @throws PosternError POSTERN_UNAUTHORIZED */
@@ -48,8 +52,13 @@ export class Tickets {
     if (ticket.length > LONGEST) throw over();
     let sealed: Sealed<T>;
     try {
-      const bytes = this.#box.open(Buffer.from(ticket, 'base64url'), `ticket:${purpose}`);
-      sealed = JSON.parse(bytes.toString('utf8')) as Sealed<T>;
+      const bytes = Buffer.from(ticket, 'base64url');
+      const options = { authTagLength: TAG };
+      const decipher = createDecipheriv('aes-256-gcm', this.#key, bytes.subarray(0, NONCE), options)
+        .setAAD(Buffer.from(purpose))
+        .setAuthTag(bytes.subarray(-TAG));
+      const plain = Buffer.concat([decipher.update(bytes.subarray(NONCE, -TAG)), decipher.final()]);
+      sealed = JSON.parse(plain.toString('utf8')) as Sealed<T>;
     } catch {
       throw over();
     }

@@ -13,6 +13,7 @@ async function places(db: StateDb): Promise<Place[]> {
   const settings = await db.selectFrom('settings').selectAll().where('name', 'in', SEALED_SETTINGS).execute();
   const upstream = await db.selectFrom('vault_secrets').selectAll().execute();
   const admin = await db.selectFrom('vault_admin_secrets').selectAll().execute();
+  const clients = await db.selectFrom('identity_provider_secrets').selectAll().execute();
   return [
     ...settings.map(({ name, value }) => ({
       context: `setting:${name}`,
@@ -31,6 +32,12 @@ async function places(db: StateDb): Promise<Place[]> {
       sealed: value,
       put: (tx: StateDb, sealed: Buffer) =>
         tx.updateTable('vault_admin_secrets').set({ sealed }).where('id', '=', id).execute(),
+    })),
+    ...clients.map(({ provider_id: id, sealed: value }) => ({
+      context: `provider:${id}`,
+      sealed: value,
+      put: (tx: StateDb, sealed: Buffer) =>
+        tx.updateTable('identity_provider_secrets').set({ sealed }).where('provider_id', '=', id).execute(),
     })),
   ];
 }
