@@ -32,12 +32,14 @@ import { Keyring } from '../vault/keyring.ts';
 import type { MasterKey } from '../vault/master-key.ts';
 import { sealedSetting } from '../vault/sealed-setting.ts';
 import { SecretBox } from '../vault/secrets.ts';
+import { Declarations } from './declarations.ts';
 import { Erasures } from './erasures.ts';
 import { Grants } from './grants.ts';
 import { Holds } from './holds.ts';
 import { type IssuerStatus, Issuers } from './issuers.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Masks } from './masks.ts';
+import { type Rehearsed, rehearse } from './rehearsal.ts';
 import { Resources } from './resources.ts';
 import { Retention } from './retention.ts';
 import { type ValidateScope, validateScope } from './scopes.ts';
@@ -102,6 +104,7 @@ export class Control {
   readonly holds: Holds;
   readonly retention: Retention;
   readonly lifecycle: Lifecycle;
+  readonly declarations: Declarations;
   readonly erasures: Erasures;
   readonly vault: Vault;
   /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
@@ -109,6 +112,7 @@ export class Control {
   /** The key of keyed masks, so that masked results of one installation can be joined. */
   readonly maskKey: Buffer;
   readonly #store: Store;
+  readonly #box: SecretBox;
   readonly #changes: ChangeLog;
   readonly #options: ControlOptions;
   #version = 1;
@@ -120,6 +124,7 @@ export class Control {
     const { db } = store;
     this.#options = options;
     this.#store = store;
+    this.#box = box;
     this.#changes = new ChangeLog({
       store,
       sink: options.sink,
@@ -173,6 +178,7 @@ export class Control {
     this.masks = new Masks(db, this.#changes);
     this.holds = new Holds(db, this.#changes);
     this.retention = new Retention(db, this.#changes);
+    this.declarations = new Declarations(db, this.#changes);
     this.lifecycle = new Lifecycle(db, this.#changes, options.clock ?? nowMicros);
     const write = (record: RecordBase): Promise<void> => this.#write(record);
     const { dataDir, emptyJournals = async () => undefined } = options;
@@ -246,6 +252,12 @@ export class Control {
   /** How fresh the bundle of a trust domain is; null where it is not fetched. */
   bundleState(trust: Trust): BundleState | null {
     return this.#trust.state(trust);
+  }
+
+  /** Does something to a copy of the state, which is then thrown away: to see what would come of it. */
+  rehearse<T>(work: (copy: Rehearsed) => Promise<T>): Promise<T> {
+    const [{ db }, { dataDir }] = [this.#store, this.#options];
+    return rehearse({ dataDir, db, changes: this.#changes, box: this.#box }, work);
   }
 
   /**

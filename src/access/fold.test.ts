@@ -34,6 +34,7 @@ const TABLES = [
   'sign_in',
   'lifecycle',
   'notices',
+  'declarations',
 ] as const;
 
 /** All rows of the tables that the log speaks for. */
@@ -81,6 +82,8 @@ const STEPS = [
   'retention',
   'lifecycle',
   'sweep',
+  'declare',
+  'release',
   'token',
   'diskFull',
   'diskFine',
@@ -220,6 +223,16 @@ async function play(
       }),
     lifecycle: () =>
       control.lifecycle.set(actor, n < 2 ? { rehomeDays: n } : { unusedDays: n === 2 ? null : n }, 'why'),
+    declare: async () =>
+      control.declarations.change(actor, `set-${n % 2}`, {
+        add: [{ kind: 'principal', id: (await control.principals.get(name)).id }],
+        remove: [],
+      }),
+    release: async () =>
+      control.declarations.change(actor, `set-${n % 2}`, {
+        add: [],
+        remove: [{ kind: 'principal', id: (await control.principals.get(name)).id }],
+      }),
     sweep: () => control.lifecycle.sweep(),
     token: () => control.tokens.issue(actor, admin.id),
     diskFull: () => {

@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
 import type { Actor } from '../core/record.ts';
@@ -38,6 +39,20 @@ export interface NewResource {
   readonly upstream: Login;
   readonly admin?: Login | undefined;
 }
+
+/** What is to be otherwise; what is absent stays. Name, protocol and credentials are changed elsewhere, or never. */
+export type ResourceChange = {
+  readonly [K in
+    | 'host'
+    | 'port'
+    | 'database'
+    | 'tls'
+    | 'environment'
+    | 'classification'
+    | 'durability'
+    | 'catalogAccess'
+    | 'resultDigest']?: NewResource[K] | undefined;
+};
 
 export interface Login {
   readonly user: string;
@@ -105,6 +120,40 @@ export class Resources {
 
   list(page?: Page): Promise<Resource[]> {
     return listResources(this.#db, {}, page);
+  }
+
+  /**
+   * Changes where a resource is or what is said of it, for sessions from now on. A change that comes to nothing leaves no record.
+   *
+   * @throws PosternError POSTERN_INVALID, POSTERN_NOT_FOUND, or POSTERN_CONFLICT for a resource that is retired
+   */
+  update(actor: Actor, ref: string, input: ResourceChange, reason: string): Promise<Resource> {
+    const why = checkReason(reason);
+    return this.#changes.run(actor, async (db) => {
+      const before = found(await findResource(db, ref), 'resource', ref);
+      if (before.status === 'retired')
+        throw new PosternError('POSTERN_CONFLICT', `${before.name} is retired.`);
+      const { host, port, database, tls, environment, classification } = input;
+      const after: Resource = {
+        ...before,
+        ...(host !== undefined && { host: checkHost(host, 'host') }),
+        ...(port !== undefined && { port: checkPort(port) }),
+        ...(database !== undefined && { database: checkText(database, 'database', IDENTIFIER_MAX) }),
+        ...(tls !== undefined && { tls: checkTls(tls) }),
+        ...(environment !== undefined && { environment: checkText(environment, 'environment', 64) }),
+        ...(classification !== undefined && {
+          classification: checkText(classification, 'classification', 64),
+        }),
+        durability: input.durability ?? before.durability,
+        catalogAccess: input.catalogAccess ?? before.catalogAccess,
+        resultDigest: input.resultDigest ?? before.resultDigest,
+      };
+      if (isDeepStrictEqual(before, after)) return { changes: [], result: before };
+      return {
+        changes: [{ type: 'resource.updated', entity: 'resource', before, after, reason: why }],
+        result: after,
+      };
+    });
   }
 
   /**

@@ -60,6 +60,7 @@ export const RIGHTS = {
   'resource.create': { roles: ['admin'] },
   'resource.list': { roles: [...INVENTORY, 'owner'] },
   'resource.read': { roles: [...INVENTORY, 'owner'] },
+  'resource.update': { roles: ['admin'] },
   'resource.test': { roles: ['admin'] },
   'resource.admin': { roles: ['admin'] },
   'resource.retire': { roles: ['admin'] },
@@ -99,6 +100,9 @@ export const RIGHTS = {
   'hold.place': { roles: ['admin'] },
   'hold.list': { roles: INVENTORY },
   'hold.release': { roles: ['admin'] },
+  rehearse: { roles: ['admin'] },
+  'set.read': { roles: INVENTORY },
+  'set.change': { roles: ['admin'] },
   'lifecycle.read': { roles: [...INVENTORY, 'owner'] },
   'lifecycle.set': { roles: ['admin'] },
   // Of a notice `own` is whom it is for.

@@ -240,6 +240,15 @@ export const principalChange = {
 };
 export const PrincipalUpdateBody = Type.Object({ ...principalChange, reason }, closed);
 
+const tls = Type.Object(
+  {
+    mode: oneOf(['disable', 'require', 'verify-ca', 'verify-full'] as const),
+    ca: Type.Optional(text(65_536)),
+    serverName: Type.Optional(text(253)),
+    negotiation: Type.Optional(oneOf(['postgres', 'direct'] as const)),
+  },
+  closed,
+);
 export const ResourceBody = Type.Object(
   {
     name: text(200),
@@ -247,15 +256,7 @@ export const ResourceBody = Type.Object(
     host: text(253),
     port: Type.Integer({ minimum: 1, maximum: 65_535 }),
     database: text(200),
-    tls: Type.Object(
-      {
-        mode: oneOf(['disable', 'require', 'verify-ca', 'verify-full'] as const),
-        ca: Type.Optional(text(65_536)),
-        serverName: Type.Optional(text(253)),
-        negotiation: Type.Optional(oneOf(['postgres', 'direct'] as const)),
-      },
-      closed,
-    ),
+    tls,
     environment: text(200),
     classification: text(200),
     durability: Type.Optional(oneOf(['process', 'power'] as const)),
@@ -263,6 +264,22 @@ export const ResourceBody = Type.Object(
     resultDigest: Type.Optional(Type.Boolean()),
     upstream: Type.Object({ user: text(200), password: text(2000) }, closed),
     admin: Type.Optional(Type.Object({ user: text(200), password: text(2000) }, closed)),
+  },
+  closed,
+);
+
+export const ResourceUpdateBody = Type.Object(
+  {
+    host: Type.Optional(text(253)),
+    port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
+    database: Type.Optional(text(200)),
+    tls: Type.Optional(tls),
+    environment: Type.Optional(text(200)),
+    classification: Type.Optional(text(200)),
+    durability: Type.Optional(oneOf(['process', 'power'] as const)),
+    catalogAccess: Type.Optional(oneOf(['tools', 'none'] as const)),
+    resultDigest: Type.Optional(Type.Boolean()),
+    reason,
   },
   closed,
 );

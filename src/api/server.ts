@@ -32,6 +32,7 @@ import { personRoutes } from './routes/persons.ts';
 import { possessionRoutes } from './routes/possession.ts';
 import { principalRoutes } from './routes/principals.ts';
 import { providerRoutes } from './routes/providers.ts';
+import { rehearsalRoutes } from './routes/rehearsals.ts';
 import { resourceRoutes } from './routes/resources.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
@@ -142,6 +143,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     maskRoutes,
     vaultRoutes,
     lifecycleRoutes,
+    rehearsalRoutes,
   ];
   for (const register of routes) register(app, deps);
   await app.ready();

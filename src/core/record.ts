@@ -122,7 +122,8 @@ export interface ChangeRecord extends RecordBase {
       | 'group'
       | 'sign_in'
       | 'lifecycle'
-      | 'notice';
+      | 'notice'
+      | 'declaration';
     readonly id: string;
     readonly before: object | null;
     readonly after: object;

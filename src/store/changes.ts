@@ -17,6 +17,7 @@ import type {
   Authenticator,
   Binding,
   Credential,
+  Declaration,
   Directory,
   Entities,
   EntityName,
@@ -38,6 +39,7 @@ import {
   authenticatorRow,
   bindingRow,
   credentialRow,
+  declarationRow,
   directoryRow,
   grantRow,
   groupRow,
@@ -335,6 +337,12 @@ export async function applyChange(db: StateDb, record: ChangeRecord): Promise<vo
     case 'lifecycle': {
       const row = lifecycleRow(after as LifecyclePolicy);
       const put = db.insertInto('lifecycle').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'declaration': {
+      const row = declarationRow(after as Declaration);
+      const put = db.insertInto('declarations').values(row);
       await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
       return;
     }

@@ -383,6 +383,18 @@ export interface Notice {
   readonly createdAt: string;
 }
 
+export const DECLARED_KINDS = ['principal', 'resource', 'binding', 'mask'] as const;
+
+/** Says that a thing was made by `postern apply` for a set of files: the set may end it too, and no other set has it. */
+export interface Declaration {
+  readonly id: string;
+  readonly set: string;
+  readonly kind: (typeof DECLARED_KINDS)[number];
+  readonly object: Ref;
+  readonly status: 'held' | 'released';
+  readonly createdAt: string;
+}
+
 export interface Entities {
   readonly person: Person;
   readonly principal: Principal;
@@ -401,6 +413,7 @@ export interface Entities {
   readonly sign_in: SignInSettings;
   readonly lifecycle: LifecyclePolicy;
   readonly notice: Notice;
+  readonly declaration: Declaration;
 }
 
 export type EntityName = keyof Entities;

@@ -24,3 +24,18 @@ CREATE TABLE notices (
 CREATE UNIQUE INDEX one_open_notice_of_a_kind ON notices (principal_id, kind) WHERE status = 'open';
 CREATE INDEX notices_by_person ON notices (to_id) WHERE status = 'open';
 `;
+
+/** What `postern apply` made, and for which set of files. */
+export const DECLARATIONS_MIGRATION = `
+CREATE TABLE declarations (
+  id TEXT PRIMARY KEY NOT NULL,
+  set_name TEXT NOT NULL CONSTRAINT set_has_a_name CHECK (length(set_name) BETWEEN 2 AND 63),
+  kind TEXT NOT NULL CONSTRAINT declared_kind_known CHECK (kind IN ('principal', 'resource', 'binding', 'mask')),
+  object_id TEXT NOT NULL,
+  object_name TEXT NOT NULL,
+  status TEXT NOT NULL CONSTRAINT declaration_status_known CHECK (status IN ('held', 'released')),
+  created_at TEXT NOT NULL CONSTRAINT declaration_created_at_is_a_time CHECK (created_at ${TIME})
+) STRICT;
+CREATE UNIQUE INDEX declared_in_one_set ON declarations (kind, object_id) WHERE status = 'held';
+CREATE INDEX declarations_by_set ON declarations (set_name) WHERE status = 'held';
+`;

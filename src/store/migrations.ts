@@ -1,4 +1,4 @@
-import { LIFECYCLE_MIGRATION } from './lifecycle-migration.ts';
+import { DECLARATIONS_MIGRATION, LIFECYCLE_MIGRATION } from './lifecycle-migration.ts';
 import { NAME, TIME } from './migration-checks.ts';
 import { PEOPLE_MIGRATION } from './migration-people.ts';
 
@@ -326,4 +326,5 @@ CREATE TABLE key_uses (
 ) STRICT;
 `,
   LIFECYCLE_MIGRATION,
+  DECLARATIONS_MIGRATION,
 ];

@@ -7,6 +7,7 @@ import type {
   Authenticator,
   Binding,
   Credential,
+  Declaration,
   Directory,
   Grant,
   Group,
@@ -29,6 +30,7 @@ import type {
   AuthenticatorTable,
   BindingTable,
   CredentialTable,
+  DeclarationTable,
   DirectoryTable,
   GrantTable,
   GroupTable,
@@ -390,5 +392,24 @@ export const noticeOf = (r: NoticeTable & { principal_name: string }, to: Person
   status: r.status,
   endReason: r.end_reason,
   endedAt: r.ended_at,
+  createdAt: r.created_at,
+});
+
+export const declarationRow = (e: Declaration): DeclarationTable => ({
+  id: e.id,
+  set_name: e.set,
+  kind: e.kind,
+  object_id: e.object.id,
+  object_name: e.object.name,
+  status: e.status,
+  created_at: e.createdAt,
+});
+
+export const declarationOf = (r: DeclarationTable): Declaration => ({
+  id: r.id,
+  set: r.set_name,
+  kind: r.kind,
+  object: { id: r.object_id, name: r.object_name },
+  status: r.status,
   createdAt: r.created_at,
 });

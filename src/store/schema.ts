@@ -219,6 +219,16 @@ export interface NoticeTable {
   created_at: string;
 }
 
+export interface DeclarationTable {
+  id: string;
+  set_name: string;
+  kind: 'principal' | 'resource' | 'binding' | 'mask';
+  object_id: string;
+  object_name: string;
+  status: 'held' | 'released';
+  created_at: string;
+}
+
 /** Things of this installation that are no entity: the set-up token's hash, the sealed SCRAM salt secret. */
 export interface SettingTable {
   name: string;
@@ -345,4 +355,5 @@ export interface StateTables {
   recovery_codes: RecoveryCodeTable;
   lifecycle: LifecycleTable;
   notices: NoticeTable;
+  declarations: DeclarationTable;
 }

@@ -46,7 +46,7 @@ const BindingMade = Type.Intersect([Binding, Type.Object({ findings: Type.Array(
 const Claims = Type.Record(Type.String({ maxLength: 200 }), text, { maxProperties: 16 });
 const pem = Type.String({ minLength: 1, maxLength: 32_768 });
 
-const BindingBody = Type.Object(
+export const BindingBody = Type.Object(
   {
     issuer: text,
     audience: text,

@@ -55,7 +55,7 @@ const rule = {
   ),
   probes: Type.Optional(oneOf(['deny', 'allow'] as const)),
 };
-const MaskBody = Type.Object(
+export const MaskBody = Type.Object(
   {
     ...rule,
     name: Type.Optional(refText),
@@ -66,7 +66,7 @@ const MaskBody = Type.Object(
   },
   closed,
 );
-const UpdateBody = Type.Object({ ...rule, reason }, closed);
+export const MaskUpdateBody = Type.Object({ ...rule, reason }, closed);
 const ListQuery = Type.Object(
   {
     ...page,
@@ -115,7 +115,7 @@ export function maskRoutes(app: Api, deps: ApiDeps): void {
     '/v1/masks/:ref/update',
     {
       config: { operation: 'mask.update' },
-      schema: { params: RefParams, body: UpdateBody, response: answers(200, Mask) },
+      schema: { params: RefParams, body: MaskUpdateBody, response: answers(200, Mask) },
     },
     async (request) => masks.update(actorOf(request), request.params.ref, request.body, request.body.reason),
   );

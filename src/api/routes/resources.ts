@@ -8,6 +8,7 @@ import {
   Resource,
   ResourceAdminBody,
   ResourceBody,
+  ResourceUpdateBody,
 } from '../schemas.ts';
 
 export function resourceRoutes(app: Api, deps: ApiDeps): void {
@@ -48,6 +49,18 @@ export function resourceRoutes(app: Api, deps: ApiDeps): void {
     '/v1/resources/:ref/test',
     { config: { operation: 'resource.test' }, schema: { params: RefParams } },
     async (request) => gateway.testResource(await control.resourceView(request.params.ref)),
+  );
+
+  app.post(
+    '/v1/resources/:ref/update',
+    {
+      config: { operation: 'resource.update' },
+      schema: { params: RefParams, body: ResourceUpdateBody, response: answers(200, Resource) },
+    },
+    async (request) => {
+      const { reason, ...change } = request.body;
+      return resources.update(actorOf(request), request.params.ref, change, reason);
+    },
   );
 
   app.post(
