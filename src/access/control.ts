@@ -21,6 +21,7 @@ import { PersonSessions } from '../identity/sessions.ts';
 import { Setup } from '../identity/setup.ts';
 import { SignIn } from '../identity/sign-in.ts';
 import { SpentProofs } from '../identity/spent-proofs.ts';
+import { StaticSecrets } from '../identity/static-secrets.ts';
 import { certificateProver, jwtSvidProver } from '../identity/svid-provers.ts';
 import { ApiTokens } from '../identity/tokens.ts';
 import { Trusts } from '../identity/trust.ts';
@@ -94,6 +95,7 @@ export class Control {
   readonly credentials: Credentials;
   readonly bindings: Bindings;
   readonly possession: Possession;
+  readonly staticSecrets: StaticSecrets;
   readonly trusts: Trusts;
   /** How those who ask for a credential prove who they are. */
   readonly provers: Provers;
@@ -159,6 +161,7 @@ export class Control {
       fetch: options.fetchBundle ?? fetchBundle,
     });
     this.possession = new Possession(this.#changes);
+    this.staticSecrets = new StaticSecrets(db, this.#changes, keys.scramSalt);
     this.trusts = new Trusts(db, this.#changes, (url) => this.#trust.prepare(url));
     this.spent = new SpentProofs(db);
     const oidc = oidcProver({
@@ -287,6 +290,7 @@ export class Control {
     let turn = 0;
     const expiries = [
       () => this.grants.expire(),
+      () => this.staticSecrets.expire(),
       () => this.principals.expire(),
       () => this.sessions.expire(),
       () => this.doors.refusals.flush(),

@@ -9,6 +9,7 @@ import * as x509 from '@peculiar/x509';
 import fc from 'fast-check';
 import { bundleOf, makeAuthority } from '../core/certificates.fixture.ts';
 import { PosternError } from '../core/errors.ts';
+import { rfc3339 } from '../core/time.ts';
 import { personActor } from '../identity/persons.ts';
 import { recover } from '../store/changes.ts';
 import { MemorySink } from '../store/memory-sink.fixture.ts';
@@ -74,6 +75,8 @@ const STEPS = [
   'untrust',
   'bindSpiffe',
   'bindCertificate',
+  'secret',
+  'approveSecret',
   'mask',
   'changeMask',
   'retireMask',
@@ -201,6 +204,15 @@ async function play(
       const value = n < 3 ? `${name}.example` : 'a'.repeat(64);
       return control.possession.bind(actor, name, { kind: 'certificate', ...by, value }, 'why');
     },
+    secret: () =>
+      control.staticSecrets.request(actor, {
+        ...{ principal: name, reason: 'why', approver: 'appr@example.org' },
+        expiresAt: rfc3339((Date.now() + 60_000) * 1000),
+      }),
+    approveSecret: async () => {
+      const approver = await control.persons.get('appr@example.org');
+      return control.staticSecrets.approve(approver, some(bindings));
+    },
     unbind: () => control.bindings.remove(actor, some(bindings), 'why'),
     revokeCredential: () => control.credentials.revoke(actor, some(credentials), 'why'),
     mask: () =>
@@ -270,6 +282,8 @@ test('folding the records into empty tables gives the state tables, after any hi
         assert.ok(admin);
         const bea = { name: 'Bea', email: 'bea@example.org', roles: ['owner'] } as const;
         await control.persons.create(personActor(admin), bea);
+        const appr = { name: 'Appr', email: 'appr@example.org', roles: ['approver'] } as const;
+        await control.persons.create(personActor(admin), appr);
         for (const { op, n } of history) await play(control, sink, op, n);
         await control.close();
         const records = sink.changes();

@@ -61,8 +61,15 @@ const maskView = (m: MaskRule): MaskRuleView => ({
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
-/** What workers know of a binding; null for those that prove nothing to a worker. */
-export function bindingView(b: Binding): CredentialView | null {
+/** Fits no proof. */
+const NO_KEYS = { storedKey: base64(Buffer.alloc(32)), serverKey: base64(Buffer.alloc(32)) };
+
+/**
+ * What workers know of a binding; null for those that prove nothing to a worker.
+ *
+ * @param keys verifier of a static secret; absent: nothing fits it
+ */
+export function bindingView(b: Binding, keys: typeof NO_KEYS = NO_KEYS): CredentialView | null {
   const common = {
     id: b.id,
     principalId: b.principal.id,
@@ -82,6 +89,10 @@ export function bindingView(b: Binding): CredentialView | null {
       return { ...common, kind: b.kind, spiffeId: b.spiffeId, audience: b.audience };
     case 'certificate':
       return { ...common, kind: 'bound_certificate', trustId: b.trust?.id ?? null, by: b.by, value: b.value };
+    case 'secret':
+      return b.status === 'requested'
+        ? null
+        : { ...common, kind: 'password', expiresAt: millis(b.expiresAt), ...keys };
     default:
       return null;
   }
@@ -99,18 +110,23 @@ async function credentialView(db: StateDb, c: Credential): Promise<CredentialVie
   if (c.kind === 'certificate') {
     return c.certificateSha256 === null ? null : { ...common, kind: c.kind, sha256: c.certificateSha256 };
   }
-  const verifier = await db
-    .selectFrom('credential_verifiers')
-    .selectAll()
-    .where('credential_id', '=', c.id)
-    .executeTakeFirst();
-  if (!verifier) return null;
-  return {
-    ...common,
-    kind: c.kind,
-    storedKey: base64(verifier.stored_key),
-    serverKey: base64(verifier.server_key),
-  };
+  const keys = await verifierOf(db, c.id);
+  return keys && { ...common, kind: c.kind, ...keys };
+}
+
+async function verifierOf(db: StateDb, id: string): Promise<typeof NO_KEYS | null> {
+  const query = db.selectFrom('credential_verifiers').selectAll().where('credential_id', '=', id);
+  const row = await query.executeTakeFirst();
+  return row ? { storedKey: base64(row.stored_key), serverKey: base64(row.server_key) } : null;
+}
+
+async function bindingViews(db: StateDb, bindings: readonly Binding[]): Promise<CredentialView[]> {
+  const views = await Promise.all(
+    bindings.map(async (each) =>
+      bindingView(each, each.kind === 'secret' ? ((await verifierOf(db, each.id)) ?? NO_KEYS) : NO_KEYS),
+    ),
+  );
+  return views.filter((view) => view !== null);
 }
 
 /**
@@ -143,7 +159,7 @@ export async function snapshotOf(
     grants: (await listGrants(db, { status: 'active' })).map(grantView),
     credentials: [
       ...credentials.filter((view) => view !== null),
-      ...(await listBindings(db, { status: 'active' })).map(bindingView).filter((view) => view !== null),
+      ...(await bindingViews(db, await listBindings(db, { status: 'active' }))),
     ],
     masks: (await listMasks(db, { status: 'active' })).map(maskView),
   };
@@ -166,10 +182,7 @@ export async function deltaOf(
     if (change.entity === 'resource') resourceViews.push(await resources.view(change.after as Resource));
     if (change.entity === 'grant') grants.push(grantView(change.after as Grant));
     if (change.entity === 'mask') masks.push(maskView(change.after as MaskRule));
-    if (change.entity === 'binding') {
-      const view = bindingView(change.after as Binding);
-      if (view) credentials.push(view);
-    }
+    if (change.entity === 'binding') credentials.push(...(await bindingViews(db, [change.after as Binding])));
     if (change.entity === 'credential') {
       const view = await credentialView(db, change.after as Credential);
       if (view) credentials.push(view);

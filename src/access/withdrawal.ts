@@ -41,7 +41,7 @@ export async function withdrawalOf(
     credentials: [
       ...after<Credential>('credential').map(credentialView),
       ...after<Binding>('binding')
-        .map(bindingView)
+        .map((each) => bindingView(each))
         .filter((view) => view !== null),
     ],
   };

@@ -73,6 +73,8 @@ export const RIGHTS = {
   'credential.revoke': { roles: ['admin'], own: true },
   // Who binds decides who is taken for the principal from outside.
   'binding.create': { roles: ['admin'] },
+  // Only the one who was named, whatever their role gives them else.
+  'binding.approve': { roles: ['admin', 'approver'] },
   'binding.list': { roles: INVENTORY, own: true },
   // Whose keys are trusted, and whether they still come.
   'issuer.list': { roles: INVENTORY },

@@ -305,6 +305,23 @@ export async function bindingsOfKind<K extends Binding['kind']>(
   return (await query.orderBy('bindings.id').execute()).map((row) => bindingOf(row) as BindingOf<K>);
 }
 
+/** Ids of static secrets whose end has come by this time, and of key pairs that nobody joined by it. */
+export async function dueBindings(db: StateDb, at: string): Promise<string[]> {
+  const end = sql<string>`coalesce(json_extract(details, '$.expiresAt'), json_extract(details, '$.joinBy'))`;
+  const rows = await db
+    .selectFrom('bindings')
+    .select('id')
+    .where((e) =>
+      e.or([
+        e.and([e('kind', '=', 'secret'), e('status', 'in', ['requested', 'active'])]),
+        e.and([e('kind', '=', 'key'), e('status', '=', 'requested')]),
+      ]),
+    )
+    .where(end, '<=', at)
+    .execute();
+  return rows.map(({ id }) => id);
+}
+
 /** @param ref id, or the name of one that is active */
 export async function findTrust(db: StateDb, kind: Trust['kind'], ref: string): Promise<Trust | undefined> {
   const all = db.selectFrom('trust').selectAll().where('kind', '=', kind);

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import type { ApiDeps } from '../deps.ts';
-import { type Api, actorOf, answers } from '../route.ts';
-import { closed, oneOf, RefParams, reason, refText } from '../schemas.ts';
+import { type Api, actorOf, answers, personOf } from '../route.ts';
+import { closed, IdParams, oneOf, ReasonBody, RefParams, reason, refText, timeText } from '../schemas.ts';
 import { Binding } from './bindings.ts';
 
 const text = Type.String({ minLength: 1, maxLength: 500 });
@@ -24,9 +24,12 @@ const CertificateBody = Type.Object(
   closed,
 );
 
+const SecretBody = Type.Object({ reason, approver: refText, expiresAt: timeText }, closed);
+const SecretAnswer = Type.Object({ binding: Binding, username: Type.String(), password: Type.String() });
+
 /** How principals prove themselves by a key that they hold. */
 export function possessionRoutes(app: Api, deps: ApiDeps): void {
-  const { possession, principals } = deps.control;
+  const { possession, principals, staticSecrets } = deps.control;
 
   app.post(
     '/v1/principals/:ref/bindings/spiffe',
@@ -54,5 +57,36 @@ export function possessionRoutes(app: Api, deps: ApiDeps): void {
       const made = await possession.bind(actorOf(request), id, { kind: 'certificate', ...input }, why);
       return reply.status(201).send(made);
     },
+  );
+
+  app.post(
+    '/v1/principals/:ref/bindings/secret',
+    {
+      config: { operation: 'binding.create' },
+      schema: { params: RefParams, body: SecretBody, response: answers(201, SecretAnswer) },
+    },
+    async (request, reply) => {
+      const { id } = await principals.get(request.params.ref);
+      const made = await staticSecrets.request(actorOf(request), { ...request.body, principal: id });
+      return reply.status(201).send(made);
+    },
+  );
+
+  app.post(
+    '/v1/bindings/:id/approve',
+    {
+      config: { operation: 'binding.approve' },
+      schema: { params: IdParams, response: answers(200, Binding) },
+    },
+    (request) => staticSecrets.approve(personOf(request), request.params.id),
+  );
+
+  app.post(
+    '/v1/bindings/:id/decline',
+    {
+      config: { operation: 'binding.approve' },
+      schema: { params: IdParams, body: ReasonBody, response: answers(200, Binding) },
+    },
+    (request) => staticSecrets.decline(personOf(request), request.params.id, request.body.reason),
   );
 }
