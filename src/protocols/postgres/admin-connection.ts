@@ -1,5 +1,5 @@
 import type { ResourceView } from '../../core/views.ts';
-import { simpleQuery, type TextRows } from './simple-query.ts';
+import { ConnectionLost, simpleQuery, type TextRows } from './simple-query.ts';
 import { connectUpstream, type Upstream } from './upstream.ts';
 
 /** How long a connection without work is kept, in milliseconds. */
@@ -10,10 +10,12 @@ const IDLE_MS = 30_000;
  * needed, used by one question after the other, closed when nobody asks any more.
  */
 export class AdminConnection {
-  readonly #resource: ResourceView;
+  #resource: ResourceView;
   readonly #database: string;
   readonly #timeoutMs: number;
   #upstream: Upstream | null = null;
+  /** With what the connection was made. */
+  #madeFor: ResourceView;
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #idle: NodeJS.Timeout | null = null;
@@ -21,12 +23,19 @@ export class AdminConnection {
   /** @param resource with the administering credential as its upstream one */
   constructor(resource: ResourceView, database: string, timeoutMs: number) {
     this.#resource = resource;
+    this.#madeFor = resource;
     this.#database = database;
     this.#timeoutMs = timeoutMs;
   }
 
+  /** From now on as `resource` says: its credential, address and TLS may have been changed. */
+  follow(resource: ResourceView): void {
+    this.#resource = resource;
+  }
+
   /**
-   * Runs statements in one transaction (a string of several is one), after those that were asked for before.
+   * Runs statements in one transaction (a string of several is one), after those that were asked for before. They may be run
+   * twice, where the connection was lost before the answer came.
    *
    * @throws PosternError POSTERN_UPSTREAM_UNAVAILABLE, or WireError (`ServerError` where the server says why)
    */
@@ -57,7 +66,20 @@ export class AdminConnection {
   }
 
   async #ask(sql: string): Promise<TextRows> {
+    if (this.#madeFor !== this.#resource) this.close();
+    const kept = this.#upstream !== null && !this.#upstream.socket.destroyed;
+    try {
+      return await this.#askOnce(sql);
+    } catch (error) {
+      // That a connection was lost while nobody used it is found out by using it.
+      if (!kept || !(error instanceof ConnectionLost)) throw error;
+      return await this.#askOnce(sql);
+    }
+  }
+
+  async #askOnce(sql: string): Promise<TextRows> {
     if (this.#upstream?.socket.destroyed ?? true) {
+      this.#madeFor = this.#resource;
       const settings = new Map([
         ['application_name', 'postern roles'],
         ['client_encoding', 'UTF8'],

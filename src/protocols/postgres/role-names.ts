@@ -57,15 +57,25 @@ const PREFIX = 'postern: ';
 
 export const writeMark = (mark: RoleMark): string => PREFIX + JSON.stringify(mark);
 
-/** Null for a comment that is none of Postern's. */
-export function readMark(comment: string | null): RoleMark | null {
+/** Null for a comment that is none of Postern's, or is that of another role. */
+export function readMark(role: string, comment: string | null): RoleMark | null {
   if (comment === null || !comment.startsWith(PREFIX)) return null;
   try {
-    const mark = JSON.parse(comment.slice(PREFIX.length)) as Partial<RoleMark> | null;
-    return mark?.kind === 'session' || mark?.kind === 'grant' ? (mark as RoleMark) : null;
+    const mark = JSON.parse(comment.slice(PREFIX.length)) as Record<string, unknown> | null;
+    if (mark === null || typeof mark.database !== 'string') return null;
+    const { kind, session, grant, database } = mark;
+    const fits =
+      (kind === 'session' && typeof session === 'string' && role.endsWith(`_${shortSession(session)}`)) ||
+      (kind === 'grant' && typeof grant === 'string' && role === grantRole(grant, database));
+    return fits ? (mark as unknown as RoleMark) : null;
   } catch {
     return null;
   }
+}
+
+/** The beginning of the mark that the role of a grant has, however its privileges have changed since. */
+export function grantMarkStart({ kind, installation, grant }: GrantMark): string {
+  return writeMark({ kind, installation, grant } as GrantMark).slice(0, -1);
 }
 
 /** The end of the last of the grants, as SQL takes it. */

@@ -15,16 +15,23 @@ import type { Gateway } from '../contract.ts';
 import { AdminConnection } from './admin-connection.ts';
 import { isActive } from './decide.ts';
 import type { RelationCatalog } from './names.ts';
-import { grantRole, type SessionMark, sessionRole, validUntil, writeMark } from './role-names.ts';
-import { grantStatements, ident, literal, needsOwner, type Routine } from './role-privileges.ts';
-import { dropSessionRole, sweep } from './role-sweep.ts';
+import {
+  type GrantMark,
+  grantMarkStart,
+  grantRole,
+  type SessionMark,
+  sessionRole,
+  validUntil,
+  writeMark,
+} from './role-names.ts';
+import { ownedSequences, routines } from './role-objects.ts';
+import { grantStatements, ident, literal, needsOwner } from './role-privileges.ts';
+import { dropSessionRole, ONE_AT_A_TIME, sweep, UNDEFINED_OBJECT } from './role-sweep.ts';
 import { compileScope, parseScope } from './scope.ts';
 import { ServerError } from './simple-query.ts';
 import { WireError } from './wire.ts';
 
 const SWEEP_MS = 60_000;
-/** `undefined_object`: the role of the grant was swept. @see https://www.postgresql.org/docs/18/errcodes-appendix.html */
-const UNDEFINED_OBJECT = '42704';
 /** From here on a membership says whether it lets the member SET ROLE. */
 const MEMBERSHIP_OPTIONS_SINCE = 16;
 
@@ -48,6 +55,8 @@ export interface SessionRole {
 
 interface Place {
   readonly connection: AdminConnection;
+  /** Another one, so that no session waits until roles are dropped. */
+  readonly tidying: AdminConnection;
   /** Whether the administering user is one; null until it was asked. */
   superuser: boolean | null;
   /** By id: the grants whose roles are there, and the names by which what they have was last looked at. */
@@ -58,6 +67,7 @@ export class SessionRoles {
   readonly #gateway: Gateway;
   readonly #boot = randomBytes(4).toString('hex');
   readonly #places = new Map<string, Place>();
+  readonly #administered = new WeakMap<ResourceView, ResourceView>();
   /** Ids of the sessions whose role is made, or being made. */
   readonly #live = new Set<string>();
 
@@ -124,8 +134,8 @@ export class SessionRoles {
     { session, resource, database }: Pick<RoleRequest, 'session' | 'resource' | 'database'>,
   ): void {
     this.#live.delete(session);
-    const { connection } = this.#placeOf(resource, database);
-    dropSessionRole(connection, role.user, resource.upstream.user).catch((error: unknown) => {
+    const { tidying } = this.#placeOf(resource, database);
+    dropSessionRole(tidying, role.user, resource.upstream.user).catch((error: unknown) => {
       console.error(`postern: role ${role.user} on ${resource.name} is dropped later: ${String(error)}`);
     });
   }
@@ -143,16 +153,30 @@ export class SessionRoles {
 
   #placeOf(resource: ResourceView, database: string): Place {
     if (resource.admin === null) throw new Error('a resource without an administering credential');
-    const { id, host, port, admin } = resource;
-    const key = JSON.stringify([id, host, port, admin.user, database]);
+    const key = keyOf(resource, resource.admin.user, database);
+    // A session that began before the credential was replaced comes back with the old one.
+    const now = this.#gateway.directory.resource(resource.id) ?? resource;
+    const same = now.admin !== null && keyOf(now, now.admin.user, database) === key;
+    const asAdmin = this.#asAdmin(same ? now : resource);
     let place = this.#places.get(key);
     if (place === undefined) {
-      const asAdmin = { ...resource, upstream: admin };
-      const connection = new AdminConnection(asAdmin, database, this.#gateway.limits.upstreamMs);
-      place = { connection, superuser: null, granted: new Map() };
+      const connect = () => new AdminConnection(asAdmin, database, this.#gateway.limits.upstreamMs);
+      place = { connection: connect(), tidying: connect(), superuser: null, granted: new Map() };
       this.#places.set(key, place);
     }
+    place.connection.follow(asAdmin);
+    place.tidying.follow(asAdmin);
     return place;
+  }
+
+  /** The resource with its administering credential as the upstream one; the same object for the same resource. */
+  #asAdmin(resource: ResourceView): ResourceView {
+    let asAdmin = this.#administered.get(resource);
+    if (asAdmin === undefined) {
+      asAdmin = { ...resource, upstream: resource.admin ?? resource.upstream };
+      this.#administered.set(resource, asAdmin);
+    }
+    return asAdmin;
   }
 
   async #expressible(place: Place, grants: readonly GrantView[]): Promise<readonly GrantView[]> {
@@ -187,6 +211,7 @@ export class SessionRoles {
     try {
       await attempt();
     } catch (error) {
+      // The role of a grant was swept.
       if (!(error instanceof ServerError) || error.sqlstate !== UNDEFINED_OBJECT) throw error;
       for (const grant of grants) place.granted.delete(grant.id);
       await attempt();
@@ -225,27 +250,27 @@ export class SessionRoles {
       routines: await routines(connection),
     });
     const hash = createHash('sha256').update(statements.join(';')).digest('hex').slice(0, 16);
-    const mark = writeMark({
+    const mark: GrantMark = {
       kind: 'grant',
       installation: this.#gateway.installation,
       grant: grant.id,
       principal: grant.principalId,
       database,
       privileges: hash,
-    });
+    };
+    const comment = writeMark(mark);
     const [row] = await connection.run(
       `select pg_catalog.shobj_description(oid, 'pg_authid') from pg_catalog.pg_roles where rolname = ${literal(role)}`,
     );
-    if (row?.[0] === mark) return;
-    // One at a time: two sessions that change the privileges of one table at once would trip over each other.
+    if (row?.[0] === comment) return;
     await connection.run(
       [
-        `select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('postern roles'))`,
-        `do ${literal(`begin create role ${ident(role)} nologin; exception when duplicate_object then null; end`)}`,
+        ONE_AT_A_TIME,
+        makeOwn(role, grantMarkStart(mark)),
         ...(await this.#asMember(place, role)),
         `drop owned by ${ident(role)}`,
         ...statements,
-        `comment on role ${ident(role)} is ${literal(mark)}`,
+        `comment on role ${ident(role)} is ${literal(comment)}`,
       ].join('; '),
     );
   }
@@ -261,28 +286,57 @@ export class SessionRoles {
     return place.superuser ? [] : [`grant ${ident(role)} to current_user`];
   }
 
+  /** Whichever resource it is a grant of: several may be on one server. */
+  #isOver({ principal, grant }: GrantMark): boolean {
+    const { directory } = this.#gateway;
+    for (const { id } of directory.resources()) {
+      const known = directory.grantsOf(principal, id);
+      if (known.some((each) => each.id === grant && isActive(each, Date.now()))) return false;
+    }
+    return true;
+  }
+
   #sweepAll(): void {
     for (const resource of this.#gateway.directory.resources()) {
       if (resource.status !== 'active' || resource.admin === null) continue;
-      const { connection } = this.#placeOf(resource, resource.database);
       sweep({
-        connection,
-        connectionTo: (database) => this.#placeOf(resource, database).connection,
+        connection: this.#placeOf(resource, resource.database).tidying,
+        connectionTo: (database) => this.#placeOf(resource, database).tidying,
         heir: resource.upstream.user,
         installation: this.#gateway.installation,
         worker: this.#gateway.worker,
         workers: this.#gateway.workers,
         boot: this.#boot,
         isLive: (session) => this.#live.has(session),
-        isOver: ({ principal, grant }) => {
-          const known = this.#gateway.directory.grantsOf(principal, resource.id);
-          return !known.some((each) => each.id === grant && isActive(each, Date.now()));
-        },
+        isOver: (mark) => this.#isOver(mark),
       }).catch((error: unknown) => {
         console.error(`postern: roles on ${resource.name} could not be swept: ${String(error)}`);
       });
     }
   }
+}
+
+/**
+ * Makes the role of a grant, where it is not there: one by that name that Postern did not make may be able to do anything.
+ *
+ * @param mark what the comment on Postern's own begins with
+ */
+function makeOwn(role: string, mark: string): string {
+  const comment = `pg_catalog.shobj_description(oid, 'pg_authid')`;
+  return `do ${literal(
+    `begin
+       if not exists (select from pg_catalog.pg_roles where rolname = ${literal(role)}) then
+         create role ${ident(role)} nologin;
+       elsif not exists (select from pg_catalog.pg_roles where rolname = ${literal(role)}
+                            and pg_catalog.starts_with(${comment}, ${literal(mark)})) then
+         raise exception 'role % was not made by this gateway', ${literal(role)};
+       end if;
+     end`,
+  )}`;
+}
+
+function keyOf({ id, host, port }: ResourceView, user: string, database: string): string {
+  return JSON.stringify([id, host, port, user, database]);
 }
 
 function membership(place: Place, groups: readonly string[], member: string): string {
@@ -297,40 +351,6 @@ async function scramVerifier(password: string): Promise<string> {
   const { storedKey, serverKey } = await scramKeys(password, salt, SCRAM_ITERATIONS);
   const base64 = (bytes: Buffer): string => bytes.toString('base64');
   return `SCRAM-SHA-256$${SCRAM_ITERATIONS}:${base64(salt)}$${base64(storedKey)}:${base64(serverKey)}`;
-}
-
-/** Sequences that belong to a column, by the OID of its table. */
-async function ownedSequences(connection: AdminConnection): Promise<Map<number, string[]>> {
-  const rows = await connection.run(
-    `select d.refobjid, pg_catalog.format('%I.%I', n.nspname, c.relname)
-       from pg_catalog.pg_depend d
-       join pg_catalog.pg_class c on c.oid = d.objid and c.relkind = 'S'
-       join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-      where d.classid = 'pg_catalog.pg_class'::regclass and d.refclassid = 'pg_catalog.pg_class'::regclass
-        and d.deptype in ('a', 'i')`,
-  );
-  const byTable = new Map<number, string[]>();
-  for (const [table, sequence] of rows) {
-    const list = byTable.get(Number(table));
-    if (list === undefined) byTable.set(Number(table), [sequence ?? '']);
-    else list.push(sequence ?? '');
-  }
-  return byTable;
-}
-
-/** The routines outside the system's own schemas. */
-async function routines(connection: AdminConnection): Promise<Routine[]> {
-  const rows = await connection.run(
-    `select p.oid, n.nspname, p.proname, p.oid::pg_catalog.regprocedure
-       from pg_catalog.pg_proc p join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-      where n.nspname not in ('pg_catalog', 'information_schema')`,
-  );
-  return rows.map(([oid, schema, name, signature]) => ({
-    oid: oid ?? '',
-    schema: schema ?? '',
-    name: name ?? '',
-    signature: signature ?? '',
-  }));
 }
 
 function unavailable(resource: ResourceView, error: unknown): PosternError {

@@ -17,10 +17,13 @@ export class ServerError extends WireError {
   }
 }
 
+/** There is no connection any more. */
+export class ConnectionLost extends WireError {}
+
 /**
  * Runs one of Postern's own questions on an idle upstream connection that no client is using yet.
  *
- * @throws ServerError, or WireError on a closed connection, or when `timeoutMs` is over
+ * @throws ServerError, ConnectionLost, or WireError when `timeoutMs` is over
  */
 export function simpleQuery(upstream: Upstream, text: string, timeoutMs: number): Promise<TextRows> {
   const { socket, reader } = upstream;
@@ -31,12 +34,13 @@ export function simpleQuery(upstream: Upstream, text: string, timeoutMs: number)
       clearTimeout(timer);
       socket.off('data', onData);
       socket.off('close', onClose);
-      socket.off('error', stop);
+      socket.off('error', onError);
       socket.pause();
       if (error === null) resolve(rows);
       else reject(error);
     };
-    const onClose = (): void => stop(new WireError('the server closed the connection'));
+    const onClose = (): void => stop(new ConnectionLost('the server closed the connection'));
+    const onError = (error: Error): void => stop(new ConnectionLost(error.message));
     const timer = setTimeout(() => stop(new WireError('no answer in time')), timeoutMs);
     // Rows arrive in fragments when they span buffers: gather them.
     let partial: Buffer[] = [];
@@ -70,7 +74,7 @@ export function simpleQuery(upstream: Upstream, text: string, timeoutMs: number)
     };
     socket.on('data', onData);
     socket.once('close', onClose);
-    socket.once('error', stop);
+    socket.once('error', onError);
     socket.write(query(text));
     socket.resume();
   });
