@@ -7,6 +7,7 @@ import { uuidv7 } from '../core/ids.ts';
 import type { Actor, ChangeRecord, RecordBase, Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
+import { awsProver, type StsAccess } from '../identity/aws-prover.ts';
 import { Bindings } from '../identity/bindings.ts';
 import { fetchBundle } from '../identity/bundles.ts';
 import { Credentials } from '../identity/credentials.ts';
@@ -14,9 +15,11 @@ import { Doors } from '../identity/doors.ts';
 import { fetchIssuerKeys } from '../identity/issuers.ts';
 import { oidcProver } from '../identity/oidc-prover.ts';
 import { Persons } from '../identity/persons.ts';
+import { Platforms } from '../identity/platforms.ts';
 import { Possession } from '../identity/possession.ts';
 import { Principals } from '../identity/principals.ts';
 import { type Provers, TOKEN_TYPES } from '../identity/proof.ts';
+import { type Cluster, reviewProver } from '../identity/review-prover.ts';
 import { PersonSessions } from '../identity/sessions.ts';
 import { Setup } from '../identity/setup.ts';
 import { SignIn } from '../identity/sign-in.ts';
@@ -71,6 +74,8 @@ export interface ControlOptions {
   readonly clock?: () => number;
   /** Default: over https. */
   readonly fetchIssuerKeys?: typeof fetchIssuerKeys;
+  /** Platforms that are asked about identities, as the operator configured them. */
+  readonly platforms?: { readonly sts?: StsAccess; readonly clusters?: readonly Cluster[] };
   /** Default: over https. */
   readonly fetchBundle?: typeof fetchBundle;
   /** Told of faults that no caller hears of; `error` is null when sweeping works again. */
@@ -100,6 +105,7 @@ export class Control {
   /** How those who ask for a credential prove who they are. */
   readonly provers: Provers;
   readonly spent: SpentProofs;
+  readonly platforms: Platforms;
   readonly resources: Resources;
   readonly grants: Grants;
   readonly masks: Masks;
@@ -164,6 +170,11 @@ export class Control {
     this.staticSecrets = new StaticSecrets(db, this.#changes, keys.scramSalt);
     this.trusts = new Trusts(db, this.#changes, (url) => this.#trust.prepare(url));
     this.spent = new SpentProofs(db);
+    const { sts = {}, clusters = [] } = options.platforms ?? {};
+    this.platforms = new Platforms(
+      this.#changes,
+      clusters.map(({ name }) => name),
+    );
     const oidc = oidcProver({
       db,
       spent: this.spent,
@@ -175,6 +186,8 @@ export class Control {
       [TOKEN_TYPES.idToken, oidc],
       [TOKEN_TYPES.jwtSvid, jwtSvidProver(db, this.#trust.store, this.spent)],
       [TOKEN_TYPES.clientCertificate, certificateProver(db, this.#trust.store)],
+      [TOKEN_TYPES.awsCallerIdentity, awsProver({ db, spent: this.spent, sts })],
+      [TOKEN_TYPES.kubernetesReview, reviewProver(db, clusters)],
     ]);
     this.resources = new Resources(db, this.#changes, box);
     this.grants = new Grants(db, this.#changes, options.validateScope ?? validateScope);

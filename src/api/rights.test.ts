@@ -63,6 +63,8 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['POST', '/v1/principals/mine/bindings', {}, 'admin'],
   ['GET', '/v1/principals/mine/bindings', undefined, 'admin owner approver reviewer auditor'],
   ['GET', '/v1/principals/theirs/bindings', undefined, 'admin approver reviewer auditor'],
+  ['POST', '/v1/principals/mine/bindings/aws', {}, 'admin'],
+  ['POST', '/v1/principals/mine/bindings/kubernetes', {}, 'admin'],
   ['GET', '/v1/bindings/lint', undefined, 'admin owner approver reviewer auditor'],
   ['GET', '/v1/issuers', undefined, 'admin approver reviewer auditor'],
   ['POST', `/v1/bindings/${NEVER}/remove`, END, 'admin owner'],

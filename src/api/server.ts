@@ -29,6 +29,7 @@ import { loginPages } from './routes/login-pages.ts';
 import { maskRoutes } from './routes/masks.ts';
 import { payloadRoutes } from './routes/payloads.ts';
 import { personRoutes } from './routes/persons.ts';
+import { platformRoutes } from './routes/platforms.ts';
 import { possessionRoutes } from './routes/possession.ts';
 import { principalRoutes } from './routes/principals.ts';
 import { providerRoutes } from './routes/providers.ts';
@@ -139,6 +140,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     payloadRoutes,
     bindingRoutes,
     possessionRoutes,
+    platformRoutes,
     trustRoutes,
     maskRoutes,
     vaultRoutes,

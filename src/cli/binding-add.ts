@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Preset } from '../identity/presets/preset.ts';
 import { applyPreset, PRESETS } from '../identity/presets/presets.ts';
+import { registerPlatforms } from './binding-platforms.ts';
 import type { BindingMade } from './support/api-types.ts';
 import { path } from './support/client.ts';
 import { type Call, connected, examples } from './support/command.ts';
@@ -12,6 +13,7 @@ import { note, printJson } from './support/output.ts';
 export function registerAdd(parent: Command): Command {
   const add = parent.command('add').description('bind a principal to what proves it');
   for (const preset of PRESETS) addPreset(add, preset);
+  registerPlatforms(add);
   addOidc(add);
   return add;
 }

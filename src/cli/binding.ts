@@ -24,8 +24,13 @@ function provenBy(binding: Binding): string {
       const claims = all.map(([name, value]) => `${name}=${value}`);
       return `${binding.issuer} for ${binding.audience}: ${claims.join(' ')}`;
     }
-    default:
-      return '';
+    default: {
+      const { id, principal, kind, status, endReason, endedAt, createdAt, ...proof } = binding;
+      const said = Object.entries(proof).filter(([, value]) => value !== null);
+      return said
+        .map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`)
+        .join(' ');
+    }
   }
 }
 

@@ -119,7 +119,7 @@ export function verifyToken<T extends TokenRule>(
 }
 
 /** Why a token's own times do not let it prove anything now, or null. */
-function outsideItsTime({ exp, iat, nbf = iat }: Claims, nowMs: number): string | null {
+export function outsideItsTime({ exp, iat, nbf = iat }: Claims, nowMs: number): string | null {
   const now = nowMs / 1000;
   if (typeof exp !== 'number' || typeof iat !== 'number' || typeof nbf !== 'number')
     return 'the token does not say from when and until when it is valid';
@@ -130,7 +130,7 @@ function outsideItsTime({ exp, iat, nbf = iat }: Claims, nowMs: number): string 
 }
 
 /** One audience, and this one: who else a token is meant for could show it here. */
-function audienceIs(aud: unknown, wanted: string): boolean {
+export function audienceIs(aud: unknown, wanted: string): boolean {
   return aud === wanted || (Array.isArray(aud) && aud.length === 1 && aud[0] === wanted);
 }
 

@@ -12,5 +12,8 @@ export function overlaps(a: Binding, b: DetailsOf<Binding['kind']>): boolean {
   if (a.kind === 'oidc' && b.kind === 'oidc') return oidcOverlaps(a, b);
   if (a.kind === 'spiffe' && b.kind === 'spiffe') return a.spiffeId === b.spiffeId;
   if (a.kind === 'certificate' && b.kind === 'certificate') return a.by === b.by && a.value === b.value;
+  if (a.kind === 'aws' && b.kind === 'aws')
+    return a.uniqueId === b.uniqueId && (a.session === null || b.session === null || a.session === b.session);
+  if (a.kind === 'kubernetes' && b.kind === 'kubernetes') return a.uid === b.uid;
   return false;
 }

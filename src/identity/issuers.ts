@@ -1,12 +1,7 @@
-import { request } from 'node:https';
 import { PosternError } from '../core/errors.ts';
 import { ALGORITHM_NAMES, tokenKeys } from '../core/jws.ts';
-import { parseStrictJson } from '../core/strict-json.ts';
 import type { KeySource } from '../store/entities.ts';
-
-const DOCUMENT_MAX = 262_144;
-const FETCH_MS = 10_000;
-const DOCUMENT_DEPTH = 16;
+import { fetchJson } from './fetch-json.ts';
 
 /** Keys of an issuer: the JWK Set, as it came, known to hold at least one key that can be used. */
 export interface IssuerKeys {
@@ -24,20 +19,17 @@ export interface IssuerKeys {
 export async function fetchIssuerKeys(issuer: string, source: KeySource = {}): Promise<IssuerKeys> {
   if (source.jwks !== undefined) return usable(issuer, source.jwks);
   const base = source.server ?? issuer;
-  const found = await fetchJson(
-    issuer,
-    `${base.replace(/\/$/, '')}/.well-known/openid-configuration`,
-    source,
-  );
+  const found = await ask(issuer, `${base.replace(/\/$/, '')}/.well-known/openid-configuration`, source);
   if (found.issuer !== issuer)
     throw invalid(issuer, `its discovery document is of the issuer ${JSON.stringify(found.issuer)}`);
   if (typeof found.jwks_uri !== 'string') throw invalid(issuer, 'its discovery document names no keys');
-  return usable(issuer, await fetchJson(issuer, keysAt(issuer, found.jwks_uri, source.server), source));
+  return usable(issuer, await ask(issuer, keysAt(issuer, found.jwks_uri, source.server), source));
 }
 
 /** What an API server calls its own address may not be the one at which it is reached: then its keys are asked for there too. */
 function keysAt(issuer: string, uri: string, server: string | undefined): string {
-  if (!URL.canParse(uri)) throw invalid(issuer, 'its keys are not at an https URL');
+  if (!URL.canParse(uri) || new URL(uri).protocol !== 'https:')
+    throw invalid(issuer, 'its keys are not at an https URL');
   return server === undefined ? uri : new URL(new URL(uri).pathname, server).href;
 }
 
@@ -60,46 +52,16 @@ export function checkIssuer(text: string): string {
   return text;
 }
 
-function fetchJson(issuer: string, url: string, { ca }: KeySource): Promise<Record<string, unknown>> {
-  if (!URL.canParse(url) || new URL(url).protocol !== 'https:')
-    return Promise.reject(invalid(issuer, 'its keys are not at an https URL'));
-  return new Promise((resolve, reject) => {
-    const fail = (why: string): void => {
-      call.destroy();
-      reject(invalid(issuer, why));
-    };
-    const call = request(
-      url,
-      {
-        agent: false,
-        headers: { accept: 'application/json' },
-        signal: AbortSignal.timeout(FETCH_MS),
-        ...(ca !== undefined && { ca }),
-      },
-      (response) => {
-        if (response.statusCode !== 200) return fail(`${url} answers ${response.statusCode}`);
-        const parts: Buffer[] = [];
-        let size = 0;
-        response.on('data', (chunk: Buffer) => {
-          size += chunk.length;
-          if (size > DOCUMENT_MAX) fail(`${url} answers with more than ${DOCUMENT_MAX} bytes`);
-          else parts.push(chunk);
-        });
-        response.on('error', (error) => fail(`${url}: ${error.message}`));
-        response.on('end', () => {
-          try {
-            const value = parseStrictJson(Buffer.concat(parts).toString('utf8'), DOCUMENT_DEPTH);
-            if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Error();
-            resolve(value as Record<string, unknown>);
-          } catch {
-            fail(`${url} does not answer with a JSON object`);
-          }
-        });
-      },
-    );
-    call.on('error', (error) => fail(`${url}: ${error.message}`));
-    call.end();
-  });
+async function ask(
+  issuer: string,
+  url: string,
+  { ca }: KeySource,
+): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return await fetchJson(url, { ca });
+  } catch (error) {
+    throw invalid(issuer, (error as Error).message);
+  }
 }
 
 function invalid(issuer: string, why: string): PosternError {

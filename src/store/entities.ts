@@ -301,9 +301,36 @@ interface SecretBinding extends BindingBase {
   readonly expiresAt: string;
 }
 
+/** By requests for GetCallerIdentity that were signed for this Postern, as AWS says whose they are. */
+interface AwsBinding extends BindingBase {
+  readonly kind: 'aws';
+  readonly account: string;
+  /** Of the role (`AROA...`) or user (`AIDA...`): never given again. */
+  readonly uniqueId: string;
+  /** Name of the role's session; null: any. */
+  readonly session: string | null;
+  /** Whose STS is asked. */
+  readonly region: string;
+  /** For whom the request must be signed. */
+  readonly audience: string;
+}
+
+/** By service account tokens, as their cluster says whose they are. */
+interface KubernetesBinding extends BindingBase {
+  readonly kind: 'kubernetes';
+  /** As the operator calls it. */
+  readonly cluster: string;
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly uid: string;
+  readonly audience: string;
+}
+
 /** How a principal proves itself. */
 export type Binding =
   | OidcBinding
+  | AwsBinding
+  | KubernetesBinding
   | SpiffeBinding
   | CertificateBinding
   | KeyBinding

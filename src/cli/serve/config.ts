@@ -5,6 +5,8 @@ import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import type { WitnessConfig } from '../../activity/witnessing.ts';
 import { PosternError } from '../../core/errors.ts';
+import type { StsAccess } from '../../identity/aws-prover.ts';
+import type { Cluster } from '../../identity/review-prover.ts';
 import type { MasterKeySource } from '../../vault/master-key.ts';
 import type { LogKeySource } from './log-key.ts';
 
@@ -64,6 +66,29 @@ const ConfigFile = Type.Object(
     keyOverlapDays: Type.Optional(Type.Integer({ minimum: 0, maximum: 365 })),
     workers: Type.Optional(Type.Integer({ minimum: 1, maximum: 120 })),
     graceSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600 })),
+    sts: Type.Optional(
+      Type.Object(
+        {
+          address: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9.-]+:[0-9]{1,5}$', maxLength: 300 })),
+          ca: Type.Optional(Type.String()),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    kubernetes: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            name: Type.String({ minLength: 1, maxLength: 63 }),
+            server: Type.String({ pattern: '^https://', maxLength: 500 }),
+            ca: Type.String(),
+            tokenFile: Type.String({ minLength: 1 }),
+          },
+          { additionalProperties: false },
+        ),
+        { maxItems: 64 },
+      ),
+    ),
     limits: Type.Optional(
       Type.Object(
         {
@@ -119,6 +144,8 @@ export interface ServeConfig {
   /** How long the old signing key of the log signs beside a new one. */
   readonly keyOverlapDays: number;
   readonly workers: number;
+  /** Platforms that are asked about identities. */
+  readonly platforms: { readonly sts: StsAccess; readonly clusters: readonly Cluster[] };
   /** How long a shutdown waits for commands under way, in seconds. */
   readonly graceSeconds: number;
   readonly limits: {
@@ -169,6 +196,7 @@ export function serveConfig(flags: ServeFlags): ServeConfig {
       (flags.config === undefined ? undefined : readConfig(flags.config).masterKey) ?? inEnvironment,
     keyOverlapDays: file.keyOverlapDays ?? 30,
     workers: flags.workers ?? file.workers ?? Math.max(1, availableParallelism() - 1),
+    platforms: platformsOf(file),
     graceSeconds: file.graceSeconds ?? 10,
     limits: {
       handshakeMs: (limits.handshakeSeconds ?? 10) * 1000,
@@ -206,6 +234,20 @@ export function masterKeyInEnvironment(): MasterKeySource | null {
   const { POSTERN_MASTER_KEY_FILE: file, POSTERN_MASTER_KEY: key } = process.env;
   if (file) return { file };
   return key ? { environment: 'POSTERN_MASTER_KEY' } : null;
+}
+
+function platformsOf({ sts = {}, kubernetes = [] }: ConfigFile): ServeConfig['platforms'] {
+  const [host = '', port] = sts.address?.split(':') ?? [];
+  return {
+    sts: {
+      ...(sts.address !== undefined && { address: { host, port: Number(port) } }),
+      ...(sts.ca !== undefined && { ca: readText(sts.ca, 'the certificate authority of STS') }),
+    },
+    clusters: kubernetes.map(({ ca, ...cluster }) => ({
+      ...cluster,
+      ca: readText(ca, `the certificate authority of the cluster ${cluster.name}`),
+    })),
+  };
 }
 
 function readText(path: string, what: string): string {

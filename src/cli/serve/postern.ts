@@ -92,6 +92,7 @@ async function start(
       return source === null ? null : openMasterKey(source);
     },
     keysChanged: async () => ledger?.useKeys(),
+    platforms: config.platforms,
     sink: journal,
     leftover: leftover(journalDir),
     publish: async (delta: Delta) => {
