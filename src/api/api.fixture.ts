@@ -115,7 +115,7 @@ export async function testApi(
         ...(token !== null && { authorization: `Bearer ${token}` }),
         ...more,
       };
-      const options = { host: '127.0.0.1', port, method, path, headers, ca: tls.caPem, agent: false };
+      const options = { host: '127.0.0.1', port, method, path, headers, ca: deps.tls.caPem, agent: false };
       const req = request(options, (res) => {
         const chunks: Buffer[] = [];
         res.on('data', (chunk: Buffer) => chunks.push(chunk));

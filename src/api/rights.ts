@@ -128,12 +128,18 @@ export function reachOf(person: Person, operation: Operation): Reach {
   throw forbidden(`${person.name} may not do this (${operation}).`, rule);
 }
 
+/** All that is open to somebody who came in by a recovery code. */
+const RECOVERING: ReadonlySet<Operation> = new Set(['whoami', 'authenticator.add']);
+
 /**
  * Holds a caller to having shown lately who they are, where the operation is a sensitive one.
  *
- * @throws PosternError POSTERN_REAUTHENTICATE
+ * @throws PosternError POSTERN_REAUTHENTICATE; POSTERN_FORBIDDEN for who came in by a recovery code
  */
 export function requireFresh(caller: Pick<Caller, 'freshUntil' | 'session'>, operation: Operation): void {
+  if (caller.session?.method === 'recovery_code' && !RECOVERING.has(operation)) {
+    throw new PosternError('POSTERN_FORBIDDEN', 'Who came in by a recovery code makes a new passkey first.');
+  }
   const rule: Rule = RIGHTS[operation];
   if (rule.fresh) requireFreshly(caller);
 }
