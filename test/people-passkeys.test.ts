@@ -1,15 +1,18 @@
 /** The pages of signing in, in a real browser with a virtual authenticator: passkeys, recovery codes, invitations. */
 import assert from 'node:assert/strict';
 import { createHash, X509Certificate } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { CHROMIUM, ensureDebianPackages, findCommand } from '../scripts/need.ts';
 import { type TestApi, testApi } from '../src/api/api.fixture.ts';
 import { ensureTls, type TlsMaterial } from '../src/vault/ca.ts';
+import { run, start } from './support/processes.ts';
 
+const LAUNCHER = fileURLToPath(new URL('../bin/postern', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'postern-passkeys-'));
 let tls: TlsMaterial;
 let browser: Browser;
@@ -269,4 +272,49 @@ test('a recovery code works once, in any writing, for a new passkey and nothing 
   await recover('ada@example.org', codes[1] ?? '');
   await wrong();
   assert.deepEqual(fresh.complaints, []);
+});
+
+test('postern login asks the browser on the same computer, and the session that it gets ends with postern logout', async (t) => {
+  const w = await world(t);
+  const d = await device(t, w.at);
+  await enrol(w, d);
+  const home = mkdtempSync(join(tmpdir(), 'postern-login-'));
+  t.after(() => rmSync(home, { recursive: true, force: true }));
+  writeFileSync(join(home, 'ca.crt'), tls.caPem);
+  const env = { ...process.env, XDG_CONFIG_HOME: home, POSTERN_TOKEN: '' };
+  const server = ['--api', w.at, '--ca', join(home, 'ca.crt')];
+  const profile = join(home, 'postern', 'profile.json');
+  const login = async (...more: string[]) => {
+    const child = await start(LAUNCHER, ['login', '--browser', '--no-open', ...server, ...more], { env });
+    const [, address = ''] = await child.waitFor(/computer: (\S+)\n/, 20_000);
+    return { child, address };
+  };
+  const { child, address } = await login();
+  const forged = new URL(address);
+  const port = forged.searchParams.get('port');
+  const stranger = await fetch(`http://127.0.0.1:${port}/?code=stolen&state=${'x'.repeat(43)}`);
+  assert.equal(stranger.status, 400, 'a code that was not asked for');
+  await d.page.goto(address);
+  await heading(d.page, 'Sign in the command line');
+  await picture(d.page, 'command-line');
+  await press(d.page, 'Yes, sign it in');
+  await d.page.getByText('The command line is signed in').waitFor();
+  assert.equal((await child.exited).code, 0, child.stderr);
+  assert.equal(statSync(profile).mode & 0o777, 0o600);
+  const { token } = JSON.parse(readFileSync(profile, 'utf8'));
+  assert.match(token, /^psc_/);
+  const me = await run(LAUNCHER, ['whoami'], { env });
+  assert.match(me.stdout, /passkey|invitation/);
+  assert.match(me.stdout, /Ada Admin/);
+  const again = await login('--again');
+  await d.page.goto(again.address);
+  await heading(d.page, 'Show once more who you are');
+  await press(d.page, 'Sign in with a passkey');
+  await press(d.page, 'Yes, sign it in');
+  assert.equal((await again.child.exited).code, 0, again.child.stderr);
+  const second = JSON.parse(readFileSync(profile, 'utf8')).token;
+  assert.equal((await run(LAUNCHER, ['logout'], { env })).code, 0);
+  assert.equal((await w.api.call('GET', '/v1/whoami', undefined, second)).status, 401);
+  assert.equal(JSON.parse(readFileSync(profile, 'utf8')).token, null);
+  assert.match((await run(LAUNCHER, ['whoami'], { env })).stderr, /postern login/);
 });

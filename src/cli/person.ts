@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
-import type { Person, PersonSession } from './support/api-types.ts';
+import { registerAccess } from './person-access.ts';
+import type { Person } from './support/api-types.ts';
 import { path } from './support/client.ts';
 import { connected, examples, listOf } from './support/command.ts';
-import { usageError } from './support/failure.ts';
 import { note, print, printJson, printList } from './support/output.ts';
-import { signedInBy } from './support/sign-in.ts';
 import { formatFields } from './support/table.ts';
 import { formatTime, parseDuration } from './support/time.ts';
 
@@ -18,7 +17,7 @@ export function register(program: Command): void {
   update(person);
   disable(person);
   enable(person);
-  sessions(person);
+  registerAccess(person);
   token(person);
 }
 
@@ -42,7 +41,7 @@ function add(parent: Command): void {
     const made = await api.post<Person>('/v1/persons', body);
     if (options.json) return printJson(made);
     await print(describe(made));
-    note(`An API token for them: postern person token ${made.email}`);
+    note(`So that they can sign in: postern person invite ${made.email}`);
   });
 }
 
@@ -122,41 +121,6 @@ function update(parent: Command): void {
     const body = { ...(name && { name }), ...(email && { email }), ...(role && { roles: role }), reason };
     const done = await api.post<Person>(path`/v1/persons/${args[0] as string}/update`, body);
     await (options.json ? printJson(done) : print(describe(done)));
-  });
-}
-
-function sessions(parent: Command): void {
-  const command = parent
-    .command('sessions [person]')
-    .description('where somebody is signed in (you, unless said otherwise), and end such a session')
-    .option('--end <session>', 'end this session')
-    .option('--reason <text>', 'why it is ended; it is kept in the log');
-  examples(
-    command,
-    'postern person sessions',
-    'postern person sessions ed@bank.example --end 01a1ffcb-ab5a-7000-8000-000000000000 --reason "lost laptop"',
-  );
-  connected<{ end?: string; reason?: string }>(command, async ({ api, options, args }) => {
-    if (options.end !== undefined) {
-      if (options.reason === undefined) throw usageError('--end needs --reason');
-      await api.post(path`/v1/person-sessions/${options.end}/end`, { reason: options.reason });
-      return options.json ? printJson({ ended: options.end }) : note(`Ended: ${options.end}`);
-    }
-    const who = args[0] ?? (await api.get<{ person: Person }>('/v1/whoami')).person.id;
-    const { items } = await api.get<{ items: readonly PersonSession[] }>(path`/v1/persons/${who}/sessions`);
-    await printList(
-      items,
-      [
-        { title: 'id', value: (row) => row.id },
-        { title: 'where', value: (row) => row.kind },
-        { title: 'by', value: (row) => signedInBy(row) },
-        { title: 'from', value: (row) => row.source },
-        { title: 'since', value: (row) => formatTime(row.createdAt) },
-        { title: 'last used', value: (row) => formatTime(row.lastUsedAt) },
-        { title: 'ends', value: (row) => formatTime(row.expiresAt) },
-      ],
-      { json: options.json, empty: 'Not signed in anywhere.' },
-    );
   });
 }
 

@@ -10,7 +10,10 @@ interface CommandFile {
 const COMMANDS: readonly (readonly [name: string, summary: string, load: () => Promise<CommandFile>])[] = [
   ['serve', 'start Postern: the API and the gateway', () => import('./serve.ts')],
   ['setup', 'become the first administrator of a new installation', () => import('./setup.ts')],
+  ['login', 'sign in, and remember it for later commands', () => import('./login.ts')],
+  ['logout', 'end your session, here and on the server', () => import('./logout.ts')],
   ['whoami', 'show who the API takes you for', () => import('./whoami.ts')],
+  ['provider', 'OpenID providers through which people sign in', () => import('./provider.ts')],
   ['person', 'people who administer, own, approve, review or audit', () => import('./person.ts')],
   ['principal', 'machine identities and their owners', () => import('./principal.ts')],
   ['resource', 'upstream systems, with the credential Postern holds for them', () => import('./resource.ts')],

@@ -69,6 +69,9 @@ async function setUp(options: SetupOptions): Promise<void> {
   if (options.json) return printJson({ person: made.person, expiresAt: made.expiresAt, profile: file });
   note(`Welcome, ${safeLine(made.person.name)}: you are the first administrator of ${connection.api}.`);
   note(`Your API token is kept in ${file}, until ${formatTime(made.expiresAt)}. Try: postern whoami`);
+  note(
+    `So that you can sign in when it ends, make a passkey within the hour: postern person invite ${safeLine(made.person.email)}`,
+  );
 }
 
 async function oneTimeToken(file: string | undefined): Promise<string> {

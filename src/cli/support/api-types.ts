@@ -13,9 +13,11 @@ export type { SourceSeen } from '../../activity/uses.ts';
 export type { HistoryStep } from '../../api/history.ts';
 export type { PersonSession } from '../../identity/sessions.ts';
 export type {
+  Authenticator,
   Binding,
   Credential,
   Grant,
+  IdentityProvider,
   LegalHold,
   LifecyclePolicy,
   MaskRule,

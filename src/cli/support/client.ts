@@ -175,8 +175,8 @@ export class ApiClient {
 
   #tokenHint(): string {
     return this.connection.token === null
-      ? 'No API token was given: use --token-file FILE or POSTERN_TOKEN, or run "postern setup" on a new installation.'
-      : 'The API token is wrong or expired, or its person is disabled. An administrator makes one with: postern person token NAME';
+      ? 'You are not signed in: postern login. Or use --token-file FILE or POSTERN_TOKEN, or "postern setup" on a new installation.'
+      : 'Your session or API token is wrong or has ended, or you are disabled. Sign in: postern login';
   }
 
   #unreachable(error: NodeJS.ErrnoException): CliError {

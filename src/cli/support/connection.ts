@@ -20,12 +20,13 @@ export interface Connection {
   readonly token: string | null;
 }
 
-/** What `postern setup` keeps for later commands. */
+/** What `postern setup` and `postern login` keep for later commands. */
 export interface Profile {
   readonly api: string;
   /** File of the certificate authority; null where the system's store serves. */
   readonly caFile: string | null;
-  readonly token: string;
+  /** Null: signed out. */
+  readonly token: string | null;
   readonly expiresAt: string;
 }
 
@@ -143,8 +144,10 @@ function readProfile(directory: string): Profile | null {
   try {
     const profile = JSON.parse(text) as Partial<Profile> | null;
     const { api, caFile, token, expiresAt } = profile ?? {};
-    if (typeof api === 'string' && typeof token === 'string' && typeof expiresAt === 'string') {
-      return { api, caFile: typeof caFile === 'string' ? caFile : null, token, expiresAt };
+    if (typeof api === 'string' && token !== undefined && typeof expiresAt === 'string') {
+      if (token === null || typeof token === 'string') {
+        return { api, caFile: typeof caFile === 'string' ? caFile : null, token, expiresAt };
+      }
     }
   } catch {
     // Said below, as for any other content that is not a profile.
