@@ -44,9 +44,11 @@ import { type IssuerStatus, Issuers } from './issuers.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Masks } from './masks.ts';
 import { type Rehearsed, rehearse } from './rehearsal.ts';
+import { ResourceSecrets } from './resource-secrets.ts';
 import { Resources } from './resources.ts';
 import { Retention } from './retention.ts';
 import { type ValidateScope, validateScope } from './scopes.ts';
+import { SecretRotation, type UpstreamDoor } from './secret-rotation.ts';
 import { startSweeps } from './sweeps.ts';
 import { type BundleState, TrustKeys } from './trust-keys.ts';
 import { Vault } from './vault.ts';
@@ -72,6 +74,8 @@ export interface ControlOptions {
   readonly validateScope?: ValidateScope;
   /** Microseconds since the Unix epoch, for countdowns of days. */
   readonly clock?: () => number;
+  /** How passwords are tried and replaced at resources. */
+  readonly door?: UpstreamDoor;
   /** Default: over https. */
   readonly fetchIssuerKeys?: typeof fetchIssuerKeys;
   /** Platforms that are asked about identities, as the operator configured them. */
@@ -107,6 +111,7 @@ export class Control {
   readonly spent: SpentProofs;
   readonly platforms: Platforms;
   readonly resources: Resources;
+  readonly rotation: SecretRotation;
   readonly grants: Grants;
   readonly masks: Masks;
   readonly holds: Holds;
@@ -189,7 +194,17 @@ export class Control {
       [TOKEN_TYPES.awsCallerIdentity, awsProver({ db, spent: this.spent, sts })],
       [TOKEN_TYPES.kubernetesReview, reviewProver(db, clusters)],
     ]);
-    this.resources = new Resources(db, this.#changes, box);
+    const secrets = new ResourceSecrets(db, box);
+    this.resources = new Resources(db, this.#changes, secrets);
+    this.rotation = new SecretRotation({
+      ...{ db, changes: this.#changes, secrets },
+      view: (resource) => this.resources.view(resource),
+      tell: async (resource) => {
+        const resources = [await this.resources.view(resource)];
+        await this.#publish({ version: this.#version + 1, resources });
+      },
+      door: options.door ?? (async () => ({ outcome: 'failed', why: 'no gateway worker answers' })),
+    });
     this.grants = new Grants(db, this.#changes, options.validateScope ?? validateScope);
     this.masks = new Masks(db, this.#changes);
     this.holds = new Holds(db, this.#changes);
@@ -300,6 +315,7 @@ export class Control {
     this.#issuers.start();
     this.#trust.start();
     this.vault.start();
+    this.rotation.start();
     let turn = 0;
     const expiries = [
       () => this.grants.expire(),
@@ -319,6 +335,7 @@ export class Control {
   async close(): Promise<void> {
     this.#issuers.close();
     this.#trust.close();
+    await this.rotation.close();
     await this.vault.close();
     await this.#stopSweeps?.();
     this.#stopSweeps = null;

@@ -63,6 +63,11 @@ const STEPS = [
   'retire',
   'resource',
   'retireResource',
+  'setAdmin',
+  'setPassword',
+  'setRotation',
+  'rotate',
+  'rotateAdmin',
   'grant',
   'revokeGrant',
   'credential',
@@ -166,6 +171,12 @@ async function play(
     disable: () => control.principals.disable(actor, name, 'why'),
     retire: () => control.principals.retire(actor, name, 'why'),
     resource: () => control.resources.create(actor, { ...RESOURCE, name }),
+    setAdmin: () =>
+      control.resources.setAdmin(actor, name, n === 3 ? null : { user: 'adm', password: `p${n}` }, 'why'),
+    setPassword: () => control.resources.setPassword(actor, name, 'upstream', { password: 'other' }, 'why'),
+    setRotation: () => control.resources.setRotation(actor, name, n === 0 ? null : n * 86_400, 'why'),
+    rotate: () => control.rotation.rotate(actor, name, 'upstream', 'why'),
+    rotateAdmin: () => control.rotation.rotate(actor, name, 'admin', 'why'),
     retireResource: () => control.resources.retire(actor, name, 'why'),
     grant: () =>
       control.grants.create(actor, {
@@ -269,10 +280,12 @@ test('folding the records into empty tables gives the state tables, after any hi
     fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (history) => {
       const dataDir = mkdtempSync(join(tmpdir(), 'postern-fold-'));
       const sink = new MemorySink();
+      let knocks = 0;
       const control = await Control.open({
         dataDir,
         sink,
         publish: async () => undefined,
+        door: async () => (++knocks % 5 === 0 ? { outcome: 'refused', why: 'x' } : { outcome: 'done' }),
         fetchIssuerKeys: async (issuer) => ({ issuer, jwks: {} }),
       });
       const folded = Store.open(':memory:');

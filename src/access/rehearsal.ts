@@ -9,6 +9,7 @@ import { ensureDirectory, touchPrivate } from '../store/files.ts';
 import { type StateDb, Store } from '../store/store.ts';
 import type { SecretBox } from '../vault/secrets.ts';
 import { Masks } from './masks.ts';
+import { ResourceSecrets } from './resource-secrets.ts';
 import { Resources } from './resources.ts';
 
 /** What can be tried out. */
@@ -51,7 +52,7 @@ export async function rehearse<T>(
       return await work({
         principals: new Principals(store.db, log),
         bindings: new Bindings(store.db, log, nothing),
-        resources: new Resources(store.db, log, box),
+        resources: new Resources(store.db, log, new ResourceSecrets(store.db, box)),
         masks: new Masks(store.db, log),
       });
     } finally {

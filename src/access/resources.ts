@@ -8,14 +8,15 @@ import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { ResourceView, TlsSettings } from '../core/views.ts';
 import { checkName, checkReason, checkText } from '../identity/input.ts';
 import type { Change, ChangeLog } from '../store/changes.ts';
-import type { Resource } from '../store/entities.ts';
+import type { HeldLogin, Resource } from '../store/entities.ts';
 import { findResource, found, listGrants, listResources, type Page } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
-import type { SecretBox } from '../vault/secrets.ts';
 import { endedGrant } from './grants.ts';
+import { LOGINS, type LoginKind, type ResourceSecrets } from './resource-secrets.ts';
 
+/** How old a password may become, in seconds: an hour to 400 days. */
+const ROTATE = { min: 3600, max: 34_560_000 };
 const CA_MAX = 16_384;
-const PASSWORD_MAX = 1024;
 /** NAMEDATALEN - 1: longer names do not exist in PostgreSQL. */
 const IDENTIFIER_MAX = 63;
 
@@ -56,19 +57,19 @@ export type ResourceChange = {
 
 export interface Login {
   readonly user: string;
-  readonly password: string;
+  readonly password?: string | undefined;
 }
 
 /** The upstream systems. The password is sealed when it arrives and opened only for the gateway. */
 export class Resources {
   readonly #db: StateDb;
   readonly #changes: ChangeLog;
-  readonly #box: SecretBox;
+  readonly #secrets: ResourceSecrets;
 
-  constructor(db: StateDb, changes: ChangeLog, box: SecretBox) {
+  constructor(db: StateDb, changes: ChangeLog, secrets: ResourceSecrets) {
     this.#db = db;
     this.#changes = changes;
-    this.#box = box;
+    this.#secrets = secrets;
   }
 
   /** @throws PosternError POSTERN_INVALID, or POSTERN_CONFLICT when the name is or was in use */
@@ -81,6 +82,7 @@ export class Resources {
           `The name ${name} is or was in use; a name is never used again.`,
         );
       }
+      const createdAt = rfc3339(nowMicros());
       const after: Resource = {
         id: uuidv7(),
         name,
@@ -94,19 +96,18 @@ export class Resources {
         durability: input.durability ?? 'process',
         catalogAccess: input.catalogAccess ?? 'tools',
         resultDigest: input.resultDigest ?? false,
-        upstream: { user: checkText(input.upstream.user, 'upstream user', IDENTIFIER_MAX) },
-        admin: input.admin === undefined ? null : adminOf(input.admin),
+        upstream: heldOf('upstream', input.upstream, createdAt),
+        admin: input.admin === undefined ? null : heldOf('admin', input.admin, createdAt),
+        rotateSeconds: null,
         status: 'active',
         statusReason: null,
-        createdAt: rfc3339(nowMicros()),
+        createdAt,
       };
-      const sealed = this.#box.seal(checkPassword(input.upstream.password), context(after.id));
       return {
         changes: [{ type: 'resource.created', entity: 'resource', before: null, after }],
         secrets: async (tx) => {
-          await tx.insertInto('vault_secrets').values({ resource_id: after.id, sealed }).execute();
-          if (after.admin !== null && input.admin !== undefined)
-            await this.#keepAdmin(tx, after.admin.secret, input.admin);
+          await this.#keep(tx, 'upstream', after.upstream, input.upstream);
+          if (input.admin !== undefined) await this.#keep(tx, 'admin', after.admin, input.admin);
         },
         result: after,
       };
@@ -163,28 +164,81 @@ export class Resources {
    */
   setAdmin(actor: Actor, ref: string, login: Login | null, reason: string): Promise<Resource> {
     const why = checkReason(reason);
+    return this.#update(actor, ref, why, (before) => {
+      const admin = login === null ? null : heldOf('admin', login, rfc3339(nowMicros()));
+      return { after: { ...before, admin }, kind: 'admin', login };
+    });
+  }
+
+  /**
+   * Says which password a credential has from now on, where somebody has changed it at the resource. Sessions that there are go on.
+   *
+   * @throws PosternError POSTERN_INVALID, POSTERN_NOT_FOUND, or POSTERN_CONFLICT where there is no such credential
+   */
+  setPassword(
+    actor: Actor,
+    ref: string,
+    kind: LoginKind,
+    given: Omit<Login, 'user'>,
+    reason: string,
+  ): Promise<Resource> {
+    const why = checkReason(reason);
+    return this.#update(actor, ref, why, (before) => {
+      const held = before[kind];
+      if (held === null)
+        throw new PosternError('POSTERN_CONFLICT', `${before.name} has no administering credential.`);
+      const login = { ...given, user: held.user };
+      const after = { ...before, [kind]: heldOf(kind, login, rfc3339(nowMicros())) };
+      return { after, kind, login };
+    });
+  }
+
+  /** How old passwords become before they are replaced; null: they are not. @throws PosternError as `setAdmin` */
+  setRotation(actor: Actor, ref: string, seconds: number | null, reason: string): Promise<Resource> {
+    const why = checkReason(reason);
+    if (seconds !== null && !(Number.isInteger(seconds) && seconds >= ROTATE.min && seconds <= ROTATE.max))
+      throw new PosternError('POSTERN_INVALID', 'A password is replaced every hour to every 400 days.');
+    return this.#update(actor, ref, why, (before) => ({
+      after: { ...before, rotateSeconds: seconds },
+      kind: null,
+      login: null,
+    }));
+  }
+
+  #update(
+    actor: Actor,
+    ref: string,
+    reason: string,
+    decide: (before: Resource) => {
+      readonly after: Resource;
+      /** Which credential is another. */
+      readonly kind: LoginKind | null;
+      readonly login: Login | null;
+    },
+  ): Promise<Resource> {
     return this.#changes.run(actor, async (db) => {
       const before = found(await findResource(db, ref), 'resource', ref);
       if (before.status === 'retired')
         throw new PosternError('POSTERN_CONFLICT', `${before.name} is retired.`);
-      const after: Resource = { ...before, admin: login === null ? null : adminOf(login) };
+      const { after, kind, login } = decide(before);
       return {
-        changes: [{ type: 'resource.updated', entity: 'resource', before, after, reason: why }],
-        secrets: async (tx) => {
-          if (after.admin !== null && login !== null) await this.#keepAdmin(tx, after.admin.secret, login);
-        },
-        beside: async (tx) => {
-          if (before.admin === null) return;
-          await tx.deleteFrom('vault_admin_secrets').where('id', '=', before.admin.secret).execute();
-        },
+        changes: [{ type: 'resource.updated', entity: 'resource', before, after, reason }],
+        ...(kind !== null && {
+          secrets: async (tx: StateDb) => {
+            if (login !== null) await this.#keep(tx, kind, after[kind], login);
+          },
+          beside: async (tx: StateDb) => {
+            await this.#secrets.abandon(tx, before.id, kind);
+            await this.#secrets.forget(tx, kind, before[kind]?.secret ?? null);
+          },
+        }),
         result: after,
       };
     });
   }
 
-  async #keepAdmin(db: StateDb, id: string, login: Login): Promise<void> {
-    const sealed = this.#box.seal(checkPassword(login.password), adminContext(id));
-    await db.insertInto('vault_admin_secrets').values({ id, sealed }).execute();
+  async #keep(tx: StateDb, kind: LoginKind, held: HeldLogin | null, { password }: Login): Promise<void> {
+    if (held !== null && password !== undefined) await this.#secrets.keep(tx, kind, held.secret, password);
   }
 
   /** Ends the resource for good, with every grant on it, and forgets its upstream password. */
@@ -203,9 +257,10 @@ export class Resources {
       return {
         changes: [change, ...endings],
         beside: async (tx) => {
-          await tx.deleteFrom('vault_secrets').where('resource_id', '=', before.id).execute();
-          if (before.admin === null) return;
-          await tx.deleteFrom('vault_admin_secrets').where('id', '=', before.admin.secret).execute();
+          for (const kind of LOGINS) {
+            await this.#secrets.abandon(tx, before.id, kind);
+            await this.#secrets.forget(tx, kind, before[kind]?.secret ?? null);
+          }
         },
         result: after,
       };
@@ -220,47 +275,23 @@ export class Resources {
   async view(resource: Resource): Promise<ResourceView> {
     const { id, name, protocol, host, port, database, tls, durability, catalogAccess, resultDigest, status } =
       resource;
-    const password = status === 'retired' ? '' : await this.#password(resource);
     return {
       ...{ id, name, protocol, host, port, database, tls, durability, catalogAccess, resultDigest, status },
-      upstream: { user: resource.upstream.user, password },
-      admin: status === 'retired' ? null : await this.#admin(resource),
+      ...(status === 'retired'
+        ? { upstream: { user: resource.upstream.user, password: '' }, admin: null }
+        : {
+            upstream: await this.#secrets.upstream(resource),
+            admin: await this.#secrets.admin(resource),
+          }),
     };
-  }
-
-  async #admin({ name, admin }: Resource): Promise<Login | null> {
-    if (admin === null) return null;
-    const row = await this.#db
-      .selectFrom('vault_admin_secrets')
-      .select('sealed')
-      .where('id', '=', admin.secret)
-      .executeTakeFirst();
-    if (!row)
-      throw new PosternError('POSTERN_INTERNAL', `The vault holds no administering secret for ${name}.`);
-    return {
-      user: admin.user,
-      password: this.#box.open(row.sealed, adminContext(admin.secret)).toString('utf8'),
-    };
-  }
-
-  async #password(resource: Resource): Promise<string> {
-    const row = await this.#db
-      .selectFrom('vault_secrets')
-      .select('sealed')
-      .where('resource_id', '=', resource.id)
-      .executeTakeFirst();
-    if (!row) {
-      throw new PosternError('POSTERN_INTERNAL', `The vault holds no secret for ${resource.name}.`);
-    }
-    return this.#box.open(row.sealed, context(resource.id)).toString('utf8');
   }
 }
 
-const context = (id: string): string => `resource:${id}`;
-const adminContext = (id: string): string => `resource-admin:${id}`;
-
-function adminOf(login: Login): { user: string; secret: string } {
-  return { user: checkText(login.user, 'administering user', IDENTIFIER_MAX), secret: uuidv7() };
+/** @param since RFC 3339 */
+function heldOf(kind: LoginKind, login: Login, since: string): HeldLogin {
+  const what = kind === 'admin' ? 'administering user' : 'upstream user';
+  if (login.password === undefined) throw new PosternError('POSTERN_INVALID', `The ${what} has no password.`);
+  return { user: checkText(login.user, what, IDENTIFIER_MAX), secret: uuidv7(), source: null, since };
 }
 
 /** A DNS name or an IP address, as it is dialled: no port, no path, no socket directory. */
@@ -312,15 +343,4 @@ function checkCa(pem: string): string {
     }
   }
   return `${blocks.join('\n')}\n`;
-}
-
-function checkPassword(password: string): Buffer {
-  const bytes = Buffer.from(password, 'utf8');
-  if (bytes.length === 0 || bytes.length > PASSWORD_MAX || bytes.includes(0)) {
-    throw new PosternError(
-      'POSTERN_INVALID',
-      `The upstream password is 1 to ${PASSWORD_MAX} bytes without NUL.`,
-    );
-  }
-  return bytes;
 }

@@ -33,7 +33,7 @@ test('the whole path: principal, resource, grant, credential, and what each answ
   const { principal, resource, grant } = await scene(api);
   assert.deepEqual(principal.owner, { id: api.admin.id, name: 'Ada Admin', email: 'ada@example.org' });
   assert.equal(principal.status, 'active');
-  assert.deepEqual(resource.upstream, { user: 'ledger_app' });
+  assert.deepEqual({ ...resource.upstream, since: '' }, { user: 'ledger_app', source: null, since: '' });
   assert.equal(grant.scope, 'select, insert on ledger.*', 'in its canonical form');
   assert.deepEqual(grant.authority, {
     kind: 'approval',

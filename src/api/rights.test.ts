@@ -49,6 +49,8 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['POST', '/v1/resources/ledger-db/update', {}, 'admin'],
   ['POST', '/v1/resources/ledger-db/test', undefined, 'admin'],
   ['POST', '/v1/resources/ledger-db/admin', { admin: null, reason: 'test' }, 'admin'],
+  ['POST', '/v1/resources/ledger-db/password', {}, 'admin'],
+  ['POST', '/v1/resources/ledger-db/rotate-password', {}, 'admin'],
   ['POST', '/v1/resources/ledger-db/retire', {}, 'admin'],
   ['POST', '/v1/grants', {}, 'admin approver'],
   ['GET', '/v1/grants', undefined, 'admin owner approver reviewer auditor'],

@@ -63,6 +63,8 @@ export const RIGHTS = {
   'resource.update': { roles: ['admin'] },
   'resource.test': { roles: ['admin'] },
   'resource.admin': { roles: ['admin'] },
+  'resource.password': { roles: ['admin'] },
+  'resource.rotate': { roles: ['admin'] },
   'resource.retire': { roles: ['admin'] },
   'grant.create': { roles: ['admin', 'approver'] },
   'grant.list': { roles: INVENTORY, own: true },

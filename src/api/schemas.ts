@@ -71,6 +71,12 @@ export const Principal = Type.Object({
   createdAt: Type.String(),
 });
 
+const HeldLogin = Type.Object({
+  user: Type.String(),
+  source: orNull(Type.String({ description: 'where the password is kept, when that is not the vault' })),
+  since: Type.String({ description: 'since when it is this password' }),
+});
+
 export const Resource = Type.Object({
   id: Type.String(),
   name: Type.String(),
@@ -89,8 +95,11 @@ export const Resource = Type.Object({
   durability: Type.String(),
   catalogAccess: Type.String(),
   resultDigest: Type.Boolean(),
-  upstream: Type.Object({ user: Type.String() }),
-  admin: orNull(Type.Object({ user: Type.String() })),
+  upstream: HeldLogin,
+  admin: orNull(HeldLogin),
+  rotateSeconds: orNull(
+    Type.Integer({ description: 'how old its passwords become before they are replaced' }),
+  ),
   status: Type.String(),
   statusReason: orNull(Type.String()),
   createdAt: Type.String(),
@@ -280,6 +289,17 @@ export const ResourceUpdateBody = Type.Object(
     catalogAccess: Type.Optional(oneOf(['tools', 'none'] as const)),
     resultDigest: Type.Optional(Type.Boolean()),
     reason,
+  },
+  closed,
+);
+
+const login = Type.Optional(oneOf(['upstream', 'admin'] as const));
+export const ResourcePasswordBody = Type.Object({ login, password: text(2000), reason: text(2000) }, closed);
+export const RotatePasswordBody = Type.Object(
+  {
+    login,
+    reason: text(2000),
+    everySeconds: Type.Optional(orNull(Type.Integer({ minimum: 3600, maximum: 34_560_000 }))),
   },
   closed,
 );

@@ -1,17 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import type { Resource, ResourceTest } from './support/api-types.ts';
+import { registerPasswords } from './resource-password.ts';
+import type { Resource, ResourceTest, ShownResource } from './support/api-types.ts';
 import { path } from './support/client.ts';
 import { pc } from './support/colors.ts';
 import { connected, examples, wholeNumber } from './support/command.ts';
 import { CliError, EXIT, usageError } from './support/failure.ts';
 import { note, print, printJson, printList } from './support/output.ts';
-import { askSecret } from './support/prompt.ts';
+import { describe } from './support/resource-format.ts';
+import { adminPassword, upstreamPassword } from './support/resource-secret.ts';
 import { parseResourceUrl, TLS_MODES } from './support/resource-url.ts';
-import { readSecret } from './support/secret-file.ts';
-import { formatFields } from './support/table.ts';
 import { safeLine } from './support/text.ts';
-import { formatTime } from './support/time.ts';
 
 export function register(program: Command): void {
   const resource = program
@@ -22,6 +21,7 @@ export function register(program: Command): void {
   show(resource);
   test(resource);
   admin(resource);
+  registerPasswords(resource);
   retire(resource);
 }
 
@@ -143,20 +143,6 @@ function addressOf(options: AddOptions) {
   return { ...said, host, database, user, port: port ?? 5432 };
 }
 
-async function upstreamPassword(file: string | undefined): Promise<string> {
-  if (file !== undefined) return readSecret(file, 'the upstream password');
-  const given = process.env.POSTERN_UPSTREAM_PASSWORD;
-  if (given) return given;
-  return askSecret('Upstream password', 'Use --password-file FILE or POSTERN_UPSTREAM_PASSWORD.');
-}
-
-async function adminPassword(file: string | undefined): Promise<string> {
-  if (file !== undefined) return readSecret(file, 'the administering password');
-  const given = process.env.POSTERN_ADMIN_PASSWORD;
-  if (given) return given;
-  return askSecret('Administering password', 'Use a password file or POSTERN_ADMIN_PASSWORD.');
-}
-
 function readCa(file: string): string {
   try {
     return readFileSync(file, 'utf8');
@@ -188,8 +174,10 @@ function list(parent: Command): void {
 function show(parent: Command): void {
   const command = parent.command('show <resource>').description('show an upstream system, by id or name');
   connected(command, async ({ api, options, args }) => {
-    const found = await api.get<Resource>(path`/v1/resources/${args[0] as string}`);
-    await (options.json ? printJson(found) : print(describe(found)));
+    const found = await api.get<ShownResource>(path`/v1/resources/${args[0] as string}`);
+    if (options.json) return printJson(found);
+    await print(describe(found));
+    for (const fault of found.faults) note(safeLine(fault));
   });
 }
 
@@ -267,26 +255,4 @@ function retire(parent: Command): void {
     });
     await (options.json ? printJson(done) : print(describe(done)));
   });
-}
-
-function describe(resource: Resource): string {
-  return formatFields([
-    ['resource', resource.name],
-    ['protocol', resource.protocol],
-    ['address', `${resource.host}:${resource.port}/${resource.database}`],
-    ['tls', resource.tls.mode],
-    ['upstream user', resource.upstream.user],
-    [
-      'sessions are',
-      resource.admin === null ? 'the upstream user' : `roles of their own, made by ${resource.admin.user}`,
-    ],
-    ['environment', resource.environment],
-    ['classification', resource.classification],
-    ['durability', resource.durability],
-    ['catalogue access', resource.catalogAccess],
-    ['digest of results', resource.resultDigest ? 'yes' : 'no'],
-    ['status', resource.status],
-    ['since', formatTime(resource.createdAt)],
-    ['id', resource.id],
-  ]);
 }

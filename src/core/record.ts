@@ -75,6 +75,7 @@ export const RECORD_TYPES = [
   'vault.key.rotated',
   'notice.given',
   'notice.ended',
+  'resource.secret_rotated',
 ] as const;
 
 export type RecordType = (typeof RECORD_TYPES)[number];

@@ -18,6 +18,9 @@ export interface ScramClientKeys extends ScramVerifier {
   readonly clientKey: Buffer;
 }
 
+/** The passwords are random, so the minimum of RFC 7677 serves. */
+const VERIFIER_ITERATIONS = 4096;
+
 const derive = promisify(pbkdf2);
 const hmac = (key: Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
 
@@ -49,6 +52,17 @@ export async function scramKeys(
     storedKey: createHash('sha256').update(clientKey).digest(),
     serverKey: hmac(salted, 'Server Key'),
   };
+}
+
+/**
+ * A password as PostgreSQL stores it, to be given to it in place of the password.
+ *
+ * @see https://www.postgresql.org/docs/18/catalog-pg-authid.html
+ */
+export async function scramVerifier(password: string, salt: Buffer): Promise<string> {
+  const { storedKey, serverKey } = await scramKeys(password, salt, VERIFIER_ITERATIONS);
+  const base64 = (bytes: Buffer): string => bytes.toString('base64');
+  return `SCRAM-SHA-256$${VERIFIER_ITERATIONS}:${base64(salt)}$${base64(storedKey)}:${base64(serverKey)}`;
 }
 
 /** The proof a client sends. */

@@ -41,9 +41,16 @@ export interface ResourceView {
   readonly resultDigest: boolean;
   readonly status: 'active' | 'retired';
   /** The injected credential, decrypted: it is sent to workers only, and never leaves them but towards the resource. */
-  readonly upstream: { readonly user: string; readonly password: string };
+  readonly upstream: UpstreamLogin;
   /** With it, each session is a role of its own there; null: every session is the upstream user. */
-  readonly admin: { readonly user: string; readonly password: string } | null;
+  readonly admin: UpstreamLogin | null;
+}
+
+export interface UpstreamLogin {
+  readonly user: string;
+  readonly password: string;
+  /** While one password takes the place of another: the server may have this one already. */
+  readonly other?: string;
 }
 
 export interface GrantView {

@@ -2,7 +2,13 @@
  * What the control process and its workers say to each other over the fork's channel (structured clone).
  */
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
-import type { Limits, SessionInfo, TestStep } from '../protocols/contract.ts';
+import type {
+  CredentialAnswer,
+  Limits,
+  PasswordChange,
+  SessionInfo,
+  TestStep,
+} from '../protocols/contract.ts';
 
 export interface WorkerStart {
   readonly type: 'start';
@@ -26,6 +32,13 @@ export type ToWorker =
   /** Begin a new journal file, so that the one so far can be deleted. */
   | { readonly type: 'rotate-journal'; readonly call: number }
   | { readonly type: 'test'; readonly call: number; readonly resource: ResourceView }
+  /** Log in with the upstream credential of the resource and, with `change`, replace a password there. */
+  | {
+      readonly type: 'credential';
+      readonly call: number;
+      readonly resource: ResourceView;
+      readonly change: PasswordChange | null;
+    }
   | { readonly type: 'cancel'; readonly key: Uint8Array }
   /** The issuer was asked for its keys, or was so a moment ago; what it answered came before as a delta. */
   | { readonly type: 'keys-asked'; readonly issuer: string }
@@ -37,6 +50,7 @@ export type FromWorker =
   | { readonly type: 'applied' | 'journal-rotated'; readonly call: number }
   | { readonly type: 'sessions'; readonly call: number; readonly sessions: readonly SessionInfo[] }
   | { readonly type: 'tested'; readonly call: number; readonly steps: readonly TestStep[] }
+  | { readonly type: 'credential-tried'; readonly call: number; readonly answer: CredentialAnswer }
   | { readonly type: 'cancel'; readonly worker: number; readonly key: Uint8Array }
   /** A token names a key of the issuer that is not known. */
   | { readonly type: 'ask-keys'; readonly issuer: string }

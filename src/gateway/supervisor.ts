@@ -1,7 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { PosternError } from '../core/errors.ts';
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
-import type { Limits, SessionInfo, TestStep } from '../protocols/contract.ts';
+import type {
+  CredentialAnswer,
+  Limits,
+  PasswordChange,
+  SessionInfo,
+  TestStep,
+} from '../protocols/contract.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './ipc.ts';
 
 export interface SupervisorOptions {
@@ -221,6 +227,16 @@ export class Supervisor {
       : null;
     if (answer?.type !== 'tested') throw new PosternError('POSTERN_INTERNAL', 'no gateway worker answers');
     return { ok: answer.steps.every((step) => step.ok), steps: answer.steps };
+  }
+
+  /** Has a worker log in at a resource and, with `change`, replace a password there. Never throws. */
+  async credential(resource: ResourceView, change: PasswordChange | null): Promise<CredentialAnswer> {
+    const child = this.#slots.find((slot) => slot.child !== null)?.child;
+    const answer = child
+      ? await this.#ask(child, (call) => ({ type: 'credential', call, resource, change }), ANSWER_MS)
+      : null;
+    if (answer?.type === 'credential-tried') return answer.answer;
+    return { outcome: 'failed', why: 'no gateway worker answers' };
   }
 
   health(): { readonly ok: boolean; readonly workers: number; readonly reasons: readonly string[] } {

@@ -211,6 +211,11 @@ class Worker implements Gateway {
       case 'test':
         tell({ type: 'tested', call: message.call, steps: await this.#protocol.test(message.resource) });
         return;
+      case 'credential': {
+        const answer = await this.#protocol.credential(message.resource, message.change);
+        tell({ type: 'credential-tried', call: message.call, answer });
+        return;
+      }
       case 'cancel':
         this.#protocol.cancel(Buffer.from(message.key));
         return;

@@ -131,10 +131,23 @@ export interface TestStep {
   readonly ms: number;
 }
 
+/** A password that a user of a resource is to have from now on, as the verifier that the server stores. */
+export interface PasswordChange {
+  readonly user: string;
+  readonly verifier: string;
+}
+
+/** `refused`: the server does not take the password with which it was tried. */
+export type CredentialAnswer =
+  | { readonly outcome: 'done' }
+  | { readonly outcome: 'refused' | 'failed'; readonly why: string };
+
 export interface Protocol {
   /** Takes over an accepted connection. */
   accept(socket: Socket): void;
   /** A cancel request received by another worker. */
   cancel(key: Buffer): void;
   test(resource: ResourceView): Promise<readonly TestStep[]>;
+  /** Logs in with the upstream credential and, with `change`, replaces a password there. Never throws. */
+  credential(resource: ResourceView, change: PasswordChange | null): Promise<CredentialAnswer>;
 }

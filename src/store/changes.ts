@@ -375,15 +375,21 @@ export async function recover(store: Store, records: Iterable<ChangeRecord>): Pr
 /** Removes secrets whose change never came to be. Only when no change is under way. */
 export async function dropOrphans(db: StateDb): Promise<void> {
   await db
-    .deleteFrom('vault_secrets')
-    .where('resource_id', 'not in', (e) => e.selectFrom('resources').select('id'))
-    .execute();
-  await db
-    .deleteFrom('vault_admin_secrets')
-    .where('id', 'not in', (e) =>
-      e.selectFrom('resources').select('admin_secret').where('admin_secret', 'is not', null),
+    .deleteFrom('vault_pending')
+    .where('resource_id', 'not in', (e) =>
+      e.selectFrom('resources').select('id').where('status', '=', 'active'),
     )
     .execute();
+  for (const [table, column] of [
+    ['vault_secrets', 'upstream_secret'],
+    ['vault_admin_secrets', 'admin_secret'],
+  ] as const) {
+    await db
+      .deleteFrom(table)
+      .where('id', 'not in', (e) => e.selectFrom('resources').select(column).where(column, 'is not', null))
+      .where('id', 'not in', (e) => e.selectFrom('vault_pending').select('id'))
+      .execute();
+  }
   await db
     .deleteFrom('identity_provider_secrets')
     .where('provider_id', 'not in', (e) => e.selectFrom('identity_providers').select('id'))

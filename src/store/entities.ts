@@ -152,6 +152,17 @@ export interface Principal extends Ref {
   readonly createdAt: string;
 }
 
+/** A credential at a resource, without its password. */
+export interface HeldLogin {
+  readonly user: string;
+  /** Id of the password; the vault has it under that. Another password has another. */
+  readonly secret: string;
+  /** Where the password is kept, when that is not the vault: a reference (docs/vault.md). */
+  readonly source: string | null;
+  /** Since when it is this password, or this source. */
+  readonly since: string;
+}
+
 /** The upstream password is not part of it: it is sealed in the vault. */
 export interface Resource extends Ref, Pick<ResourceView, 'protocol' | 'host' | 'port' | 'database' | 'tls'> {
   readonly environment: string;
@@ -159,9 +170,11 @@ export interface Resource extends Ref, Pick<ResourceView, 'protocol' | 'host' | 
   readonly durability: 'process' | 'power';
   readonly catalogAccess: 'tools' | 'none';
   readonly resultDigest: boolean;
-  readonly upstream: { readonly user: string };
-  /** The administering credential, with which each session gets a role of its own. `secret` is where the vault has its password. */
-  readonly admin: { readonly user: string; readonly secret: string } | null;
+  readonly upstream: HeldLogin;
+  /** The administering credential, with which each session gets a role of its own. */
+  readonly admin: HeldLogin | null;
+  /** How old its passwords become before they are replaced; null where that is left to people. */
+  readonly rotateSeconds: number | null;
   readonly status: 'active' | 'retired';
   readonly statusReason: string | null;
   readonly createdAt: string;

@@ -1,6 +1,7 @@
 import { DECLARATIONS_MIGRATION, LIFECYCLE_MIGRATION } from './lifecycle-migration.ts';
 import { NAME, TIME } from './migration-checks.ts';
 import { PEOPLE_MIGRATION } from './migration-people.ts';
+import { VAULT_MIGRATION } from './migration-vault.ts';
 
 /**
  * The schema of `state.db`, as an ordered list: `PRAGMA user_version` counts how many were applied. An entry
@@ -327,4 +328,5 @@ CREATE TABLE key_uses (
 `,
   LIFECYCLE_MIGRATION,
   DECLARATIONS_MIGRATION,
+  VAULT_MIGRATION,
 ];

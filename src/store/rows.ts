@@ -132,9 +132,16 @@ export const resourceRow = (e: Resource): ResourceTable => ({
   catalog_access: e.catalogAccess ?? 'tools',
   result_digest: e.resultDigest ? 1 : 0,
   upstream_user: e.upstream.user,
+  // Of these, records from before passwords could be replaced have the user alone.
+  upstream_secret: e.upstream.secret ?? e.id,
+  upstream_source: e.upstream.source ?? null,
+  upstream_since: e.upstream.since ?? e.createdAt,
   // Records of before there were any do not have it.
   admin_user: e.admin?.user ?? null,
   admin_secret: e.admin?.secret ?? null,
+  admin_source: e.admin?.source ?? null,
+  admin_since: e.admin ? (e.admin.since ?? e.createdAt) : null,
+  rotate_seconds: e.rotateSeconds ?? null,
   status: e.status,
   status_reason: e.statusReason,
   created_at: e.createdAt,
@@ -153,9 +160,22 @@ export const resourceOf = (r: ResourceTable): Resource => ({
   durability: r.durability,
   catalogAccess: r.catalog_access,
   resultDigest: r.result_digest === 1,
-  upstream: { user: r.upstream_user },
+  upstream: {
+    user: r.upstream_user,
+    secret: r.upstream_secret ?? r.id,
+    source: r.upstream_source,
+    since: r.upstream_since,
+  },
   admin:
-    r.admin_user === null || r.admin_secret === null ? null : { user: r.admin_user, secret: r.admin_secret },
+    r.admin_user === null || r.admin_secret === null
+      ? null
+      : {
+          user: r.admin_user,
+          secret: r.admin_secret,
+          source: r.admin_source,
+          since: r.admin_since ?? r.created_at,
+        },
+  rotateSeconds: r.rotate_seconds,
   status: r.status,
   statusReason: r.status_reason,
   createdAt: r.created_at,

@@ -65,21 +65,35 @@ export interface ResourceTable {
   catalog_access: 'tools' | 'none';
   result_digest: 0 | 1;
   upstream_user: string;
+  upstream_secret: string | null;
+  upstream_source: string | null;
+  upstream_since: string;
   admin_user: string | null;
   admin_secret: string | null;
+  admin_source: string | null;
+  admin_since: string | null;
+  rotate_seconds: number | null;
   status: 'active' | 'retired';
   status_reason: string | null;
   created_at: string;
 }
 
+/** Of upstream credentials, and of administering ones: the same shape. */
 export interface VaultSecretTable {
-  resource_id: string;
+  id: string;
   sealed: Uint8Array;
 }
 
-export interface VaultAdminSecretTable {
+/** Passwords that are to take the place of others. No part of who may do what. */
+export interface VaultPendingTable {
+  /** Of the secret. */
   id: string;
-  sealed: Uint8Array;
+  resource_id: string;
+  login: 'upstream' | 'admin';
+  /** JSON of an `Actor`. */
+  actor: string;
+  reason: string;
+  since: string;
 }
 
 export interface GrantTable {
@@ -329,7 +343,8 @@ export interface StateTables {
   principals: PrincipalTable;
   resources: ResourceTable;
   vault_secrets: VaultSecretTable;
-  vault_admin_secrets: VaultAdminSecretTable;
+  vault_admin_secrets: VaultSecretTable;
+  vault_pending: VaultPendingTable;
   grants: GrantTable;
   credentials: CredentialTable;
   credential_verifiers: CredentialVerifierTable;

@@ -21,11 +21,11 @@ async function places(db: StateDb): Promise<Place[]> {
       put: (tx: StateDb, sealed: Buffer) =>
         tx.updateTable('settings').set({ value: sealed }).where('name', '=', name).execute(),
     })),
-    ...upstream.map(({ resource_id: id, sealed: value }) => ({
+    ...upstream.map(({ id, sealed: value }) => ({
       context: `resource:${id}`,
       sealed: value,
       put: (tx: StateDb, sealed: Buffer) =>
-        tx.updateTable('vault_secrets').set({ sealed }).where('resource_id', '=', id).execute(),
+        tx.updateTable('vault_secrets').set({ sealed }).where('id', '=', id).execute(),
     })),
     ...admin.map(({ id, sealed: value }) => ({
       context: `resource-admin:${id}`,

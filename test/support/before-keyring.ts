@@ -23,7 +23,7 @@ export async function makeOldDirectory(dataDir: string): Promise<void> {
   const state = new DatabaseSync(join(dataDir, 'state.db'));
   const values = [
     ['settings', 'value', 'name', 'setting:'],
-    ['vault_secrets', 'sealed', 'resource_id', 'resource:'],
+    ['vault_secrets', 'sealed', 'id', 'resource:'],
     ['vault_admin_secrets', 'sealed', 'id', 'resource-admin:'],
   ] as const;
   for (const [table, column, id, prefix] of values) {

@@ -1,3 +1,4 @@
+import { Type } from 'typebox';
 import type { ApiDeps } from '../deps.ts';
 import { type Api, actorOf, answers, listed, pageOf } from '../route.ts';
 import {
@@ -8,8 +9,14 @@ import {
   Resource,
   ResourceAdminBody,
   ResourceBody,
+  ResourcePasswordBody,
   ResourceUpdateBody,
+  RotatePasswordBody,
 } from '../schemas.ts';
+
+const ShownResource = Type.Interface([Resource], {
+  faults: Type.Array(Type.String(), { description: 'what could not be done for it, in words' }),
+});
 
 export function resourceRoutes(app: Api, deps: ApiDeps): void {
   const { control, gateway } = deps;
@@ -40,9 +47,12 @@ export function resourceRoutes(app: Api, deps: ApiDeps): void {
     '/v1/resources/:ref',
     {
       config: { operation: 'resource.read' },
-      schema: { params: RefParams, response: answers(200, Resource) },
+      schema: { params: RefParams, response: answers(200, ShownResource) },
     },
-    async (request) => resources.get(request.params.ref),
+    async (request) => {
+      const resource = await resources.get(request.params.ref);
+      return { ...resource, faults: control.rotation.faultsOf(resource.id) };
+    },
   );
 
   app.post(
@@ -72,6 +82,34 @@ export function resourceRoutes(app: Api, deps: ApiDeps): void {
     async (request) => {
       const { admin, reason } = request.body;
       return resources.setAdmin(actorOf(request), request.params.ref, admin, reason);
+    },
+  );
+
+  app.post(
+    '/v1/resources/:ref/password',
+    {
+      config: { operation: 'resource.password' },
+      schema: { params: RefParams, body: ResourcePasswordBody, response: answers(200, Resource) },
+    },
+    async (request) => {
+      const { login = 'upstream', reason, ...given } = request.body;
+      return resources.setPassword(actorOf(request), request.params.ref, login, given, reason);
+    },
+  );
+
+  app.post(
+    '/v1/resources/:ref/rotate-password',
+    {
+      config: { operation: 'resource.rotate' },
+      schema: { params: RefParams, body: RotatePasswordBody, response: answers(200, Resource) },
+    },
+    async (request) => {
+      const { login = 'upstream', reason, everySeconds } = request.body;
+      const { ref } = request.params;
+      const actor = actorOf(request);
+      if (everySeconds === undefined) return control.rotation.rotate(actor, ref, login, reason);
+      const set = await resources.setRotation(actor, ref, everySeconds, reason);
+      return everySeconds === null ? set : control.rotation.rotate(actor, ref, login, reason);
     },
   );
 

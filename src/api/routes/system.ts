@@ -18,6 +18,13 @@ function issuerWarnings(issuers: readonly IssuerStatus[]): string[] {
       ];
 }
 
+function rotationWarnings(failing: number): string[] {
+  if (failing === 0) return [];
+  return [
+    `${failing} upstream passwords could not be replaced when that was tried last: postern resource show`,
+  ];
+}
+
 /** Health, who am I, how to connect, and the description of the API itself. */
 export function systemRoutes(app: Api, deps: ApiDeps): void {
   app.get('/healthz', { config: { operation: 'public' } }, async (_request, reply) => {
@@ -25,7 +32,12 @@ export function systemRoutes(app: Api, deps: ApiDeps): void {
     const { size, fault, losses } = await deps.ledger.status();
     const reasons = [...faults, ...(fault === null ? [] : [fault])];
     if (reasons.length > 0) return reply.status(503).send({ status: 'failing', reasons });
-    const warnings = [...losses, ...deps.witnesses.warnings(), ...issuerWarnings(deps.control.issuers())];
+    const warnings = [
+      ...losses,
+      ...deps.witnesses.warnings(),
+      ...issuerWarnings(deps.control.issuers()),
+      ...rotationWarnings(deps.control.rotation.failing),
+    ];
     return { status: 'ok', version: deps.version, log: { size }, workers, warnings };
   });
 

@@ -91,6 +91,11 @@ async function start(
       const source = config.rereadMasterKey();
       return source === null ? null : openMasterKey(source);
     },
+    door: async (resource, change) =>
+      (await supervisor?.credential(resource, change)) ?? {
+        outcome: 'failed',
+        why: 'no gateway worker answers',
+      },
     keysChanged: async () => ledger?.useKeys(),
     platforms: config.platforms,
     sink: journal,

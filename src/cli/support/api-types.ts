@@ -5,7 +5,7 @@ import type { SourceSeen } from '../../activity/uses.ts';
 import type { Ref } from '../../core/record.ts';
 import type { LintFinding } from '../../identity/presets/lint.ts';
 import type { Erased } from '../../ledger/payloads.ts';
-import type { Binding, Credential, Grant, Principal } from '../../store/entities.ts';
+import type { Binding, Credential, Grant, Principal, Resource } from '../../store/entities.ts';
 
 export type { ActivityItem } from '../../activity/query.ts';
 export type { ActivitySummary } from '../../activity/summary.ts';
@@ -27,6 +27,9 @@ export type {
   Resource,
   RetentionPolicy,
 } from '../../store/entities.ts';
+
+/** A resource as it is answered by itself. */
+export type ShownResource = Resource & { readonly faults: readonly string[] };
 
 /** A binding as it is answered when it was made. */
 export type BindingMade = Binding & { readonly findings: readonly LintFinding[] };

@@ -1,14 +1,15 @@
 import type { Socket } from 'node:net';
 import { PosternError } from '../../core/errors.ts';
 import type { ResourceView } from '../../core/views.ts';
-import type { Gateway, Protocol, TestStep } from '../contract.ts';
+import type { CredentialAnswer, Gateway, PasswordChange, Protocol, TestStep } from '../contract.ts';
 import { Handshake, type Shared } from './accept.ts';
 import { CancelKeys } from './cancel-keys.ts';
 import { RelationCatalogs } from './relations.ts';
+import { ident, literal } from './role-privileges.ts';
 import { SessionRoles } from './session-roles.ts';
 import { simpleQuery } from './simple-query.ts';
 import { StatementCatalogue } from './statements.ts';
-import { connectUpstream } from './upstream.ts';
+import { connectUpstream, PasswordRefused } from './upstream.ts';
 
 /** PostgreSQL for a gateway worker. Resolves when statements can be examined. */
 export async function createPostgres(): Promise<(gateway: Gateway) => Protocol> {
@@ -24,7 +25,10 @@ class Postgres implements Protocol {
     this.#shared = {
       gateway,
       statements,
-      catalogs: new RelationCatalogs(gateway.limits.upstreamMs),
+      catalogs: new RelationCatalogs(
+        gateway.limits.upstreamMs,
+        (resource) => gateway.directory.resource(resource.id) ?? resource,
+      ),
       roles: new SessionRoles(gateway),
       keys: new CancelKeys(gateway.worker, (worker, key) => gateway.routeCancel(worker, key)),
     };
@@ -43,6 +47,31 @@ class Postgres implements Protocol {
 
   cancel(key: Buffer): void {
     this.#shared.keys.cancel(key);
+  }
+
+  async credential(resource: ResourceView, change: PasswordChange | null): Promise<CredentialAnswer> {
+    const timeoutMs = this.#shared.gateway.limits.upstreamMs;
+    const settings = new Map([
+      ['application_name', 'postern passwords'],
+      ['lock_timeout', String(timeoutMs)],
+      ['statement_timeout', String(timeoutMs)],
+    ]);
+    try {
+      const upstream = await connectUpstream(resource, resource.database, settings, timeoutMs);
+      try {
+        if (change !== null) {
+          const { user, verifier } = change;
+          const sql = `alter role ${ident(user)} password ${literal(verifier)}`;
+          await simpleQuery(upstream, sql, timeoutMs);
+        }
+      } finally {
+        upstream.socket.destroy();
+      }
+      return { outcome: 'done' };
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return { outcome: error instanceof PasswordRefused ? 'refused' : 'failed', why };
+    }
   }
 
   async test(resource: ResourceView): Promise<readonly TestStep[]> {

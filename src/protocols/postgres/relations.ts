@@ -15,9 +15,12 @@ const MAX_DATABASES = 256;
 export class RelationCatalogs {
   readonly #known = new Map<string, Known>();
   readonly #timeoutMs: number;
+  readonly #now: (resource: ResourceView) => ResourceView;
 
-  constructor(timeoutMs: number) {
+  /** @param now the resource as it is now: its password may be another than when a session began */
+  constructor(timeoutMs: number, now: (resource: ResourceView) => ResourceView) {
     this.#timeoutMs = timeoutMs;
+    this.#now = now;
   }
 
   of(resource: ResourceView, database: string): DatabaseCatalog {
@@ -36,7 +39,7 @@ export class RelationCatalogs {
       };
       this.#known.set(id, known);
     }
-    return new DatabaseCatalog(known, resource, database, this.#timeoutMs);
+    return new DatabaseCatalog(known, () => this.#now(resource), database, this.#timeoutMs);
   }
 }
 
@@ -55,11 +58,11 @@ interface Known {
 /** The names of one database. */
 export class DatabaseCatalog {
   readonly #known: Known;
-  readonly #resource: ResourceView;
+  readonly #resource: () => ResourceView;
   readonly #database: string;
   readonly #timeoutMs: number;
 
-  constructor(known: Known, resource: ResourceView, database: string, timeoutMs: number) {
+  constructor(known: Known, resource: () => ResourceView, database: string, timeoutMs: number) {
     this.#known = known;
     this.#resource = resource;
     this.#database = database;
@@ -102,7 +105,7 @@ export class DatabaseCatalog {
       ['application_name', 'postern names'],
       ['client_encoding', 'UTF8'],
     ]);
-    const upstream = await connectUpstream(this.#resource, this.#database, parameters, this.#timeoutMs);
+    const upstream = await connectUpstream(this.#resource(), this.#database, parameters, this.#timeoutMs);
     try {
       const rows = await simpleQuery(upstream, CATALOG_QUERY, this.#timeoutMs);
       known.catalog = catalogFrom(

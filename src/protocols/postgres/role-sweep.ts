@@ -2,7 +2,7 @@
 import type { AdminConnection } from './admin-connection.ts';
 import { type GrantMark, type RoleMark, readMark, type SessionMark } from './role-names.ts';
 import { ident, literal } from './role-privileges.ts';
-import { ServerError } from './simple-query.ts';
+import { ServerError } from './server-error.ts';
 
 /** `dependent_objects_still_exist`. @see https://www.postgresql.org/docs/18/errcodes-appendix.html */
 const HAS_OBJECTS = '2BP01';

@@ -9,8 +9,8 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { PosternError } from '../../core/errors.ts';
-import { scramKeys } from '../../core/scram.ts';
-import { type GrantView, type ResourceView, SCRAM_ITERATIONS } from '../../core/views.ts';
+import { scramVerifier } from '../../core/scram.ts';
+import type { GrantView, ResourceView } from '../../core/views.ts';
 import type { Gateway } from '../contract.ts';
 import { AdminConnection } from './admin-connection.ts';
 import { isActive } from './decide.ts';
@@ -28,7 +28,7 @@ import { ownedSequences, routines } from './role-objects.ts';
 import { grantStatements, ident, literal, needsOwner } from './role-privileges.ts';
 import { dropSessionRole, ONE_AT_A_TIME, sweep, UNDEFINED_OBJECT } from './role-sweep.ts';
 import { compileScope, parseScope } from './scope.ts';
-import { ServerError } from './simple-query.ts';
+import { ServerError } from './server-error.ts';
 import { WireError } from './wire.ts';
 
 const SWEEP_MS = 60_000;
@@ -189,7 +189,7 @@ export class SessionRoles {
     const { session, principal, resource, database, grants } = request;
     const user = sessionRole(principal, session);
     const password = randomBytes(32).toString('base64url');
-    const verifier = await scramVerifier(password);
+    const verifier = await scramVerifier(password, randomBytes(16));
     const mark: SessionMark = {
       kind: 'session',
       installation: this.#gateway.installation,
@@ -343,14 +343,6 @@ function membership(place: Place, groups: readonly string[], member: string): st
   const options =
     place.connection.serverVersion >= MEMBERSHIP_OPTIONS_SINCE ? ' with inherit true, set false' : '';
   return `grant ${groups.map(ident).join(', ')} to ${ident(member)}${options}`;
-}
-
-/** @see https://www.postgresql.org/docs/18/catalog-pg-authid.html */
-async function scramVerifier(password: string): Promise<string> {
-  const salt = randomBytes(16);
-  const { storedKey, serverKey } = await scramKeys(password, salt, SCRAM_ITERATIONS);
-  const base64 = (bytes: Buffer): string => bytes.toString('base64');
-  return `SCRAM-SHA-256$${SCRAM_ITERATIONS}:${base64(salt)}$${base64(storedKey)}:${base64(serverKey)}`;
 }
 
 function unavailable(resource: ResourceView, error: unknown): PosternError {

@@ -1,3 +1,4 @@
+import { ServerError } from './server-error.ts';
 import type { Upstream } from './upstream.ts';
 import { Back, errorFields, query, WireError } from './wire.ts';
 
@@ -6,16 +7,6 @@ export type TextRows = readonly (readonly (string | null)[])[];
 
 /** Largest answer that is taken, in bytes of rows: the names of about a million relations. */
 const MAX_ANSWER = 64 * 1024 * 1024;
-
-/** The server refused it, and said why. */
-export class ServerError extends WireError {
-  readonly sqlstate: string;
-
-  constructor(message: string, sqlstate: string) {
-    super(message);
-    this.sqlstate = sqlstate;
-  }
-}
 
 /** There is no connection any more. */
 export class ConnectionLost extends WireError {}

@@ -6,6 +6,7 @@ import { serverEndPoint } from './channel-binding.ts';
 import { encrypt, openTcp, within } from './dial.ts';
 import { cancelKeyOf, offeredVersion, PROTOCOL_3_2 } from './negotiation.ts';
 import { ScramClient } from './scram-client.ts';
+import { ServerError } from './server-error.ts';
 import { Back, cancelRequest, errorFields, FrameReader, PROTOCOL_3_0, startup, WireError } from './wire.ts';
 
 /** A connection to the resource, authenticated and idle. */
@@ -21,6 +22,8 @@ export interface Upstream {
   readonly tls: string | null;
 }
 
+/** @see https://www.postgresql.org/docs/18/errcodes-appendix.html */
+const INVALID_PASSWORD = '28P01';
 const MAX_CONTROL_MESSAGE = 16 * 1024 * 1024;
 const MAX_DATA_MESSAGE = 1024 * 1024 * 1024 + 8;
 const KNOWN: ReadonlySet<number> = new Set(Object.values(Back));
@@ -60,8 +63,18 @@ export async function connectUpstream(
 ): Promise<Upstream> {
   const deadline = Date.now() + timeoutMs;
   const address = `${resource.host}:${resource.port}`;
-  const attempt = (version: number): Promise<Upstream> =>
-    connectOnce({ resource, database, parameters, version }, deadline, report);
+  const once = (version: number, to: ResourceView): Promise<Upstream> =>
+    connectOnce({ resource: to, database, parameters, version }, deadline, report);
+  const { user, password, other } = resource.upstream;
+  const attempt = async (version: number): Promise<Upstream> => {
+    try {
+      return await once(version, resource);
+    } catch (error) {
+      if (!(error instanceof PasswordRefused) || other === undefined) throw error;
+      // While one password takes the place of another, the server has one of the two.
+      return once(version, { ...resource, upstream: { user, password: other, other: password } });
+    }
+  };
   if (onlyOld.has(address)) return attempt(PROTOCOL_3_0);
   try {
     return await attempt(PROTOCOL_3_2);
@@ -83,6 +96,9 @@ interface Ask {
 
 /** The server ends the connection instead of negotiating the version: some poolers do. */
 class VersionRefused extends PosternError {}
+
+/** The server does not take the password. */
+export class PasswordRefused extends PosternError {}
 
 /** Addresses of such servers. To ask them for 3.0 at once takes nothing from a session but the longer cancel key. */
 const onlyOld = new Set<string>();
@@ -113,10 +129,9 @@ async function connectOnce(
     raw?.destroy();
     if (error instanceof PosternError) throw error;
     const why = error instanceof Error ? error.message : String(error);
-    throw new PosternError(
-      'POSTERN_UPSTREAM_UNAVAILABLE',
-      `resource "${resource.name}": ${step} failed: ${why}`,
-    );
+    const refused = error instanceof ServerError && error.sqlstate === INVALID_PASSWORD;
+    const Failure = refused ? PasswordRefused : PosternError;
+    throw new Failure('POSTERN_UPSTREAM_UNAVAILABLE', `resource "${resource.name}": ${step} failed: ${why}`);
   }
 }
 
@@ -244,5 +259,5 @@ function refusalOf(fields: ReadonlyMap<string, string>, first: boolean, ask: Ask
   const code = fields.get('C') ?? '?';
   const why = `${fields.get('M') ?? 'refused'} (SQLSTATE ${code})`;
   const ofVersion = first && ask.version > PROTOCOL_3_0 && (code === '0A000' || code === '08P01');
-  return ofVersion ? new VersionRefused('POSTERN_UPSTREAM_UNAVAILABLE', why) : new WireError(why);
+  return ofVersion ? new VersionRefused('POSTERN_UPSTREAM_UNAVAILABLE', why) : new ServerError(why, code);
 }
