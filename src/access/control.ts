@@ -7,11 +7,14 @@ import { uuidv7 } from '../core/ids.ts';
 import type { Actor, ChangeRecord, RecordBase, Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
+import { Attempts } from '../identity/attempts.ts';
 import { awsProver, type StsAccess } from '../identity/aws-prover.ts';
 import { Bindings } from '../identity/bindings.ts';
 import { fetchBundle } from '../identity/bundles.ts';
+import { CredentialRefusals } from '../identity/credential-refusals.ts';
 import { Credentials } from '../identity/credentials.ts';
 import { Doors } from '../identity/doors.ts';
+import { TokenExchange } from '../identity/exchange.ts';
 import { fetchIssuerKeys } from '../identity/issuers.ts';
 import { oidcProver } from '../identity/oidc-prover.ts';
 import { Persons } from '../identity/persons.ts';
@@ -43,6 +46,7 @@ import { Holds } from './holds.ts';
 import { type IssuerStatus, Issuers } from './issuers.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Masks } from './masks.ts';
+import { type OwnKeys, OwnTokens, openOwnKeys } from './own-tokens.ts';
 import { type Rehearsed, rehearse } from './rehearsal.ts';
 import { ResourceSecrets } from './resource-secrets.ts';
 import { Resources } from './resources.ts';
@@ -71,6 +75,8 @@ export interface ControlOptions {
   readonly nextMasterKey?: () => Promise<MasterKey | null>;
   /** Has every thread take the data keys as they are; resolves when none uses others. */
   readonly keysChanged?: () => Promise<void>;
+  /** URL under which clients reach the API, as in the tokens that it signs. Without a slash at its end. */
+  readonly issuer?: () => string;
   readonly validateScope?: ValidateScope;
   /** Microseconds since the Unix epoch, for countdowns of days. */
   readonly clock?: () => number;
@@ -91,6 +97,7 @@ interface Keys {
   readonly ring: Keyring;
   readonly scramSalt: Buffer;
   readonly mask: Buffer;
+  readonly own: OwnKeys;
 }
 
 export class Control {
@@ -110,6 +117,9 @@ export class Control {
   readonly provers: Provers;
   readonly spent: SpentProofs;
   readonly platforms: Platforms;
+  /** What Postern signs itself. */
+  readonly own: OwnTokens;
+  readonly exchange: TokenExchange;
   readonly resources: Resources;
   readonly rotation: SecretRotation;
   readonly grants: Grants;
@@ -131,6 +141,7 @@ export class Control {
   #version = 1;
   readonly #issuers: Issuers;
   readonly #trust: TrustKeys;
+  readonly #refusals: CredentialRefusals;
   #stopSweeps: (() => Promise<void>) | null = null;
 
   private constructor(options: ControlOptions, store: Store, box: SecretBox, keys: Keys) {
@@ -153,7 +164,19 @@ export class Control {
     this.sessions = new PersonSessions(db, this.#changes, this.signIn, (record) => this.#write(record));
     this.doors = new Doors(db, this.#changes, box, (record) => this.#write(record));
     this.principals = new Principals(db, this.#changes);
-    this.credentials = new Credentials(options.dataDir, db, this.#changes, keys.scramSalt);
+    const write = (record: RecordBase): Promise<void> => this.#write(record);
+    const writeAlone = (record: RecordBase): Promise<void> =>
+      this.#changes.exclusive(() => this.#write(record));
+    this.own = new OwnTokens({
+      dataDir: options.dataDir,
+      saltSecret: keys.scramSalt,
+      db,
+      changes: this.#changes,
+      keys: keys.own,
+      issuer: options.issuer ?? (() => 'https://localhost'),
+      write,
+    });
+    this.credentials = new Credentials(db, this.#changes, this.own.forms);
     this.#issuers = new Issuers({
       wanted: async () =>
         new Map((await bindingsOfKind(db, 'oidc')).map(({ issuer, keys = {} }) => [issuer, keys])),
@@ -193,6 +216,7 @@ export class Control {
       [TOKEN_TYPES.clientCertificate, certificateProver(db, this.#trust.store)],
       [TOKEN_TYPES.awsCallerIdentity, awsProver({ db, spent: this.spent, sts })],
       [TOKEN_TYPES.kubernetesReview, reviewProver(db, clusters)],
+      [TOKEN_TYPES.accessToken, this.own.access.prover],
     ]);
     const secrets = new ResourceSecrets(db, box);
     this.resources = new Resources(db, this.#changes, secrets);
@@ -205,13 +229,22 @@ export class Control {
       },
       door: options.door ?? (async () => ({ outcome: 'failed', why: 'no gateway worker answers' })),
     });
+    this.#refusals = new CredentialRefusals(writeAlone);
+    this.exchange = new TokenExchange({
+      db,
+      changes: this.#changes,
+      provers: this.provers,
+      forms: this.own.forms,
+      delegations: this.own.delegations,
+      attempts: new Attempts(),
+      refusals: this.#refusals,
+    });
     this.grants = new Grants(db, this.#changes, options.validateScope ?? validateScope);
     this.masks = new Masks(db, this.#changes);
     this.holds = new Holds(db, this.#changes);
     this.retention = new Retention(db, this.#changes);
     this.declarations = new Declarations(db, this.#changes);
     this.lifecycle = new Lifecycle(db, this.#changes, options.clock ?? nowMicros);
-    const write = (record: RecordBase): Promise<void> => this.#write(record);
     const { dataDir, emptyJournals = async () => undefined } = options;
     this.erasures = new Erasures({
       dataDir,
@@ -242,7 +275,8 @@ export class Control {
       await dropOrphans(store.db);
       const scramSalt = await sealedSetting(store.db, box, 'scram_salt_secret');
       const mask = await sealedSetting(store.db, box, 'mask_key');
-      const control = new Control(options, store, box, { ring, scramSalt, mask });
+      const own = await openOwnKeys(store.db, box);
+      const control = new Control(options, store, box, { ring, scramSalt, mask, own });
       await control.vault.recover();
       control.#trust.views(await listTrust(store.db));
       return control;
@@ -339,6 +373,7 @@ export class Control {
     await this.vault.close();
     await this.#stopSweeps?.();
     this.#stopSweeps = null;
+    await this.#refusals.close();
     await this.#changes.exclusive(() => this.#store.close());
     this.erasures.close();
   }

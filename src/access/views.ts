@@ -98,15 +98,21 @@ export function bindingView(b: Binding, keys: typeof NO_KEYS = NO_KEYS): Credent
   }
 }
 
-/** Null where the verifier is missing, which a crash between verifier and record cannot cause but a restored backup can: nobody can prove such a credential, so no worker needs it. */
+/** What workers know of a credential, whatever its kind. */
+export const commonView = (c: Credential) => ({
+  id: c.id,
+  principalId: c.principal.id,
+  grantId: c.grant,
+  ...(c.resource && { resourceId: c.resource }),
+  ...(c.delegation.length > 0 && { delegation: c.delegation }),
+  expiresAt: millis(c.expiresAt),
+  status: c.status,
+});
+
+/** Null for kinds that no worker takes yet, and where the verifier is missing, which a crash between verifier and record cannot cause but a restored backup can: nobody can prove such a credential, so no worker needs it. */
 async function credentialView(db: StateDb, c: Credential): Promise<CredentialView | null> {
-  const common = {
-    id: c.id,
-    principalId: c.principal.id,
-    grantId: c.grant,
-    expiresAt: millis(c.expiresAt),
-    status: c.status,
-  };
+  if (c.kind === 'ssh' || c.kind === 'jwt') return null;
+  const common = commonView(c);
   if (c.kind === 'certificate') {
     return c.certificateSha256 === null ? null : { ...common, kind: c.kind, sha256: c.certificateSha256 };
   }

@@ -3,19 +3,13 @@ import type { ChangeRecord } from '../core/record.ts';
 import type { CredentialView, Delta, Snapshot } from '../core/views.ts';
 import type { Binding, Credential, Grant, Principal, Resource } from '../store/entities.ts';
 import type { Resources } from './resources.ts';
-import { bindingView, grantView, principalView } from './views.ts';
+import { bindingView, commonView, grantView, principalView } from './views.ts';
 
 /** Fits no proof. */
 const NO_KEY = Buffer.alloc(32).toString('base64');
 
 function credentialView(c: Credential): CredentialView {
-  const common = {
-    id: c.id,
-    principalId: c.principal.id,
-    grantId: c.grant,
-    expiresAt: Date.parse(c.expiresAt),
-    status: c.status,
-  };
+  const common = commonView(c);
   return c.certificateSha256 === null
     ? { ...common, kind: 'password', storedKey: NO_KEY, serverKey: NO_KEY }
     : { ...common, kind: 'certificate', sha256: c.certificateSha256 };

@@ -49,13 +49,14 @@ export async function testApi(
   overrides: Partial<ApiDeps> = {},
   controlOptions: Partial<ControlOptions> = {},
 ): Promise<TestApi> {
-  const t = await testControl(context, controlOptions);
+  let port = 0;
+  const publicUrl = (): string => `https://localhost:${port}`;
+  const t = await testControl(context, { issuer: publicUrl, ...controlOptions });
   const tls = await ensureTls(t.dataDir);
   const logged: string[] = [];
   const log = (fields: object, message: string): void => {
     logged.push(JSON.stringify({ ...fields, message }));
   };
-  let port = 0;
   const deps: ApiDeps = {
     control: t.control,
     activity: {
@@ -96,7 +97,7 @@ export async function testApi(
     },
     tls,
     addresses: () => ({ api: { host: '127.0.0.1', port }, postgres: { host: '127.0.0.1', port: 6432 } }),
-    publicUrl: () => `https://localhost:${port}`,
+    publicUrl,
     version: '0.0.0-test',
     logger: { warn: log, error: log },
     ...overrides,

@@ -14,6 +14,8 @@ interface Rule {
   readonly own?: true;
   /** A sensitive act: the person must have shown lately who they are, and an API token alone does not do. */
   readonly fresh?: true;
+  /** Whether a principal may, with a bearer token of the exchange. */
+  readonly principals?: true;
 }
 
 const READERS: readonly Role[] = ['admin', 'reviewer', 'auditor'];
@@ -73,6 +75,12 @@ export const RIGHTS = {
   'credential.issue': { roles: ['admin'], own: true },
   'credential.list': { roles: INVENTORY, own: true },
   'credential.revoke': { roles: ['admin'], own: true },
+  // Everybody gives their own word, which gives nobody a right; it is taken back by them, who owns who acts, and administrators.
+  'delegation.create': { roles: 'any', principals: true },
+  'delegation.list': { roles: INVENTORY, own: true },
+  'delegation.revoke': { roles: ['admin'], own: true },
+  'token-key.rotate': { roles: ['admin'], fresh: true },
+  self: { roles: [], principals: true },
   // Who binds decides who is taken for the principal from outside.
   'binding.create': { roles: ['admin'] },
   // Only the one who was named, whatever their role gives them else.
@@ -125,13 +133,19 @@ export type Reach = 'all' | 'own';
 export function reachOf(person: Person, operation: Operation): Reach {
   const rule: Rule = RIGHTS[operation];
   if (rule.roles === 'any' || rule.roles.some((role) => person.roles.includes(role))) return 'all';
-  const self = /^(person|authenticator)\./.test(operation);
+  const self = /^(person|authenticator|delegation)\./.test(operation);
   if (rule.own && (self || person.roles.includes('owner'))) return 'own';
   throw forbidden(`${person.name} may not do this (${operation}).`, rule);
 }
 
 /** All that is open to somebody who came in by a recovery code. */
 const RECOVERING: ReadonlySet<Operation> = new Set(['whoami', 'authenticator.add']);
+
+/** @throws PosternError POSTERN_FORBIDDEN where the operation is for people */
+export function requirePrincipals(operation: Operation): void {
+  const rule: Rule = RIGHTS[operation];
+  if (!rule.principals) throw forbidden(`Principals may not do this (${operation}).`);
+}
 
 /**
  * Holds a caller to having shown lately who they are, where the operation is a sensitive one.

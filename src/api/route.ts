@@ -12,6 +12,7 @@ import type {
 import type { TSchema } from 'typebox';
 import { PosternError } from '../core/errors.ts';
 import type { Actor } from '../core/record.ts';
+import type { PrincipalCaller } from '../identity/access-tokens.ts';
 import { personActor } from '../identity/persons.ts';
 import type { Caller } from '../identity/tokens.ts';
 import type { Person } from '../store/entities.ts';
@@ -34,6 +35,13 @@ export function personOf(request: Pick<FastifyRequest, 'caller'>): Person {
 export function callerOf(request: Pick<FastifyRequest, 'caller'>): Caller {
   if (request.caller === null) throw new PosternError('POSTERN_UNAUTHORIZED', 'The call carries no token.');
   return request.caller;
+}
+
+/** The principal that calls. @throws PosternError POSTERN_UNAUTHORIZED where a person does */
+export function agentOf(request: Pick<FastifyRequest, 'agent'>): PrincipalCaller {
+  if (request.agent === null)
+    throw new PosternError('POSTERN_UNAUTHORIZED', 'This is for principals, with a token of the exchange.');
+  return request.agent;
 }
 
 export const actorOf = (request: Pick<FastifyRequest, 'caller'>): Actor => personActor(personOf(request));

@@ -154,12 +154,38 @@ export const Grant = Type.Object({
   createdAt: Type.String(),
 });
 
+/** On whose behalf, the origin first. */
+export const Chain = Type.Array(
+  Type.Object({ kind: Type.String(), id: Type.String(), name: Type.String(), delegation: Type.String() }),
+);
+
 export const Credential = Type.Object({
   id: Type.String(),
   principal: Ref,
   grant: orNull(Type.String()),
+  resource: orNull(Type.String()),
   kind: Type.String(),
   certificateSha256: orNull(Type.String()),
+  confirmation: orNull(
+    Type.Object({
+      jkt: Type.Optional(Type.String()),
+      x5tS256: Type.Optional(Type.String()),
+      ssh: Type.Optional(Type.String()),
+    }),
+  ),
+  exchange: orNull(
+    Type.Object({
+      binding: Type.String(),
+      kind: Type.String(),
+      issuer: orNull(Type.String()),
+      subject: orNull(Type.String()),
+      jti: orNull(Type.String()),
+      sha256: Type.String(),
+      claims: Type.Record(Type.String(), Type.String()),
+      source: Type.String(),
+    }),
+  ),
+  delegation: Chain,
   expiresAt: Type.String(),
   status: Type.String(),
   endReason: orNull(Type.String()),

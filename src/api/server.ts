@@ -8,15 +8,18 @@ import swagger from '@fastify/swagger';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { PosternError } from '../core/errors.ts';
+import type { PrincipalCaller } from '../identity/access-tokens.ts';
 import type { Caller } from '../identity/tokens.ts';
 import { authenticate, showsCredential } from './authenticate.ts';
 import type { ApiDeps } from './deps.ts';
 import { errorHandler, TooMany } from './errors.ts';
-import { type Operation, type Reach, reachOf, requireFresh } from './rights.ts';
+import { principalCaller } from './principal-caller.ts';
+import { type Operation, type Reach, reachOf, requireFresh, requirePrincipals } from './rights.ts';
 import { activityRoutes } from './routes/activity.ts';
 import { authenticatorRoutes } from './routes/authenticators.ts';
 import { bindingRoutes } from './routes/bindings.ts';
 import { credentialRoutes } from './routes/credentials.ts';
+import { delegationRoutes } from './routes/delegations.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
 import { grantRoutes } from './routes/grants.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
@@ -27,6 +30,7 @@ import { cliLoginRoutes } from './routes/login-cli.ts';
 import { oidcLoginRoutes } from './routes/login-oidc.ts';
 import { loginPages } from './routes/login-pages.ts';
 import { maskRoutes } from './routes/masks.ts';
+import { ownKeyRoutes } from './routes/own-keys.ts';
 import { payloadRoutes } from './routes/payloads.ts';
 import { personRoutes } from './routes/persons.ts';
 import { platformRoutes } from './routes/platforms.ts';
@@ -39,6 +43,7 @@ import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
 import { signInRoutes } from './routes/sign-in.ts';
 import { systemRoutes } from './routes/system.ts';
+import { tokenRoutes } from './routes/token.ts';
 import { trustRoutes } from './routes/trust.ts';
 import { vaultRoutes } from './routes/vault.ts';
 
@@ -49,6 +54,8 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     caller: Caller | null;
+    /** The principal that calls, where it is no person. */
+    agent: PrincipalCaller | null;
     reach: Reach;
   }
 }
@@ -78,6 +85,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     throw new PosternError('POSTERN_NOT_FOUND', 'There is no such route.');
   });
   app.decorateRequest('caller', null);
+  app.decorateRequest('agent', null);
   app.decorateRequest('reach', 'own');
   await app.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
   await app.register(rateLimit, {
@@ -102,6 +110,8 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     const { operation } = request.routeOptions.config;
     if (operation === undefined || operation === 'public') return;
     try {
+      request.agent = await principalCaller(deps.control, request);
+      if (request.agent !== null) return requirePrincipals(operation);
       request.caller = await authenticate(deps.control, request, deps.publicUrl());
     } catch (error) {
       if (!showsCredential(request)) throw error;
@@ -132,6 +142,9 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     resourceRoutes,
     grantRoutes,
     credentialRoutes,
+    delegationRoutes,
+    ownKeyRoutes,
+    tokenRoutes,
     sessionRoutes,
     activityRoutes,
     ledgerRoutes,

@@ -4,3 +4,10 @@
  * @see https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.6
  */
 export const clientUri = (principal: string): string => `postern://principal/${principal}`;
+
+/** A party of a delegation as a URI. People are named by id, since their names are not unique. */
+export const partyUri = (party: {
+  readonly kind: 'person' | 'principal';
+  readonly id: string;
+  readonly name: string;
+}): string => (party.kind === 'person' ? `postern://person/${party.id}` : clientUri(party.name));

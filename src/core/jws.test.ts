@@ -51,7 +51,7 @@ describe('signatures of the standards', () => {
     const signature =
       'hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg';
     const token: Unverified = {
-      ...{ alg: 'EdDSA', kid: undefined, typ: null, claims: {} },
+      ...{ header: {}, alg: 'EdDSA', kid: undefined, typ: null, claims: {} },
       ...{ signed: Buffer.from(signed), signature: Buffer.from(signature, 'base64url') },
     };
     const jwk = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' };

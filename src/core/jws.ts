@@ -47,6 +47,8 @@ type JsonObject = Readonly<Record<string, unknown>>;
 
 /** A token as it is written. Nothing of it is true yet. */
 export interface Unverified {
+  /** Whole. Only `kid` and `typ` say something to everybody. */
+  readonly header: JsonObject;
   readonly alg: Algorithm;
   readonly kid: unknown;
   /** In lower case, without `application/`; null where there is none. */
@@ -127,6 +129,7 @@ export function readToken(token: string): Unverified | string {
   const { kid, typ } = header;
   if (typ !== undefined && typeof typ !== 'string') return 'the token is malformed';
   return {
+    header,
     alg,
     kid,
     typ: typ?.toLowerCase().replace(/^application\//, '') ?? null,

@@ -26,6 +26,10 @@ export const RECORD_TYPES = [
   'principal.retired',
   'credential.issued',
   'credential.revoked',
+  'credential.refused',
+  'delegation.created',
+  'delegation.revoked',
+  'token_key.rotated',
   'binding.created',
   'binding.approved',
   'binding.joined',
@@ -91,6 +95,13 @@ export interface Actor extends Ref {
   readonly kind: 'person' | 'principal' | 'system' | 'directory';
 }
 
+/** One on whose behalf a principal acts. */
+export interface Delegator extends Ref {
+  readonly kind: 'person' | 'principal';
+  /** Id of the delegation by which they let the next one act. */
+  readonly delegation: string;
+}
+
 /** Fields of every record, in this order in the JSON. */
 export interface RecordBase {
   /** UUIDv7. */
@@ -114,6 +125,7 @@ export interface ChangeRecord extends RecordBase {
       | 'credential'
       | 'binding'
       | 'trust'
+      | 'delegation'
       | 'mask'
       | 'legal_hold'
       | 'retention'
@@ -179,7 +191,25 @@ export interface Authority {
   readonly justification: string | null;
 }
 
-export interface SessionRecord extends RecordBase {
+/** Requests for a credential that were refused. Those of one address in a minute for one reason are one record, so that nobody fills the log. */
+export interface CredentialRefused extends RecordBase {
+  readonly type: 'credential.refused';
+  /** Address of the client; null where they came from more addresses than are told apart. */
+  readonly source: string | null;
+  readonly code: string;
+  readonly reason: string;
+  /** Since `since`. */
+  readonly count: number;
+  readonly since: string;
+}
+
+/** In each record of a session whose credential is used on behalf of others; absent from others. */
+export interface Delegated {
+  /** The origin first. */
+  readonly delegation?: readonly Delegator[];
+}
+
+export interface SessionRecord extends RecordBase, Delegated {
   readonly session: string;
   readonly resource?: Ref;
   readonly protocol: string;
@@ -231,7 +261,7 @@ export interface SessionClosed extends SessionRecord {
 }
 
 /** Fields shared by an intent and a denial. */
-export interface CommandRecord extends RecordBase {
+export interface CommandRecord extends RecordBase, Delegated {
   readonly session: string;
   readonly resource: Ref;
   readonly protocol: string;
@@ -253,7 +283,7 @@ export interface CommandDenied extends CommandRecord {
   readonly decision: { readonly effect: 'deny'; readonly code: string; readonly reason: string };
 }
 
-export interface CommandOutcome extends RecordBase {
+export interface CommandOutcome extends RecordBase, Delegated {
   readonly type: 'command.outcome';
   readonly session: string;
   readonly resource: Ref;

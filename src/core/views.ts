@@ -4,7 +4,7 @@
  */
 import type { GrantConditions } from './conditions.ts';
 import type { MaskMatch, Probes, Transform } from './masks.ts';
-import type { Authority } from './record.ts';
+import type { Authority, Delegator } from './record.ts';
 
 export interface PrincipalView {
   readonly id: string;
@@ -72,6 +72,10 @@ interface CredentialBase {
   readonly principalId: string;
   /** When set, sessions opened with it stand under this grant alone. */
   readonly grantId: string | null;
+  /** When set, it opens this resource alone. */
+  readonly resourceId?: string;
+  /** On whose behalf it is used, the origin first; absent where on the principal's own. */
+  readonly delegation?: readonly Delegator[];
   readonly expiresAt: number;
   readonly status: 'active' | 'revoked';
 }

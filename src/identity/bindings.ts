@@ -7,6 +7,7 @@ import type { Binding, KeySource } from '../store/entities.ts';
 import { findBinding, findPrincipal, found, listBindings, listPrincipals } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { type DetailsOf, overlaps } from './binding-kinds.ts';
+import { endingsBehind } from './endings.ts';
 import { checkReason } from './input.ts';
 import { checkOidc, type OidcInput, requireOneSource } from './oidc-binding.ts';
 
@@ -73,15 +74,17 @@ export class Bindings {
     return open.filter(({ principal }) => own.has(principal.id));
   }
 
-  /** Ends a binding, with the sessions that it opened. @throws PosternError POSTERN_CONFLICT when it is removed already */
+  /** Ends a binding, with the credentials that were exchanged for it and the sessions of both. @throws PosternError POSTERN_CONFLICT when it is removed already */
   remove(actor: Actor, id: string, reason: string): Promise<Binding> {
     const why = checkReason(reason);
     return this.#changes.run(actor, async (db) => {
       const before = found(await findBinding(db, id), 'binding', id);
       if (before.status === 'removed')
         throw new PosternError('POSTERN_CONFLICT', `The binding ${id} is removed already.`);
-      const change = removedBinding(before, rfc3339(nowMicros()), why);
-      return { changes: [change], result: change.after as Binding };
+      const at = rfc3339(nowMicros());
+      const change = removedBinding(before, at, why);
+      const further = await endingsBehind(db, [id], at, `the binding ${id} was removed`);
+      return { changes: [change, ...further], result: change.after as Binding };
     });
   }
 }

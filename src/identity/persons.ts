@@ -6,6 +6,7 @@ import type { ChangeLog } from '../store/changes.ts';
 import type { Person, Role } from '../store/entities.ts';
 import { findPerson, found, listPersons, type Page } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
+import { endingsBehind } from './endings.ts';
 import { checkReason, checkText } from './input.ts';
 import { checkRoles, directoryRoles, joinRoles } from './roles.ts';
 
@@ -95,8 +96,14 @@ export class Persons {
       }
       const after: Person = { ...before, status: 'disabled', statusReason: why };
       await keepAnAdmin(db, before, after);
+      const further = await endingsBehind(
+        db,
+        [before.id],
+        rfc3339(nowMicros()),
+        `${before.name} is disabled`,
+      );
       return {
-        changes: [{ type: 'person.disabled', entity: 'person', before, after, reason: why }],
+        changes: [{ type: 'person.disabled', entity: 'person', before, after, reason: why }, ...further],
         beside: async (tx) => {
           for (const table of ['api_tokens', 'person_sessions', 'invitations'] as const) {
             await tx.deleteFrom(table).where('person_id', '=', before.id).execute();

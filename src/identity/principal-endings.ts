@@ -4,7 +4,7 @@ import type { Principal } from '../store/entities.ts';
 import { listBindings, listCredentials, listGrants } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { removedBinding } from './bindings.ts';
-import { revokedCredential } from './credentials.ts';
+import { revokedCredential } from './new-credential.ts';
 
 /** What ends with a principal that is retired: its grants, credentials and bindings. */
 export async function endingsOf(db: StateDb, principal: Principal): Promise<Change[]> {

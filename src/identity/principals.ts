@@ -7,6 +7,7 @@ import type { Change, ChangeLog } from '../store/changes.ts';
 import type { Principal, PrincipalKind } from '../store/entities.ts';
 import { findPrincipal, found, listPrincipals, type Page, type PrincipalFilter } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
+import { endingsBehind } from './endings.ts';
 import { checkName, checkReason, checkTime } from './input.ts';
 import { SYSTEM } from './persons.ts';
 import { endingsOf } from './principal-endings.ts';
@@ -214,8 +215,10 @@ export class Principals {
         principal: ref(after),
         reason: why,
       };
-      const endings = status === 'retired' ? await endingsOf(db, after) : [];
-      return { changes: [change, ...endings], result: after };
+      const own = status === 'retired' ? await endingsOf(db, after) : [];
+      const ended = [after.id, ...own.map((each) => each.after.id)];
+      const further = await endingsBehind(db, ended, rfc3339(nowMicros()), `${after.name} is ${status}`);
+      return { changes: [change, ...own, ...further], result: after };
     });
   }
 }

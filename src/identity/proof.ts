@@ -3,6 +3,7 @@
  * proof. A way is a `Prover`; which of them takes a token is said by the token's type.
  */
 import { createHash } from 'node:crypto';
+import type { Confirmation } from '../core/confirmation.ts';
 import type { Ref } from '../core/record.ts';
 import type { Binding } from '../store/entities.ts';
 
@@ -15,6 +16,8 @@ import type { Binding } from '../store/entities.ts';
 export const TOKEN_TYPES = {
   jwt: 'urn:ietf:params:oauth:token-type:jwt',
   idToken: 'urn:ietf:params:oauth:token-type:id_token',
+  /** Postern's own bearer token: proves who acts, and nobody on whose behalf. */
+  accessToken: 'urn:ietf:params:oauth:token-type:access_token',
   jwtSvid: 'urn:postern:token-type:jwt-svid',
   clientCertificate: 'urn:postern:token-type:client-certificate',
   /** The type of a client assertion: `private_key_jwt`. */
@@ -36,14 +39,17 @@ export interface Shown {
   readonly clientCertificate?: Buffer;
   /** What the client sent beside it, in DER; not looked at either. */
   readonly clientChain?: readonly Buffer[];
+  /** Thumbprint of a key whose possession the request proves beside (DPoP). */
+  readonly jkt?: string;
 }
 
 /** What it proves. */
 export interface Proof {
   readonly principal: Ref;
-  /** Id of the binding. */
+  /** Id of the binding, or of the credential that was shown. */
   readonly binding: string;
-  readonly kind: Binding['kind'];
+  /** `jwt`: a bearer token of Postern's own. */
+  readonly kind: Binding['kind'] | 'jwt';
   readonly issuer: string | null;
   readonly subject: string | null;
   /** The token's own id, where it has one. */
@@ -55,7 +61,7 @@ export interface Proof {
   /** When the token ends, in milliseconds; null where it has no end of its own. */
   readonly expiresAt: number | null;
   /** The key that the holder proved to hold beside. @see https://www.rfc-editor.org/rfc/rfc7800#section-3 */
-  readonly confirmation?: { readonly jkt?: string; readonly x5tS256?: string };
+  readonly confirmation?: Confirmation;
 }
 
 /**

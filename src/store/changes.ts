@@ -18,6 +18,7 @@ import type {
   Binding,
   Credential,
   Declaration,
+  Delegation,
   Directory,
   Entities,
   EntityName,
@@ -40,6 +41,7 @@ import {
   bindingRow,
   credentialRow,
   declarationRow,
+  delegationRow,
   directoryRow,
   grantRow,
   groupRow,
@@ -283,6 +285,12 @@ export async function applyChange(db: StateDb, record: ChangeRecord): Promise<vo
     case 'trust': {
       const row = trustRow(after as Trust);
       const put = db.insertInto('trust').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'delegation': {
+      const row = delegationRow(after as Delegation);
+      const put = db.insertInto('delegations').values(row);
       await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
       return;
     }

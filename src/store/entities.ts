@@ -4,8 +4,9 @@
  */
 
 import type { GrantConditions } from '../core/conditions.ts';
+import type { Confirmation } from '../core/confirmation.ts';
 import type { MaskMatch, Probes, Transform } from '../core/masks.ts';
-import type { Authority, Ref } from '../core/record.ts';
+import type { Authority, Delegator, Ref } from '../core/record.ts';
 import type { ResourceView } from '../core/views.ts';
 
 export const ROLES = ['admin', 'owner', 'approver', 'reviewer', 'auditor'] as const;
@@ -195,15 +196,41 @@ export interface Grant {
   readonly createdAt: string;
 }
 
+export const CREDENTIAL_KINDS = ['password', 'certificate', 'ssh', 'jwt'] as const;
+
+/** What a credential was exchanged for: the proof, as the log keeps it. */
+export interface Exchange {
+  /** Id of the binding, or of the credential where a bearer token of Postern's own was the proof. */
+  readonly binding: string;
+  /** Kind of the binding; `jwt` for a bearer token of Postern's own. */
+  readonly kind: string;
+  readonly issuer: string | null;
+  readonly subject: string | null;
+  readonly jti: string | null;
+  /** Of the token, hex. */
+  readonly sha256: string;
+  readonly claims: Readonly<Record<string, string>>;
+  /** Address of the client. */
+  readonly source: string;
+}
+
 /** The verifier of a password is not part of it: it is kept beside. */
 export interface Credential {
   readonly id: string;
   readonly principal: Ref;
   /** When set, sessions opened with it stand under this grant alone. */
   readonly grant: string | null;
-  readonly kind: 'password' | 'certificate';
-  /** SHA-256 of the certificate in DER, hex; null for a password. */
+  /** Id: when set, it opens this resource alone. */
+  readonly resource: string | null;
+  readonly kind: (typeof CREDENTIAL_KINDS)[number];
+  /** SHA-256 of the certificate in DER, hex; null for other kinds. */
   readonly certificateSha256: string | null;
+  /** The key without which it proves nothing, where it is bound to one beside: of an SSH certificate or a bearer token. */
+  readonly confirmation: Confirmation | null;
+  /** Null where a person issued it. */
+  readonly exchange: Exchange | null;
+  /** On whose behalf it is used, the origin first; empty where on the principal's own. */
+  readonly delegation: readonly Delegator[];
   readonly expiresAt: string;
   readonly status: 'active' | 'revoked';
   readonly endReason: string | null;
@@ -369,6 +396,22 @@ export interface Trust extends Ref {
   readonly createdAt: string;
 }
 
+/** Somebody's word that a principal may act on their behalf. It gives the principal nothing that it does not have. */
+export interface Delegation {
+  readonly id: string;
+  readonly subject: Omit<Delegator, 'delegation'>;
+  /** On whose behalf the subject acts in this, the origin first. */
+  readonly chain: readonly Delegator[];
+  readonly actor: Ref;
+  /** Id of the bearer token with which a principal gave it; null where a person did. */
+  readonly credential: string | null;
+  readonly expiresAt: string;
+  readonly status: 'active' | 'revoked';
+  readonly endReason: string | null;
+  readonly endedAt: string | null;
+  readonly createdAt: string;
+}
+
 /** Keeps texts from being destroyed, by anybody and by retention, until it is released. */
 export interface LegalHold {
   readonly id: string;
@@ -443,6 +486,7 @@ export interface Entities {
   readonly credential: Credential;
   readonly binding: Binding;
   readonly trust: Trust;
+  readonly delegation: Delegation;
   readonly mask: MaskRule;
   readonly legal_hold: LegalHold;
   readonly retention: RetentionPolicy;

@@ -1,5 +1,6 @@
 import { DECLARATIONS_MIGRATION, LIFECYCLE_MIGRATION } from './lifecycle-migration.ts';
 import { NAME, TIME } from './migration-checks.ts';
+import { EXCHANGE_MIGRATION } from './migration-exchange.ts';
 import { PEOPLE_MIGRATION } from './migration-people.ts';
 import { VAULT_MIGRATION } from './migration-vault.ts';
 
@@ -329,4 +330,5 @@ CREATE TABLE key_uses (
   LIFECYCLE_MIGRATION,
   DECLARATIONS_MIGRATION,
   VAULT_MIGRATION,
+  EXCHANGE_MIGRATION,
 ];

@@ -229,6 +229,10 @@ export interface CredentialFilter {
   readonly status?: 'active' | 'expired' | 'revoked' | undefined;
   /** Person id: owner or backup owner of the principal. */
   readonly owner?: string | undefined;
+  /** Id of what it was exchanged for: a binding, or a bearer token. */
+  readonly proof?: string | undefined;
+  /** Only those used on behalf of others. */
+  readonly delegated?: true;
   /** RFC 3339: the instant at which `active` and `expired` are told apart. */
   readonly at: string;
 }
@@ -252,7 +256,7 @@ export async function listCredentials(
   page?: Page,
 ): Promise<Credential[]> {
   let query = credentials(db).orderBy('credentials.id');
-  const { principal, grant, status, owner, at } = filter;
+  const { principal, grant, status, owner, proof, delegated, at } = filter;
   if (principal !== undefined) query = query.where('credentials.principal_id', '=', principal);
   if (grant !== undefined) query = query.where('credentials.grant_id', '=', grant);
   if (status !== undefined) {
@@ -265,6 +269,9 @@ export async function listCredentials(
       e.or([e('principals.owner_id', '=', owner), e('principals.backup_owner_id', '=', owner)]),
     );
   }
+  if (proof !== undefined)
+    query = query.where(sql<string>`json_extract(credentials.exchange, '$.binding')`, '=', proof);
+  if (delegated) query = query.where('credentials.delegation', '<>', '[]');
   return (await paged(query, 'credentials.id', page).execute()).map(credentialOf);
 }
 

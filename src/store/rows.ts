@@ -1,14 +1,17 @@
 /** Entities to rows and back. The two directions undo each other, which is what makes the log foldable. */
 
 import type { GrantConditions } from '../core/conditions.ts';
+import type { Confirmation } from '../core/confirmation.ts';
 import type { MaskMatch, Transform } from '../core/masks.ts';
-import type { Authority, Ref } from '../core/record.ts';
+import type { Authority, Delegator, Ref } from '../core/record.ts';
 import type {
   Authenticator,
   Binding,
   Credential,
   Declaration,
+  Delegation,
   Directory,
+  Exchange,
   Grant,
   Group,
   IdentityProvider,
@@ -31,6 +34,7 @@ import type {
   BindingTable,
   CredentialTable,
   DeclarationTable,
+  DelegationTable,
   DirectoryTable,
   GrantTable,
   GroupTable,
@@ -219,6 +223,11 @@ export const credentialRow = (e: Credential): CredentialTable => ({
   kind: e.kind,
   // Records from before there were certificates do not have it.
   certificate_sha256: e.certificateSha256 ?? null,
+  // Nor from before there was an exchange.
+  resource_id: e.resource ?? null,
+  confirmation: e.confirmation ? JSON.stringify(e.confirmation) : null,
+  exchange: e.exchange ? JSON.stringify(e.exchange) : null,
+  delegation: JSON.stringify(e.delegation ?? []),
   expires_at: e.expiresAt,
   status: e.status,
   end_reason: e.endReason,
@@ -230,8 +239,38 @@ export const credentialOf = (r: CredentialTable & { principal_name: string }): C
   id: r.id,
   principal: { id: r.principal_id, name: r.principal_name },
   grant: r.grant_id,
+  resource: r.resource_id,
   kind: r.kind,
   certificateSha256: r.certificate_sha256,
+  confirmation: r.confirmation === null ? null : (JSON.parse(r.confirmation) as Confirmation),
+  exchange: r.exchange === null ? null : (JSON.parse(r.exchange) as Exchange),
+  delegation: JSON.parse(r.delegation) as Delegator[],
+  expiresAt: r.expires_at,
+  status: r.status,
+  endReason: r.end_reason,
+  endedAt: r.ended_at,
+  createdAt: r.created_at,
+});
+
+export const delegationRow = (e: Delegation): DelegationTable => ({
+  id: e.id,
+  subject: JSON.stringify(e.subject),
+  chain: JSON.stringify(e.chain),
+  actor_id: e.actor.id,
+  credential_id: e.credential,
+  expires_at: e.expiresAt,
+  status: e.status,
+  end_reason: e.endReason,
+  ended_at: e.endedAt,
+  created_at: e.createdAt,
+});
+
+export const delegationOf = (r: DelegationTable & { actor_name: string }): Delegation => ({
+  id: r.id,
+  subject: JSON.parse(r.subject) as Delegation['subject'],
+  chain: JSON.parse(r.chain) as Delegator[],
+  actor: { id: r.actor_id, name: r.actor_name },
+  credential: r.credential_id,
   expiresAt: r.expires_at,
   status: r.status,
   endReason: r.end_reason,

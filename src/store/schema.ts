@@ -117,8 +117,16 @@ export interface CredentialTable {
   id: string;
   principal_id: string;
   grant_id: string | null;
-  kind: 'password' | 'certificate';
+  /** Id; sessions on others are refused. */
+  resource_id: string | null;
+  kind: 'password' | 'certificate' | 'ssh' | 'jwt';
   certificate_sha256: string | null;
+  /** JSON of `Confirmation`. */
+  confirmation: string | null;
+  /** JSON of `Exchange`. */
+  exchange: string | null;
+  /** JSON array of `Delegator`. */
+  delegation: string;
   expires_at: string;
   status: 'active' | 'revoked';
   end_reason: string | null;
@@ -181,6 +189,21 @@ export interface TrustTable {
   url: string | null;
   keys: string | null;
   status: Trust['status'];
+  end_reason: string | null;
+  ended_at: string | null;
+  created_at: string;
+}
+
+export interface DelegationTable {
+  id: string;
+  /** JSON of its subject. */
+  subject: string;
+  /** JSON array of `Delegator`. */
+  chain: string;
+  actor_id: string;
+  credential_id: string | null;
+  expires_at: string;
+  status: 'active' | 'revoked';
   end_reason: string | null;
   ended_at: string | null;
   created_at: string;
@@ -353,6 +376,7 @@ export interface StateTables {
   join_tokens: JoinTokenTable;
   key_uses: KeyUseTable;
   spent_proofs: SpentProofTable;
+  delegations: DelegationTable;
   settings: SettingTable;
   masks: MaskTable;
   legal_holds: LegalHoldTable;

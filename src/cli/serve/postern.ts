@@ -84,8 +84,11 @@ async function start(
   undo.push(() => journal.close());
   let supervisor: Supervisor | null = null;
   let ledger: LedgerService | null = null;
+  const api = { ...config.api };
+  const publicUrl = (): string => config.publicUrl ?? `https://localhost:${api.port}`;
   const control = await Control.open({
     dataDir,
+    issuer: publicUrl,
     keyring,
     nextMasterKey: async () => {
       const source = config.rereadMasterKey();
@@ -152,7 +155,7 @@ async function start(
   rmSync(workDir, { recursive: true, force: true });
   ensureDirectory(workDir);
 
-  const addresses = { api: { ...config.api }, postgres: { host: config.postgres.host, port: gateway.port } };
+  const addresses = { api, postgres: { host: config.postgres.host, port: gateway.port } };
   const published = new PublishedLog(join(dataDir, 'log'));
   const app = await createApi({
     control,
@@ -179,7 +182,7 @@ async function start(
     gateway,
     tls,
     addresses: () => addresses,
-    publicUrl: () => config.publicUrl ?? `https://localhost:${addresses.api.port}`,
+    publicUrl,
     version: VERSION,
     logger: {
       warn: (fields, message) => log(`${message} ${JSON.stringify(fields)}`),
