@@ -47,7 +47,9 @@ import { type IssuerStatus, Issuers } from './issuers.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Masks } from './masks.ts';
 import { type OwnKeys, OwnTokens, openOwnKeys } from './own-tokens.ts';
+import { Policies } from './policies.ts';
 import { type Rehearsed, rehearse } from './rehearsal.ts';
+import { Requests } from './requests.ts';
 import { ResourceSecrets } from './resource-secrets.ts';
 import { Resources } from './resources.ts';
 import { Retention } from './retention.ts';
@@ -128,6 +130,8 @@ export class Control {
   readonly retention: Retention;
   readonly lifecycle: Lifecycle;
   readonly declarations: Declarations;
+  readonly policies: Policies;
+  readonly requests: Requests;
   readonly erasures: Erasures;
   readonly vault: Vault;
   /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
@@ -244,7 +248,10 @@ export class Control {
     this.holds = new Holds(db, this.#changes);
     this.retention = new Retention(db, this.#changes);
     this.declarations = new Declarations(db, this.#changes);
-    this.lifecycle = new Lifecycle(db, this.#changes, options.clock ?? nowMicros);
+    const clock = options.clock ?? nowMicros;
+    this.lifecycle = new Lifecycle(db, this.#changes, clock);
+    this.policies = new Policies(db, this.#changes);
+    this.requests = new Requests(db, this.#changes, options.validateScope ?? validateScope, clock);
     const { dataDir, emptyJournals = async () => undefined } = options;
     this.erasures = new Erasures({
       dataDir,
@@ -359,6 +366,7 @@ export class Control {
       () => this.doors.refusals.flush(),
       // Counts in days: a look a second is soon enough.
       async () => (turn++ % 4 === 0 ? this.lifecycle.sweep() : undefined),
+      () => this.requests.lapse(),
     ];
     this.#stopSweeps ??= startSweeps(this.#changes, expiries, (error) =>
       this.#options.onFault?.('sweep', error),

@@ -36,6 +36,8 @@ const TABLES = [
   'lifecycle',
   'notices',
   'declarations',
+  'policies',
+  'requests',
 ] as const;
 
 /** All rows of the tables that the log speaks for. */
@@ -92,6 +94,12 @@ const STEPS = [
   'sweep',
   'declare',
   'release',
+  'policy',
+  'retirePolicy',
+  'request',
+  'approve',
+  'denyRequest',
+  'withdraw',
   'token',
   'diskFull',
   'diskFine',
@@ -109,6 +117,17 @@ const trustOf = (n: number, which: 0 | 1) =>
   n % 2 === 0
     ? ({ kind: 'x509', name: 'bank', keys: CAS[which].pem } as const)
     : ({ kind: 'spiffe', name: 'bank.example', keys: JSON.stringify(bundleOf([CAS[which]])) } as const);
+
+const RULES = [
+  'approve: at once',
+  'approve: [{ from: [owner] }]',
+  "approve: [{ from: ['role:owner', backup-owner] }]",
+  'deny: no',
+];
+const POLICIES = RULES.map(
+  (rule) =>
+    `{ apiVersion: postern/v1, kind: AccessPolicy, directGrants: true, rules: [{ name: r, ${rule} }] }`,
+);
 
 const step = fc.record({ op: fc.constantFrom(...STEPS), n: fc.nat(3) });
 
@@ -130,6 +149,8 @@ async function play(
   ).flat();
   const holds = await control.holds.list({});
   const masks = await control.masks.list({});
+  const requests = await control.requests.list({ status: 'pending' });
+  const others = await control.persons.list({ limit: 10 });
   const some = <T extends { id: string }>(all: readonly T[]): string => all[n % all.length]?.id ?? 'none';
   const steps: Record<(typeof STEPS)[number], () => Promise<unknown> | undefined> = {
     person: () => control.persons.create(actor, { name: `P ${n}`, email, roles: ['owner', 'auditor'] }),
@@ -257,6 +278,15 @@ async function play(
         remove: [{ kind: 'principal', id: (await control.principals.get(name)).id }],
       }),
     sweep: () => control.lifecycle.sweep(),
+    policy: () => control.policies.put(actor, `policy-${n % 2}`, POLICIES[n] ?? '', 'why'),
+    retirePolicy: () => control.policies.retire(actor, `policy-${n % 2}`, 'why'),
+    request: () => {
+      const asked = { principal: name, resource: name, scope: `select on a.t${n}`, ttlSeconds: 60 + n };
+      return control.requests.create(actor, { ...asked, ...(n > 1 && { ticket: 'CHG-1' }) });
+    },
+    approve: () => control.requests.approve(personActor(others[n % others.length] ?? admin), some(requests)),
+    denyRequest: () => control.requests.deny(actor, some(requests), 'no'),
+    withdraw: () => control.requests.withdraw(actor, some(requests), 'not needed'),
     token: () => control.tokens.issue(actor, admin.id),
     diskFull: () => {
       sink.failing = true;

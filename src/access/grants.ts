@@ -17,6 +17,7 @@ import {
   type Page,
 } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
+import { directGrants } from './policies.ts';
 import type { ValidateScope } from './scopes.ts';
 
 /** No grant lasts longer: what is needed for longer is decided again. */
@@ -58,6 +59,13 @@ export class Grants {
    */
   create(actor: Actor, input: NewGrant): Promise<Grant> {
     return this.#changes.run(actor, async (db) => {
+      if (!(await directGrants(db))) {
+        throw new PosternError(
+          'POSTERN_FORBIDDEN',
+          'There is an access policy: grants come from requests that it allows.',
+          `postern request create --principal ${input.principal} --resource ${input.resource} ...`,
+        );
+      }
       const principal = found(await findPrincipal(db, input.principal), 'principal', input.principal);
       const resource = found(await findResource(db, input.resource), 'resource', input.resource);
       if (principal.status !== 'active') {

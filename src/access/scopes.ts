@@ -1,5 +1,6 @@
 import { PosternError } from '../core/errors.ts';
 import { formatScope, parseScope } from '../protocols/postgres/scope.ts';
+import { scopesMeet, scopeWithin } from '../protocols/postgres/scope-within.ts';
 
 /**
  * Checks a scope text in the grammar of the resource's protocol and gives its canonical form, which is what a
@@ -13,3 +14,13 @@ export const validateScope: ValidateScope = (protocol, text) => {
   if (protocol === 'postgres') return formatScope(parseScope(text));
   throw new PosternError('POSTERN_UNSUPPORTED', `There is no scope grammar for the protocol ${protocol}.`);
 };
+
+/** How two scopes of one protocol stand to each other. Each answers for the worse case where it is not certain. */
+export const scopeRelations = {
+  /** Whether all that `inner` lets through, `outer` does. */
+  within: (protocol: string, inner: string, outer: string): boolean =>
+    protocol === 'postgres' && scopeWithin(parseScope(inner), parseScope(outer)),
+  /** Whether both let something through. */
+  meet: (protocol: string, a: string, b: string): boolean =>
+    protocol !== 'postgres' || scopesMeet(parseScope(a), parseScope(b)),
+} as const;

@@ -43,6 +43,11 @@ export const RECORD_TYPES = [
   'resource.created',
   'resource.updated',
   'resource.retired',
+  'grant.requested',
+  'grant.approved',
+  'grant.denied',
+  'grant.withdrawn',
+  'grant.lapsed',
   'grant.activated',
   'grant.expired',
   'grant.revoked',
@@ -77,6 +82,9 @@ export const RECORD_TYPES = [
   'group.updated',
   'group.removed',
   'vault.key.rotated',
+  'policy.created',
+  'policy.updated',
+  'policy.retired',
   'notice.given',
   'notice.ended',
   'resource.secret_rotated',
@@ -136,7 +144,9 @@ export interface ChangeRecord extends RecordBase {
       | 'sign_in'
       | 'lifecycle'
       | 'notice'
-      | 'declaration';
+      | 'declaration'
+      | 'policy'
+      | 'request';
     readonly id: string;
     readonly before: object | null;
     readonly after: object;
@@ -182,9 +192,22 @@ export interface LoginRefused extends RecordBase {
   };
 }
 
+/** A rule of the access policy, as it stood. */
+export interface RuleRef {
+  readonly policy: string;
+  readonly revision: number;
+  readonly rule: string;
+}
+
 /** On whose word a grant exists. */
 export interface Authority {
-  readonly kind: 'approval';
+  /** `approval`: people agreed; `policy`: the policy gives it at once; `emergency`: it does so where somebody says that it is one. */
+  readonly kind: 'approval' | 'policy' | 'emergency';
+  /** The request and the rule that it rests on; absent where a person made the grant on their own word. */
+  readonly request?: string;
+  readonly rule?: RuleRef;
+  /** By when the use of an emergency grant must have been reviewed. */
+  readonly reviewBy?: string;
   readonly approvers: readonly Ref[];
   /** The ticket or change number. */
   readonly ticket: string | null;

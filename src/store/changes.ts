@@ -14,6 +14,8 @@ import { uuidv7 } from '../core/ids.ts';
 import type { Actor, ChangeRecord, RecordSink, RecordType, Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type {
+  AccessPolicy,
+  AccessRequest,
   Authenticator,
   Binding,
   Credential,
@@ -51,7 +53,9 @@ import {
   maskRow,
   noticeRow,
   personRow,
+  policyRow,
   principalRow,
+  requestRow,
   resourceRow,
   retentionRow,
   signInRow,
@@ -357,6 +361,18 @@ export async function applyChange(db: StateDb, record: ChangeRecord): Promise<vo
     case 'notice': {
       const row = noticeRow(after as Notice);
       const put = db.insertInto('notices').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'policy': {
+      const row = policyRow(after as AccessPolicy);
+      const put = db.insertInto('policies').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'request': {
+      const row = requestRow(after as AccessRequest);
+      const put = db.insertInto('requests').values(row);
       await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
       return;
     }

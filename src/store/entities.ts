@@ -6,7 +6,7 @@
 import type { GrantConditions } from '../core/conditions.ts';
 import type { Confirmation } from '../core/confirmation.ts';
 import type { MaskMatch, Probes, Transform } from '../core/masks.ts';
-import type { Authority, Delegator, Ref } from '../core/record.ts';
+import type { Actor, Authority, Delegator, Ref, RuleRef } from '../core/record.ts';
 import type { ResourceView } from '../core/views.ts';
 
 export const ROLES = ['admin', 'owner', 'approver', 'reviewer', 'auditor'] as const;
@@ -478,6 +478,57 @@ export interface Declaration {
   readonly createdAt: string;
 }
 
+/** One text of the access policy. Rules are tried in the order of the names of their texts, then as they stand. */
+export interface AccessPolicy extends Ref {
+  /** 1 for a new one; each change adds one. */
+  readonly revision: number;
+  /** YAML, docs/policy.md. */
+  readonly text: string;
+  readonly status: 'active' | 'retired';
+  readonly statusReason: string | null;
+  readonly createdAt: string;
+}
+
+/** Somebody's word that the request is right. */
+export interface GivenApproval {
+  readonly person: Ref;
+  readonly at: string;
+  readonly comment: string | null;
+}
+
+/** What somebody asked for, until it is granted or not. */
+export interface AccessRequest {
+  readonly id: string;
+  readonly principal: Ref;
+  readonly resource: Ref;
+  readonly scope: string;
+  readonly conditions: GrantConditions;
+  /** How long the grant is to last. */
+  readonly seconds: number;
+  /** When it is to begin; null: when it is granted. */
+  readonly start: string | null;
+  readonly ticket: string | null;
+  readonly justification: string | null;
+  readonly emergency: boolean;
+  /** The person, or the principal itself. */
+  readonly requester: Actor;
+  /** Address from which the principal asked; null where a person did. */
+  readonly source: string | null;
+  /** What the token said by which the principal was proved. */
+  readonly claims: Readonly<Record<string, string>>;
+  /** The rule under which it waits, or was decided; null: none fits. */
+  readonly rule: RuleRef | null;
+  /** Who has to agree, in words: `2 of role:approver`. */
+  readonly needs: readonly string[];
+  readonly approvals: readonly GivenApproval[];
+  readonly status: 'pending' | 'granted' | 'denied' | 'withdrawn' | 'lapsed';
+  readonly statusReason: string | null;
+  readonly grant: string | null;
+  /** Until when it waits. */
+  readonly expiresAt: string;
+  readonly createdAt: string;
+}
+
 export interface Entities {
   readonly person: Person;
   readonly principal: Principal;
@@ -498,6 +549,8 @@ export interface Entities {
   readonly lifecycle: LifecyclePolicy;
   readonly notice: Notice;
   readonly declaration: Declaration;
+  readonly policy: AccessPolicy;
+  readonly request: AccessRequest;
 }
 
 export type EntityName = keyof Entities;

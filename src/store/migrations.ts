@@ -3,6 +3,7 @@ import { NAME, TIME } from './migration-checks.ts';
 import { EXCHANGE_MIGRATION } from './migration-exchange.ts';
 import { PEOPLE_MIGRATION } from './migration-people.ts';
 import { VAULT_MIGRATION } from './migration-vault.ts';
+import { POLICY_MIGRATION } from './policy-migration.ts';
 
 /**
  * The schema of `state.db`, as an ordered list: `PRAGMA user_version` counts how many were applied. An entry
@@ -331,4 +332,5 @@ CREATE TABLE key_uses (
   DECLARATIONS_MIGRATION,
   VAULT_MIGRATION,
   EXCHANGE_MIGRATION,
+  POLICY_MIGRATION,
 ];

@@ -5,6 +5,8 @@ import type { Confirmation } from '../core/confirmation.ts';
 import type { MaskMatch, Transform } from '../core/masks.ts';
 import type { Authority, Delegator, Ref } from '../core/record.ts';
 import type {
+  AccessPolicy,
+  AccessRequest,
   Authenticator,
   Binding,
   Credential,
@@ -30,6 +32,8 @@ import type {
   Trust,
 } from './entities.ts';
 import type {
+  AccessPolicyTable,
+  AccessRequestTable,
   AuthenticatorTable,
   BindingTable,
   CredentialTable,
@@ -472,3 +476,33 @@ export const declarationOf = (r: DeclarationTable): Declaration => ({
   status: r.status,
   createdAt: r.created_at,
 });
+export const policyRow = (e: AccessPolicy): AccessPolicyTable => ({
+  id: e.id,
+  name: e.name,
+  revision: e.revision,
+  text: e.text,
+  status: e.status,
+  status_reason: e.statusReason,
+  created_at: e.createdAt,
+});
+
+export const policyOf = (r: AccessPolicyTable): AccessPolicy => ({
+  id: r.id,
+  name: r.name,
+  revision: r.revision,
+  text: r.text,
+  status: r.status,
+  statusReason: r.status_reason,
+  createdAt: r.created_at,
+});
+
+export const requestRow = (e: AccessRequest): AccessRequestTable => ({
+  id: e.id,
+  principal_id: e.principal.id,
+  resource_id: e.resource.id,
+  status: e.status,
+  expires_at: e.expiresAt,
+  body: JSON.stringify(e),
+});
+
+export const requestOf = (r: AccessRequestTable): AccessRequest => JSON.parse(r.body) as AccessRequest;

@@ -360,6 +360,26 @@ export interface RecoveryCodeTable {
   hash: Uint8Array;
 }
 
+export interface AccessPolicyTable {
+  id: string;
+  name: string;
+  revision: number;
+  text: string;
+  status: 'active' | 'retired';
+  status_reason: string | null;
+  created_at: string;
+}
+
+export interface AccessRequestTable {
+  id: string;
+  principal_id: string;
+  resource_id: string;
+  status: 'pending' | 'granted' | 'denied' | 'withdrawn' | 'lapsed';
+  expires_at: string;
+  /** JSON of an `AccessRequest`. */
+  body: string;
+}
+
 export interface StateTables {
   persons: PersonTable;
   api_tokens: ApiTokenTable;
@@ -395,4 +415,6 @@ export interface StateTables {
   lifecycle: LifecycleTable;
   notices: NoticeTable;
   declarations: DeclarationTable;
+  policies: AccessPolicyTable;
+  requests: AccessRequestTable;
 }

@@ -37,9 +37,10 @@ export class Store {
     const database = new DatabaseSync(file);
     try {
       database.exec(
-        'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA secure_delete = ON;',
+        'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = OFF; PRAGMA secure_delete = ON;',
       );
       migrate(database, file);
+      database.exec('PRAGMA foreign_keys = ON;');
     } catch (error) {
       database.close();
       throw error;
@@ -55,6 +56,11 @@ export class Store {
   }
 }
 
+/**
+ * Foreign keys are off meanwhile, since a table that others refer to can only be replaced so; they are held before each commit.
+ *
+ * @see https://www.sqlite.org/lang_altertable.html#otheralter
+ */
 function migrate(database: DatabaseSync, file: string): void {
   const row = database.prepare('PRAGMA user_version').get();
   const applied = Number(row?.user_version ?? 0);
@@ -65,7 +71,11 @@ function migrate(database: DatabaseSync, file: string): void {
     );
   }
   for (let version = applied; version < MIGRATIONS.length; version++) {
-    database.exec(`BEGIN; ${MIGRATIONS[version]} PRAGMA user_version = ${version + 1}; COMMIT;`);
+    database.exec(`BEGIN; ${MIGRATIONS[version]} PRAGMA user_version = ${version + 1};`);
+    if (database.prepare('PRAGMA foreign_key_check').get() !== undefined) {
+      throw new PosternError('POSTERN_INTERNAL', `${file} refers to rows that it does not have.`);
+    }
+    database.exec('COMMIT');
   }
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Verb } from './classified.ts';
 import { compileScope, parseScope } from './scope.ts';
-import { scopeWithin } from './scope-within.ts';
+import { scopesMeet, scopeWithin } from './scope-within.ts';
 
 const within = (inner: string, outer: string): boolean => scopeWithin(parseScope(inner), parseScope(outer));
 
@@ -108,4 +108,27 @@ test('whatever a scope within another lets through, the other does too', () => {
 
 test('every scope lies within itself', () => {
   fc.assert(fc.property(scope, (text) => within(text, text)));
+});
+
+test('two scopes meet where both let the same thing through', () => {
+  const schemaName = fc.oneof(name, fc.constantFrom('pg_', 'pg_a'));
+  fc.assert(
+    fc.property(scope, scope, verb, schemaName, name, name, (a, b, each, schema, table, column) => {
+      const [one, other] = [parseScope(a), parseScope(b)];
+      const lets = (text: string): boolean => {
+        const compiled = compileScope(parseScope(text));
+        return compiled(each, schema, table) || compiled.columns(each, schema, table)?.(column) === true;
+      };
+      if (lets(a) && lets(b)) assert.equal(scopesMeet(one, other), true);
+      if (scopeWithin(one, other)) assert.equal(scopesMeet(one, other), true);
+    }),
+    { numRuns: 3000 },
+  );
+  const meet = (a: string, b: string) => scopesMeet(parseScope(a), parseScope(b));
+  assert.equal(meet('select on *.*', 'all on hr.*'), true);
+  assert.equal(meet('select on ledger.*', 'all on hr.*'), false);
+  assert.equal(meet('select on a*b.x', 'select on ab*.x'), true);
+  assert.equal(meet('select on a*b.x', 'select on b*.x'), false);
+  assert.equal(meet('select (id) on hr.people', 'select (salary) on hr.*'), false);
+  assert.equal(meet('listen on x', 'listen on y'), false);
 });

@@ -79,3 +79,51 @@ export function scopeWithin(inner: Scope, outer: Scope): boolean {
     objects.every((object) => rights.every((right) => rightWithin(right, object, outer))),
   );
 }
+
+/** Whether some name is matched by both. */
+export function patternsMeet(a: NamePattern, b: NamePattern): boolean {
+  const wildA = !isPlain(a);
+  const wildB = !isPlain(b);
+  // Which beginnings of `b` meet the beginning of `a` that was read so far.
+  let row = Array.from({ length: b.text.length + 1 }, (_, j) => wildB && /^\**$/.test(b.text.slice(0, j)));
+  row[0] = true;
+  for (const charA of a.text) {
+    const starA = wildA && charA === '*';
+    const next: boolean[] = [starA && row[0] === true];
+    for (let j = 1; j <= b.text.length; j += 1) {
+      const charB = b.text[j - 1];
+      const starB = wildB && charB === '*';
+      const same = charA === charB || (wildA && charA === '?') || (wildB && charB === '?');
+      next[j] =
+        ((starA || starB) && (row[j] === true || next[j - 1] === true)) ||
+        (same && !starA && !starB && row[j - 1] === true) ||
+        ((starA || starB) && row[j - 1] === true);
+    }
+    row = next;
+  }
+  return row[b.text.length] === true;
+}
+
+/** Whether something is let through by both. True where that is not certain. */
+export function scopesMeet(a: Scope, b: Scope): boolean {
+  const pairs = (scope: Scope) =>
+    scope.rules.flatMap(({ rights, objects }) =>
+      rights.flatMap((right) => objects.map((object) => ({ ...right, object }))),
+    );
+  const others = pairs(b);
+  return pairs(a).some((one) =>
+    others.some(
+      (other) =>
+        one.verb === other.verb &&
+        objectsMeet(one.object, other.object) &&
+        (one.columns === null ||
+          other.columns === null ||
+          one.columns.some((column) => other.columns?.some((each) => patternsMeet(column, each)))),
+    ),
+  );
+}
+
+function objectsMeet(a: ObjectPattern, b: ObjectPattern): boolean {
+  if (a.schema === null || b.schema === null) return a.schema === b.schema && patternsMeet(a.name, b.name);
+  return patternsMeet(a.schema, b.schema) && patternsMeet(a.name, b.name);
+}

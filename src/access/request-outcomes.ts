@@ -1,0 +1,85 @@
+/** What becomes of a request, as changes. */
+import { uuidv7 } from '../core/ids.ts';
+import type { Ref } from '../core/record.ts';
+import { rfc3339 } from '../core/time.ts';
+import type { Change } from '../store/changes.ts';
+import type { AccessRequest, Grant, Person, Principal, Resource } from '../store/entities.ts';
+import { bothConditions } from './policy/conditions.ts';
+import type { AllowRule } from './policy/document.ts';
+
+export const refOf = ({ id, name }: Ref): Ref => ({ id, name });
+
+export function requestChange(
+  type: 'grant.requested' | 'grant.approved' | 'grant.denied' | 'grant.withdrawn' | 'grant.lapsed',
+  before: AccessRequest | null,
+  after: AccessRequest,
+  reason?: string,
+): Change {
+  return { type, entity: 'request', before, after, principal: after.principal, reason };
+}
+
+/** A request that is not granted. */
+export function ended(
+  before: AccessRequest,
+  status: 'denied' | 'withdrawn' | 'lapsed',
+  type: 'grant.denied' | 'grant.withdrawn' | 'grant.lapsed',
+  reason: string,
+): { changes: Change[]; result: AccessRequest } {
+  const after: AccessRequest = { ...before, status, statusReason: reason, needs: [] };
+  return { changes: [requestChange(type, before, after, reason)], result: after };
+}
+
+export interface GrantedOn {
+  readonly principal: Principal;
+  readonly resource: Resource;
+  readonly rule: AllowRule;
+  readonly approvers: readonly Person[];
+  /** Microseconds since the Unix epoch. */
+  readonly now: number;
+}
+
+/** The grant, and the request as it ends. @param before as state has it */
+export function granted(
+  type: 'grant.requested' | 'grant.approved',
+  before: AccessRequest | null,
+  request: AccessRequest,
+  { principal, resource, rule, approvers, now }: GrantedOn,
+): { changes: Change[]; result: AccessRequest } {
+  const later = request.start !== null && Date.parse(request.start) * 1000 > now;
+  const start = later ? Date.parse(request.start) * 1000 : now;
+  const end = start + request.seconds * 1_000_000;
+  const kind = rule.emergency !== null ? 'emergency' : approvers.length > 0 ? 'approval' : 'policy';
+  const grant: Grant = {
+    id: uuidv7(),
+    principal: refOf(principal),
+    resource: refOf(resource),
+    scope: request.scope,
+    conditions: bothConditions(request.conditions, rule.conditions),
+    start: later ? request.start : rfc3339(start),
+    end: rfc3339(end),
+    status: 'active',
+    endReason: null,
+    endedAt: null,
+    authority: {
+      kind,
+      request: request.id,
+      ...(request.rule !== null && { rule: request.rule }),
+      ...(rule.emergency !== null && {
+        reviewBy: rfc3339(end + rule.emergency.reviewSeconds * 1_000_000),
+      }),
+      approvers: approvers.map(refOf),
+      ticket: request.ticket,
+      justification: request.justification,
+    },
+    createdAt: rfc3339(now),
+  };
+  const after: AccessRequest = { ...request, status: 'granted', needs: [], grant: grant.id };
+  const activated: Change = {
+    type: 'grant.activated',
+    entity: 'grant',
+    before: null,
+    after: grant,
+    principal: grant.principal,
+  };
+  return { changes: [requestChange(type, before, after), activated], result: after };
+}
