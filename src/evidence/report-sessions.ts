@@ -1,5 +1,6 @@
 import { type Html, html } from './html.ts';
 import type { Populations } from './populations.ts';
+import { bindingFindings } from './report-binding-findings.ts';
 import { count, refName, table, tag, when } from './report-parts.ts';
 import { SHOWN } from './report-tally.ts';
 
@@ -28,7 +29,7 @@ ${shown.length === 0 ? '' : html`${table(['Principal', 'Client certificate (SHA-
   bound.length === 0
     ? ''
     : html`<p class="soft">By what these bindings ask for, exactly:</p>
-${table(['Principal', 'Kind', 'What proves it', 'Status', '#Leaf'], bound)}`
+${table(['Principal', 'Kind', 'What proves it', 'Status', '#Leaf'], bound)}${bindingFindings(bindings)}`
 }`;
 }
 

@@ -36,6 +36,16 @@ describe('the report says in plain words', () => {
     story.tell('binding.created', story.admin, batch, {
       change: { entity: 'binding', id: binding, before: null, after: { ...bound, ...says } },
     });
+    const wide = {
+      ...{ id: uuidv7(), principal: batch, kind: 'oidc', audience: 'postern', status: 'active' },
+      issuer: 'https://token.actions.githubusercontent.com',
+      // Written by somebody who does not keep to the form.
+      claims: { repository: 'bank/<i>', ref: 7 },
+      contains: 'nothing',
+    };
+    story.tell('binding.created', story.admin, batch, {
+      change: { entity: 'binding', id: wide.id, before: null, after: wide },
+    });
     story.open(batch, grant, certificate);
     story.open(batch, grant, binding);
     const lost = [
@@ -72,6 +82,13 @@ describe('the report says in plain words', () => {
     for (const how of ['by password', 'by certificate', 'by token of an issuer'])
       assert.ok(report.includes(how));
     assert.match(report, /, the shared user/);
+  });
+
+  test('what is doubtful about how principals prove themselves, as the linter says it', () => {
+    assert.match(report, /What is doubtful about those that hold/);
+    for (const code of ['missing-id', 'missing-tenant', 'name-bound', 'any-branch'])
+      assert.match(report, new RegExp(`${code}</td>`));
+    assert.ok(!report.includes('bank/<i>'));
   });
 
   test('what was lost, in each package, in its verification too, and nothing else of the gateway’s own records', async () => {

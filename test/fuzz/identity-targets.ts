@@ -3,8 +3,10 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { checkConditions, DAYS, type GrantConditions } from '../../src/core/conditions.ts';
 import { PosternError } from '../../src/core/errors.ts';
-import { tokenKeys } from '../../src/core/jws.ts';
+import { isObject, tokenKeys } from '../../src/core/jws.ts';
 import { type TokenRule, verifyToken } from '../../src/core/jwt.ts';
+import { parseStrictJson } from '../../src/core/strict-json.ts';
+import { readCallerIdentity, readSignedRequest } from '../../src/identity/aws-request.ts';
 import type { Directory } from '../../src/protocols/contract.ts';
 import { ScramServer } from '../../src/protocols/postgres/auth.ts';
 import { provenByCertificate } from '../../src/protocols/postgres/client-certificate.ts';
@@ -105,7 +107,60 @@ const conditions = (lines: readonly string[]): GrantConditions => {
   return { hours, sources, fingerprints };
 };
 
+/** A request for GetCallerIdentity as a client shows it, signed at that moment with nobody's key. */
+const SIGNED_REQUEST = JSON.stringify({
+  url: 'https://sts.eu-central-1.amazonaws.com/',
+  headers: {
+    authorization: `AWS4-HMAC-SHA256 Credential=ASIAEXAMPLENIGHTLY00/20270115/eu-central-1/sts/aws4_request, SignedHeaders=host;x-amz-date;x-postern-server-id, Signature=${'0'.repeat(64)}`,
+    'x-amz-date': '20270115T080000Z',
+    'x-postern-server-id': 'https://postern.example',
+  },
+});
+const CALLER = JSON.stringify({
+  GetCallerIdentityResponse: {
+    GetCallerIdentityResult: {
+      ...{ Account: '123456789012', Arn: 'arn:aws:sts::123456789012:assumed-role/Nightly/i-0abc' },
+      UserId: 'AROAEXAMPLEEXAMPLE12:i-0abc',
+    },
+  },
+});
+
 export const IDENTITY_TARGETS: readonly FuzzTarget[] = [
+  {
+    name: 'aws-request',
+    covers: ['src/identity/aws-request.ts'],
+    seeds: [SIGNED_REQUEST, CALLER],
+    words: [
+      '"url":"',
+      'https://sts.',
+      '.amazonaws.com/',
+      'x-amz-',
+      'SignedHeaders=',
+      ';host',
+      '\\r\\n',
+      '"host":"',
+    ],
+    run(input) {
+      for (const token of [input.toString('base64url'), input.toString('latin1')]) {
+        const read = readSignedRequest(token, NOW);
+        if (typeof read === 'string') continue;
+        assert.match(read.url, /^https:\/\/sts\.[a-z0-9-]+\.amazonaws\.com\/$/);
+        assert.equal(read.body, 'Action=GetCallerIdentity&Version=2011-06-15');
+        for (const [name, value] of Object.entries(read.headers)) {
+          assert.match(
+            name,
+            /^(authorization|content-type|x-amz-date|x-amz-security-token|x-postern-server-id)$/,
+          );
+          assert.match(value, /^[\x20-\x7e]+$/);
+        }
+      }
+      const answer = answers(() => parseStrictJson(input.toString('utf8'), 8), SyntaxError);
+      if (isObject(answer)) {
+        const caller = readCallerIdentity(answer);
+        if (caller !== null) assert.match(caller.account, /^\d{12}$/);
+      }
+    },
+  },
   {
     name: 'token',
     covers: ['src/core/jwt.ts', 'src/core/jws.ts', 'src/core/strict-json.ts', 'src/core/claims.ts'],

@@ -31,8 +31,8 @@ const UNTRUSTED_EVENTS: Readonly<Record<string, RegExp>> = {
 };
 
 /**
- * Looks for what makes a binding wider than it looks, or lets it go to somebody else later. Pure: the same findings are made from a
- * record years later.
+ * Looks for what makes a binding wider than it looks, or lets it go to somebody else later. Pure: evidence says the same
+ * from a record, and its renderer is another (`RENDERER`) where these rules are.
  */
 export function lintBinding(binding: Lintable): LintFinding[] {
   return [...ofValues(binding), ...ofPlatform(binding), ...ofJobs(binding)];
