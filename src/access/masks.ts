@@ -177,7 +177,8 @@ async function place(
 
 const refOf = (entity: Ref | null): Ref | null => entity && { id: entity.id, name: entity.name };
 
-function checkMatch({ classes = [], columns = [], names = [], detectors = [] }: MaskInput): MaskMatch {
+/** What an input matches, classes spelled out. @throws PosternError POSTERN_INVALID */
+export function checkMatch({ classes = [], columns = [], names = [], detectors = [] }: MaskInput): MaskMatch {
   const match = withClasses({ columns, names, detectors }, classes);
   if (match.columns.length + match.names.length > PATTERNS_MAX) {
     throw new PosternError('POSTERN_INVALID', `A mask rule has at most ${PATTERNS_MAX} patterns.`);
@@ -194,7 +195,8 @@ function checkMatch({ classes = [], columns = [], names = [], detectors = [] }: 
   return match;
 }
 
-function checkTransform({ kind, keep, date, bucket, prefix }: TransformInput): Transform {
+/** A transform with its defaults. @throws PosternError POSTERN_INVALID */
+export function checkTransform({ kind, keep, date, bucket, prefix }: TransformInput): Transform {
   const given = { keep, date, bucket, prefix };
   const fitting: Readonly<Record<string, readonly string[]>> = {
     partial: ['keep'],

@@ -17,6 +17,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['person', 'people who administer, own, approve, review or audit', () => import('./person.ts')],
   ['principal', 'machine identities and their owners', () => import('./principal.ts')],
   ['resource', 'upstream systems, with the credential Postern holds for them', () => import('./resource.ts')],
+  ['apply', 'make principals, bindings, resources and mask rules what files say', () => import('./apply.ts')],
   ['grant', 'who may do what, where, until when, and on whose authority', () => import('./grant.ts')],
   ['binding', 'how principals prove themselves by tokens of an OIDC issuer', () => import('./binding.ts')],
   ['mask', 'what is shown only masked, to whom and where', () => import('./mask.ts')],

@@ -13,6 +13,8 @@ export class CliError extends Error {
   readonly code: string;
   readonly hint: string | undefined;
   readonly exitCode: number;
+  /** Where it is several things that are wrong: each of them, a line. */
+  details: readonly string[] = [];
 
   constructor(code: string, message: string, hint?: string, exitCode: number = EXIT.failed) {
     super(message);
@@ -34,8 +36,13 @@ export function describeFailure(error: unknown, json: boolean): { text: string; 
   const message = error instanceof Error ? error.message : String(error);
   const hint = known ? error.hint : undefined;
   const exitCode = error instanceof CliError ? error.exitCode : EXIT.failed;
-  if (json) return { text: `${safeJson({ error: { code, message, ...(hint && { hint }) } })}\n`, exitCode };
+  const details = error instanceof CliError ? error.details : [];
+  if (json) {
+    const all = { code, message, ...(hint && { hint }), ...(details.length > 0 && { details }) };
+    return { text: `${safeJson({ error: all })}\n`, exitCode };
+  }
   let text = `postern: ${safeLine(message)} (${safeLine(code)})\n`;
+  for (const line of details) text += `  ${safeLine(line)}\n`;
   if (hint) text += `  hint: ${safeLine(hint)}\n`;
   if (!known && error instanceof Error && error.stack) text += `${error.stack}\n`;
   return { text, exitCode };
