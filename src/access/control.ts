@@ -16,6 +16,7 @@ import { Credentials } from '../identity/credentials.ts';
 import { Doors } from '../identity/doors.ts';
 import { TokenExchange } from '../identity/exchange.ts';
 import { fetchIssuerKeys } from '../identity/issuers.ts';
+import { KeyPairs } from '../identity/key-pairs.ts';
 import { oidcProver } from '../identity/oidc-prover.ts';
 import { Persons } from '../identity/persons.ts';
 import { Platforms } from '../identity/platforms.ts';
@@ -114,6 +115,7 @@ export class Control {
   readonly bindings: Bindings;
   readonly possession: Possession;
   readonly staticSecrets: StaticSecrets;
+  readonly keyPairs: KeyPairs;
   readonly trusts: Trusts;
   /** How those who ask for a credential prove who they are. */
   readonly provers: Provers;
@@ -213,9 +215,14 @@ export class Control {
       keysOf: (issuer) => this.#issuers.keysOf(issuer),
       askKeys: (issuer) => this.#issuers.ask(issuer),
     });
+    this.keyPairs = new KeyPairs({
+      ...{ db, changes: this.#changes, spent: this.spent },
+      audience: () => this.own.issuer(),
+    });
     this.provers = new Map([
       [TOKEN_TYPES.jwt, oidc],
       [TOKEN_TYPES.idToken, oidc],
+      [TOKEN_TYPES.keyAssertion, this.keyPairs.prover],
       [TOKEN_TYPES.jwtSvid, jwtSvidProver(db, this.#trust.store, this.spent)],
       [TOKEN_TYPES.clientCertificate, certificateProver(db, this.#trust.store)],
       [TOKEN_TYPES.awsCallerIdentity, awsProver({ db, spent: this.spent, sts })],

@@ -10,6 +10,7 @@ import fc from 'fast-check';
 import { bundleOf, makeAuthority } from '../core/certificates.fixture.ts';
 import { PosternError } from '../core/errors.ts';
 import { rfc3339 } from '../core/time.ts';
+import { makeKeyClient } from '../identity/own-key.fixture.ts';
 import { personActor } from '../identity/persons.ts';
 import { recover } from '../store/changes.ts';
 import { MemorySink } from '../store/memory-sink.fixture.ts';
@@ -84,6 +85,8 @@ const STEPS = [
   'bindCertificate',
   'secret',
   'approveSecret',
+  'invite',
+  'join',
   'mask',
   'changeMask',
   'retireMask',
@@ -128,6 +131,7 @@ const POLICIES = RULES.map(
   (rule) =>
     `{ apiVersion: postern/v1, kind: AccessPolicy, directGrants: true, rules: [{ name: r, ${rule} }] }`,
 );
+let invited = '';
 
 const step = fc.record({ op: fc.constantFrom(...STEPS), n: fc.nat(3) });
 
@@ -244,6 +248,13 @@ async function play(
     approveSecret: async () => {
       const approver = await control.persons.get('appr@example.org');
       return control.staticSecrets.approve(approver, some(bindings));
+    },
+    invite: async () => {
+      invited = (await control.keyPairs.invite(actor, { principal: name })).token;
+    },
+    join: () => {
+      const client = makeKeyClient('https://localhost');
+      return control.keyPairs.join(invited, client.jwk, client.joining(invited));
     },
     unbind: () => control.bindings.remove(actor, some(bindings), 'why'),
     revokeCredential: () => control.credentials.revoke(actor, some(credentials), 'why'),

@@ -81,6 +81,7 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['POST', '/v1/principals/mine/bindings/secret', {}, 'admin'],
   ['POST', `/v1/bindings/${NEVER}/approve`, undefined, 'admin approver'],
   ['POST', `/v1/bindings/${NEVER}/decline`, END, 'admin approver'],
+  ['POST', '/v1/principals/mine/join-tokens', {}, 'admin'],
   ['POST', '/v1/trust/spiffe', {}, 'admin'],
   ['GET', '/v1/trust/spiffe', undefined, 'admin approver reviewer auditor'],
   ['POST', '/v1/trust/x509/none/update', { ...END, keys: 'x' }, 'admin'],
@@ -181,6 +182,8 @@ test('every route of the API is in the table', async (context) => {
   const open = [
     '/healthz',
     '/v1/setup',
+    '/v1/join',
+    '/v1/join/rotate',
     '/v1/logout',
     '/v1/passkeys',
     '/v1/passkeys/begin',

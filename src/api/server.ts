@@ -22,6 +22,7 @@ import { credentialRoutes } from './routes/credentials.ts';
 import { delegationRoutes } from './routes/delegations.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
 import { grantRoutes } from './routes/grants.ts';
+import { joinRoutes } from './routes/join.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { logRoutes } from './routes/log.ts';
@@ -154,6 +155,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     bindingRoutes,
     possessionRoutes,
     platformRoutes,
+    joinRoutes,
     trustRoutes,
     maskRoutes,
     vaultRoutes,

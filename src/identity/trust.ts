@@ -11,6 +11,7 @@ import { findTrust, found, listBindings, listTrust, type Page } from '../store/q
 import type { StateDb } from '../store/store.ts';
 import { removedBinding } from './bindings.ts';
 import { parseBundle } from './bundles.ts';
+import { endingsBehind } from './endings.ts';
 import { checkName, checkReason, checkText } from './input.ts';
 
 /** A change record holds it twice, before and after, and has at most 65,535 bytes. */
@@ -103,7 +104,9 @@ export class Trusts {
       const ended = bindings.map((each) =>
         removedBinding(each, endedAt, `${WORD[kind]} ${before.name} removed`),
       );
-      return { changes: [change, ...ended], result: after };
+      const ids = bindings.map(({ id }) => id);
+      const behind = await endingsBehind(db, ids, endedAt, `${WORD[kind]} ${before.name} removed`);
+      return { changes: [change, ...ended, ...behind], result: after };
     });
   }
 

@@ -423,4 +423,10 @@ export async function dropOrphans(db: StateDb): Promise<void> {
     .where('credential_id', 'not in', (e) => e.selectFrom('credentials').select('id'))
     .where('credential_id', 'not in', (e) => e.selectFrom('bindings').select('id'))
     .execute();
+  await db
+    .deleteFrom('join_tokens')
+    .where('binding_id', 'not in', (e) =>
+      e.selectFrom('bindings').select('id').where('status', '=', 'requested'),
+    )
+    .execute();
 }

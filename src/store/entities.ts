@@ -316,6 +316,8 @@ interface KeyBinding extends BindingBase {
   readonly thumbprint: string | null;
   /** 1 for the first key; each rotation adds one. */
   readonly generation: number;
+  /** Thumbprints of the last keys before this one: none of them comes back. */
+  readonly former: readonly string[];
   /** Until when it may be joined. */
   readonly joinBy: string;
 }

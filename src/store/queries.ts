@@ -312,6 +312,17 @@ export async function bindingsOfKind<K extends Binding['kind']>(
   return (await query.orderBy('bindings.id').execute()).map((row) => bindingOf(row) as BindingOf<K>);
 }
 
+/** Enrolled keys of the principal of that name, those that are locked included. */
+export async function keyBindings(db: StateDb, name: string): Promise<BindingOf<'key'>[]> {
+  const rows = await bindings(db)
+    .where('principals.name', '=', name)
+    .where('bindings.kind', '=', 'key')
+    .where('bindings.status', 'in', ['active', 'locked'])
+    .orderBy('bindings.id')
+    .execute();
+  return rows.map((row) => bindingOf(row) as BindingOf<'key'>);
+}
+
 /** Ids of static secrets whose end has come by this time, and of key pairs that nobody joined by it. */
 export async function dueBindings(db: StateDb, at: string): Promise<string[]> {
   const end = sql<string>`coalesce(json_extract(details, '$.expiresAt'), json_extract(details, '$.joinBy'))`;
