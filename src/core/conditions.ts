@@ -19,7 +19,7 @@ export interface Hours {
 export interface GrantConditions {
   /** A result of more rows is cut off with an error. */
   readonly maxRows?: number;
-  /** No UPDATE and no DELETE, at any depth, without a WHERE that looks at a column. */
+  /** No UPDATE and no DELETE, at any depth, without a WHERE that looks at a column of what is changed, and no TRUNCATE. */
   readonly requireWhere?: boolean;
   /** Nothing is created, altered or dropped. */
   readonly noDdl?: boolean;

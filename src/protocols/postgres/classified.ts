@@ -97,7 +97,7 @@ export interface Classified {
   readonly accesses: readonly Access[];
   /** For each relation of a verb in `COLUMN_VERBS`. */
   readonly columns: readonly ColumnUse[];
-  /** There is an UPDATE or DELETE in it, at any depth, whose WHERE looks at no column. */
+  /** There is a TRUNCATE, or an UPDATE or DELETE, at any depth, whose WHERE looks at no column of what it changes. */
   readonly unbounded: boolean;
   /** Harmless built-in functions called without a schema: an overload on the search path would need `execute`. */
   readonly calls: readonly string[];

@@ -313,6 +313,7 @@ const truncate: Handler = (collector, body) => {
   collector.closed(body, 'TRUNCATE', ['relations', 'restart_seqs', 'behavior']);
   noCascade(body.behavior, 'TRUNCATE');
   eachRelation(collector, 'truncate', body.relations);
+  collector.unbounded = true;
 };
 
 const lock: Handler = (collector, body) => {

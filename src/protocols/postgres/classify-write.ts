@@ -1,4 +1,6 @@
 /** INSERT, UPDATE, DELETE and MERGE. */
+
+import { looksAt } from './bounded.ts';
 import type { Verb } from './classified.ts';
 import { aliasOf, type FromVisible, fromItem, renames, within } from './classify-query.ts';
 import { type Collector, type Handler, rangeName, type Visible } from './collector.ts';
@@ -9,13 +11,6 @@ function readsWhere(collector: Collector, target: DottedName, walk: () => void):
   const before = collector.columnReferences;
   walk();
   if (collector.columnReferences > before) collector.addPart('select', target);
-}
-
-/** Whether what `walk` walks looks at a column. */
-function looksAtColumns(collector: Collector, walk: () => void): boolean {
-  const before = collector.columnReferences;
-  walk();
-  return collector.columnReferences > before;
 }
 
 function returning(collector: Collector, body: Tree, target: DottedName, visible: FromVisible): void {
@@ -38,6 +33,12 @@ function changed({ frame }: FromVisible, relation: unknown, more: readonly strin
     frame.add(name, [target], renames(body.alias) ? 'renamed' : 'plain');
   }
   return target;
+}
+
+/** What the target is called in the statement. */
+function calledIn({ relation }: Tree): string {
+  const body = tree(relation, 'an unnamed relation');
+  return aliasOf(body) ?? rangeName(body).name;
 }
 
 /** The columns that SET or a column list names. */
@@ -114,8 +115,8 @@ function update(collector: Collector, body: Tree, outer: Visible): void {
   readsWhere(collector, target, () => {
     for (const item of list(body.fromClause)) fromItem(collector, item, visible);
     collector.walk(body.targetList, visible);
-    const bounded = looksAtColumns(collector, () => collector.walk(body.whereClause, visible));
-    if (!bounded) collector.unbounded = true;
+    collector.walk(body.whereClause, visible);
+    if (!looksAt(body.whereClause, calledIn(body))) collector.unbounded = true;
   });
   returning(collector, body, target, visible);
 }
@@ -133,8 +134,8 @@ function remove(collector: Collector, body: Tree, outer: Visible): void {
   collector.add('delete', 'relation', target.schema, target.name);
   readsWhere(collector, target, () => {
     for (const item of list(body.usingClause)) fromItem(collector, item, visible);
-    const bounded = looksAtColumns(collector, () => collector.walk(body.whereClause, visible));
-    if (!bounded) collector.unbounded = true;
+    collector.walk(body.whereClause, visible);
+    if (!looksAt(body.whereClause, calledIn(body))) collector.unbounded = true;
   });
   returning(collector, body, target, visible);
 }
@@ -159,7 +160,7 @@ function merge(collector: Collector, body: Tree, outer: Visible): void {
   const target = changed(visible, body.relation);
   collector.addPart('select', target);
   fromItem(collector, body.sourceRelation, visible);
-  const bounded = looksAtColumns(collector, () => collector.walk(body.joinCondition, visible));
+  collector.walk(body.joinCondition, visible);
   for (const item of list(body.mergeWhenClauses)) {
     const node = unwrap(item);
     if (node?.type !== 'MergeWhenClause') unknown('this MERGE');
@@ -176,7 +177,12 @@ function merge(collector: Collector, body: Tree, outer: Visible): void {
     if (verb === 'insert') inserts(collector, target, node.body.targetList);
     else if (verb === 'update') collector.addPart(verb, target, targetColumns(node.body.targetList));
     else if (verb !== null) collector.add(verb, 'relation', target.schema, target.name);
-    if (!bounded && (verb === 'update' || verb === 'delete')) collector.unbounded = true;
+    if (verb === 'update' || verb === 'delete') {
+      // Rows that ON finds nothing for are all the others.
+      const found = node.body.matchKind !== 'MERGE_WHEN_NOT_MATCHED_BY_SOURCE';
+      const which = found ? [body.joinCondition, node.body.condition] : node.body.condition;
+      if (!looksAt(which, calledIn(body))) collector.unbounded = true;
+    }
     collector.walk(node.body.condition, visible);
     collector.walk(node.body.targetList, visible);
     collector.walk(node.body.values, visible);

@@ -54,7 +54,7 @@ export class Collector {
   copy: 'in' | 'out' | null = null;
   /** Column references seen so far: a clause that adds some reads columns. */
   columnReferences = 0;
-  /** An UPDATE or DELETE whose WHERE looks at no column. */
+  /** A TRUNCATE, or an UPDATE or DELETE whose WHERE looks at no column of what it changes. */
   unbounded = false;
   touchesSearchPath = false;
   changesCatalog = false;

@@ -105,3 +105,111 @@ test('each condition is looked at for the statement and for what it executes', a
   assert.equal(unmet({ noDdl: true }), null);
   assert.match(unmet({ sources: ['192.0.2.0/24'] }) ?? '', /not for 10\.0\.0\.1/);
 });
+
+test('a WHERE counts that looks at a column of the table that is changed', () => {
+  const bounded = (sql: string): boolean => {
+    const examined = examine(sql);
+    assert.ok(!(examined instanceof Promise));
+    assert.equal(examined.classified.denied, null, sql);
+    return !examined.classified.unbounded;
+  };
+  for (const sql of [
+    'delete from t where id = 1',
+    'delete from s.t where t.id = $1',
+    'delete from t x where x.id = 1',
+    'delete from t where current of c',
+    'delete from t where id in (select id from o)',
+    'delete from t where exists (select 1 from o where o.x = t.id)',
+    'delete from t using o where o.id = t.id',
+    'update t set a = 1 where coalesce(b, false)',
+    'update t x set a = o.a from o where x.id = o.id',
+    "insert into t values (1) on conflict (id) do update set a = 'x'",
+    'merge into t using o on t.id = o.id when matched then delete',
+    'merge into t using o on true when matched and t.id = 1 then update set a = 1',
+    'merge into t using o on t.id = o.id when not matched then insert values (1)',
+    'merge into t using o on t.id = o.id when not matched by source and t.old then delete',
+    'with gone as (delete from t where id = 1 returning *) select * from gone',
+  ]) {
+    assert.ok(bounded(sql), sql);
+  }
+  for (const sql of [
+    'delete from t',
+    'delete from t where true',
+    'delete from t where 1 = 1',
+    'delete from t where $1',
+    'delete from t where now() > current_date',
+    'delete from t where exists (select 1 from o where x = 1)',
+    'delete from t where (select a from o limit 1) is not null',
+    'delete from t using o where o.id = 5',
+    'delete from t x using t where t.id = 5',
+    'update t set a = o.a from o where o.id = 5',
+    'update t set a = (select b from o where o.id = t.id)',
+    'merge into t using o on o.id = 5 when matched then delete',
+    'merge into t using o on t.id = o.id when not matched by source then delete',
+    'with gone as (delete from t returning *) select * from gone where id = 1',
+    'truncate t',
+    'delete from t where id = 1; delete from o',
+  ]) {
+    assert.ok(!bounded(sql), sql);
+  }
+});
+
+test('a fingerprint is of one statement: in constants alone may others with it differ', () => {
+  const of = (sql: string): string => {
+    const examined = examine(sql);
+    assert.ok(!(examined instanceof Promise));
+    assert.match(examined.fingerprint ?? '', /^[0-9a-f]{16}$/, sql);
+    return examined.fingerprint ?? '';
+  };
+  for (const same of [
+    [
+      'select a from s.t where id = 1',
+      "select a from s.t where id = 'x'",
+      'SELECT a /* c */ FROM "s".t WHERE id=$1',
+    ],
+    ['select a from t where id in (1)', 'select a from t where id in (2, 3)'],
+    ['select a from t limit 1', 'select a from t limit 100'],
+    ['insert into t (a) values (1)', 'insert into t (a) values (2), (3)'],
+  ]) {
+    assert.equal(new Set(same.map(of)).size, 1, same[0]);
+  }
+  const different = [
+    'select a from t',
+    'select a from s.t',
+    'select a from hr.t',
+    'select b from t',
+    'select a, b from t',
+    'select a from only t',
+    'select distinct a from t',
+    'select a from t for update',
+    'select a from t where a = 1',
+    'select a from t where a <> 1',
+    'select a from t where a in (1)',
+    'select a from t where a not in (1)',
+    'select a from t where a in (1, b)',
+    'select a from t where a = 1 or true',
+    'select a from t where f(a)',
+    'select a from t where s.f(a)',
+    'select a from t limit 1',
+    'select a from t union select a from u',
+    'select a from t union all select a from u',
+    'explain select a from t',
+    'explain analyze select a from t',
+    'copy t to stdout',
+    'copy s.t to stdout',
+    'delete from t where a = 1',
+    'delete from s.t where a = 1',
+    'listen a',
+    'listen b',
+    'set a.b = 1',
+    'set a.c = 1',
+    "select set_config('a.b', 'x', false)",
+    "select set_config('a.c', 'x', false)",
+    'create table t (a int)',
+    'create temp table t (a int)',
+    'create temp table u (a int)',
+    'drop table t',
+    'drop table s.t',
+  ];
+  assert.equal(new Set(different.map(of)).size, different.length);
+});

@@ -60,7 +60,10 @@ export class CompiledConditions {
     for (const { classified, fingerprint } of all) {
       const { accesses } = classified;
       if (this.#conditions.requireWhere === true && classified.unbounded) {
-        return { reason: 'the grant allows no UPDATE or DELETE without a WHERE', hint: WHERE_HINT };
+        return {
+          reason: 'the grant allows no UPDATE or DELETE without a WHERE, and no TRUNCATE',
+          hint: WHERE_HINT,
+        };
       }
       if (this.#conditions.noDdl === true && accesses.some(({ verb }) => DEFINING.has(verb))) {
         return { reason: 'the grant allows no statement that creates, alters or drops', hint: DDL_HINT };
@@ -82,7 +85,7 @@ export class CompiledConditions {
 }
 
 const FROM_HINT = 'Connect from an address that the grant names, or ask for a grant for this one.';
-const WHERE_HINT = 'Say which rows are meant, by one of their columns.';
+const WHERE_HINT = 'Say which rows are meant, by a column of the table that is changed.';
 const DDL_HINT = 'Ask for a grant without this condition.';
 const FINGERPRINT_HINT =
   'The grant names the statements that may be run. Those differ from others in more than their constants.';

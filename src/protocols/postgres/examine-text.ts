@@ -2,6 +2,7 @@
 import type { Classified, Refusal } from './classified.ts';
 import { classify, refused } from './classify.ts';
 import { type Engine, isExhaustion } from './engine.ts';
+import { fingerprintOf } from './fingerprint.ts';
 import type { Lineage } from './lineage.ts';
 import { lineageOf } from './lineage-statement.ts';
 import { textToExamine } from './tool-texts.ts';
@@ -36,7 +37,8 @@ export function examineText(engine: Engine, sql: string): Attempt {
     const parsed = engine.parse(textToExamine(sql));
     if ('error' in parsed) return { examined: notExamined(syntaxRefusal(parsed.error)), lost: false };
     const { classified, lineage } = readDeep(parsed.tree);
-    const fingerprint = classified.denied === TOO_DEEP ? null : engine.fingerprint(sql);
+    const structure = classified.denied === TOO_DEEP ? null : engine.fingerprint(sql);
+    const fingerprint = fingerprintOf(structure, classified.accesses);
     return { examined: { classified, fingerprint, lineage }, lost: engine.worn };
   } catch (error) {
     // A tree that is no JSON is the parser's fault, and refused as well.
