@@ -1,6 +1,6 @@
 import { microsOf } from '../activity/times.ts';
 import type { CommandRow } from './format.ts';
-import type { Member, Populations } from './populations.ts';
+import type { Member, Populations, SessionMember } from './populations.ts';
 
 /** The clocks of two processes of one host may be so far apart. */
 const SKEW_US = 10_000;
@@ -57,4 +57,44 @@ export function endedBefore(grant: Member, at: number): boolean {
 function endOf(grant: Member): string {
   const { endedAt } = grant.state;
   return typeof endedAt === 'string' ? endedAt : grant.lastTime;
+}
+
+/** Whose authority a command has; all of it stands in what its intent has in common with others. */
+export interface Claim {
+  readonly principal: string;
+  readonly session: string;
+  readonly grant: string;
+  readonly resource: string;
+}
+
+/** When {@link authorityProblems} finds nothing wrong with a command that was let through on a claim. */
+export interface Authority {
+  /** As it was: after a change of it, or of anything else but sessions, this does not hold any more. */
+  readonly session: SessionMember;
+  readonly grant: Member;
+  /** The first leaf that it may be. */
+  readonly fromLeaf: number;
+  /** The first microsecond. */
+  readonly from: number;
+  /** The first microsecond at which it may not be any more. */
+  readonly to: number;
+}
+
+/** Null where that depends on more than leaf and time. */
+export function authorityOf(claim: Claim, populations: Populations): Authority | null {
+  const session = populations.session(claim.session);
+  const grant = populations.grant(claim.grant);
+  if (session === undefined || session.status !== 'open' || session.closedLeaf !== null) return null;
+  if (session.principal?.id !== claim.principal || grant?.state.status !== 'active') return null;
+  const { principal, resource, start, end } = grant.state as Record<string, { id?: string } & string>;
+  if (principal?.id !== claim.principal || resource?.id !== claim.resource) return null;
+  if (populations.members('principal').get(claim.principal)?.state.status !== 'active') return null;
+  if (populations.members('resource').get(claim.resource)?.state.status !== 'active') return null;
+  return {
+    session,
+    grant,
+    fromLeaf: Math.max(session.leaf, grant.leaf),
+    from: microsOf(String(start)) - SKEW_US,
+    to: microsOf(String(end)) + SKEW_US,
+  };
 }

@@ -26,7 +26,7 @@ export const COMMANDS_HEADER: string = csvLine([
 ]);
 
 /** Texts of the part of a row that follows from what its leaf has in common with others, and from who answers for it. */
-interface Middle {
+export interface Middle {
   readonly row: CommandRow;
   readonly json: string;
   readonly common: string;
@@ -60,6 +60,11 @@ export class CommandTexts {
     ];
   }
 
+  /** What was written last of a command whose leaf has that in common with others. */
+  known(shared: Shared): Middle | undefined {
+    return this.#middles.get(shared);
+  }
+
   #middle(row: CommandRow, shared: Shared | null): Middle {
     const known = shared === null ? undefined : this.#middles.get(shared);
     if (known !== undefined && sameAuthority(known.row, row)) return known;
@@ -84,7 +89,10 @@ export class CommandTexts {
 }
 
 /** What of a row does not follow from its leaf alone. */
-function sameAuthority(a: CommandRow, b: CommandRow): boolean {
+export function sameAuthority(
+  a: Pick<CommandRow, 'owner' | 'approvers' | 'ticket' | 'justification'>,
+  b: Pick<CommandRow, 'owner' | 'approvers' | 'ticket' | 'justification'>,
+): boolean {
   return (
     a.owner?.id === b.owner?.id &&
     a.owner?.name === b.owner?.name &&

@@ -2,7 +2,7 @@ import { microsOf } from '../activity/times.ts';
 import type { CommandDenied, CommandIntent, CommandOutcome, Ref } from '../core/record.ts';
 import type { LeafRecord } from '../ledger/leaf.ts';
 import type { CommandRow, Parameters } from './format.ts';
-import type { Populations } from './populations.ts';
+import type { Member, Populations } from './populations.ts';
 import type { ReadRecord, Shared } from './record-reader.ts';
 
 /** A command that the log has closed, with the leaf that began it. */
@@ -74,9 +74,14 @@ export class Commands {
     return this.#pending;
   }
 
+  /** Takes an intent that was read elsewhere. Its id is no other's that waits. */
+  hold(pending: Pending): void {
+    this.#pending.set(pending.record.id, pending);
+  }
+
   /** Gives out what is still open. */
   end(): void {
-    for (const pending of this.#pending.values()) this.close(pending);
+    for (const pending of inOrder(this.#pending)) this.close(pending);
     this.#pending.clear();
   }
 
@@ -110,8 +115,9 @@ export class Commands {
   #row({ record, leaf, owner, outcome }: Pending): CommandRow {
     const command = record as unknown as Partial<CommandIntent | CommandDenied>;
     const grant = typeof record.grant === 'string' ? record.grant : null;
-    const authority = grant === null ? undefined : this.#populations.grant(grant)?.state.authority;
-    const { approvers, ticket, justification } = (authority ?? {}) as Record<string, unknown>;
+    const { approvers, ticket, justification } = grantedBy(
+      grant === null ? undefined : this.#populations.grant(grant),
+    );
     const decision = command.decision;
     const result = outcome?.record;
     return {
@@ -126,9 +132,9 @@ export class Commands {
       session: String(record.session),
       resource: command.resource ?? null,
       grant,
-      approvers: (approvers ?? NOBODY) as readonly Ref[],
-      ticket: (ticket ?? null) as string | null,
-      justification: (justification ?? null) as string | null,
+      approvers,
+      ticket,
+      justification,
       verbs: command.verbs ?? [],
       objects: command.objects ?? [],
       fingerprint: command.fingerprint ?? null,
@@ -145,6 +151,23 @@ export class Commands {
       durationUs: result?.durationUs ?? null,
     };
   }
+}
+
+/** On whose authority a grant is. */
+export function grantedBy(
+  grant: Member | undefined,
+): Pick<CommandRow, 'approvers' | 'ticket' | 'justification'> {
+  const { approvers, ticket, justification } = (grant?.state.authority ?? {}) as Record<string, unknown>;
+  return {
+    approvers: (approvers ?? NOBODY) as readonly Ref[],
+    ticket: (ticket ?? null) as string | null,
+    justification: (justification ?? null) as string | null,
+  };
+}
+
+/** Commands in the order in which the log has them. */
+export function inOrder(open: ReadonlyMap<string, Pending>): Pending[] {
+  return [...open.values()].sort((a, b) => a.leaf - b.leaf);
 }
 
 function selection({ principal, resource, since, until }: Parameters): (row: CommandRow) => boolean {

@@ -36,6 +36,7 @@ export function joinRanges(
   for (const leaf of changes) populations.take(leaf, record(leaf));
   const checks = leavesChecks();
   const rest = new LeavesVerifier(files, manifest, populations, checks, {
+    leaves: 0,
     ...plan.unanswered,
     earlier: () => undefined,
     onRecord: () => undefined,

@@ -48,6 +48,11 @@ export class ShownPayloads {
     return this.#counts;
   }
 
+  /** So many were found elsewhere to be shown in full and to fit. */
+  fitting(count: number): void {
+    this.#counts.full += count;
+  }
+
   /** What is wrong with the payloads shown for a leaf; empty where each is what it may be. */
   check(record: LeafRecord, shown: unknown): string[] {
     const committed: LeafRecord['payloads'] = record.payloads ?? {};

@@ -162,12 +162,22 @@ export class Populations {
   readonly #active = new ActiveHolds();
   readonly #breaches: HoldBreach[] = [];
   readonly #losses: LossMember[] = [];
+  #version = 0;
+
+  /** Another one after each change of anything but sessions. */
+  get version(): number {
+    return this.#version;
+  }
 
   /** Takes one leaf. Records that change nothing are passed over. */
   take(leaf: number, record: LeafRecord): void {
     if (!mayChange(record)) return;
-    if (record.type.startsWith('session.')) this.#takeSession(leaf, record);
-    else if (isChange(record)) {
+    if (record.type.startsWith('session.')) {
+      this.#takeSession(leaf, record);
+      return;
+    }
+    this.#version += 1;
+    if (isChange(record)) {
       const rule = retentionOf(leaf, record);
       if (rule !== null) this.#retention.push(rule);
       else this.#takeChange(leaf, record);

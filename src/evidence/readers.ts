@@ -121,6 +121,22 @@ export class TextCursor {
     return true;
   }
 
+  /** What is decoded, from some place at or before the next character on; whole lines, but for the end of the file. */
+  get text(): string {
+    if (this.#at === this.#text.length) this.#fillTo(1);
+    return this.#text;
+  }
+
+  /** The place of the next character in {@link text}. To be asked after it. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Moves on by so many characters of {@link text}. */
+  skip(length: number): void {
+    this.#at += length;
+  }
+
   /** The line, or the rest of it, without its newline; null at the end. */
   line(): string | null {
     if (this.#at === this.#text.length) this.#fillTo(1);

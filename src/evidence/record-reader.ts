@@ -15,9 +15,8 @@ export interface ReadRecord {
 }
 
 /** Entries longer than this are read as a whole, so that what is kept stays small. */
-const LONGEST = 4096;
+export const LONGEST_IN_PARTS = 4096;
 const KEPT = 4096;
-/** A power of two. */
 const NEAR = 1024;
 
 const NUMBER = '0|[1-9]\\d{0,14}';
@@ -58,7 +57,7 @@ export class RecordReader {
   /** @throws SyntaxError where the entry is no JSON */
   read(entry: Buffer): ReadRecord {
     const text = entry.toString('utf8');
-    const inParts = text.length <= LONGEST && text.endsWith('}');
+    const inParts = text.length <= LONGEST_IN_PARTS && text.endsWith('}');
     return (
       (inParts ? this.#readParts(text) : null) ?? { record: JSON.parse(text) as LeafRecord, shared: null }
     );
@@ -70,13 +69,13 @@ export class RecordReader {
     if (head === null) return null;
     const from = HEAD.lastIndex;
     if (text.slice(from, from + OUTCOME.length) !== OUTCOME) {
-      const shared = this.#shared(text.slice(from, -1));
+      const shared = this.shared(text.slice(from, -1));
       return shared === null ? null : { record: begun(shared.members, head) as LeafRecord, shared };
     }
     const to = this.#endOf(text, from);
     END.lastIndex = to;
     const end = to < from ? null : END.exec(text);
-    const shared = end === null ? null : this.#shared(text.slice(from, to));
+    const shared = end === null ? null : this.shared(text.slice(from, to));
     if (end === null || shared === null) return null;
     const record: Record<string, unknown> = begun(shared.members, head);
     record.intent = end[1];
@@ -97,8 +96,8 @@ export class RecordReader {
     return found;
   }
 
-  /** What a list of members says; null where it is none. */
-  #shared(list: string): Shared | null {
+  /** What a list of members says that have no place at either end; null where it is none. */
+  shared(list: string): Shared | null {
     const place = placeOf(list);
     const near = this.#near[place];
     if (near !== undefined && near.list === list) return near.shared;
@@ -122,8 +121,8 @@ export class RecordReader {
   }
 }
 
-/** A number below {@link NEAR} from the length of a text and some characters all over it. */
-function placeOf(text: string): number {
+/** A number below 1024 from the length of a text and some characters all over it. */
+export function placeOf(text: string): number {
   let sum = text.length;
   const step = (text.length >> 5) | 1;
   for (let at = text.length - 1; at >= 0; at -= step) sum = (Math.imul(sum, 31) + text.charCodeAt(at)) | 0;

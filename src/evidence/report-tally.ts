@@ -97,6 +97,28 @@ export class ReportTally {
     else if (allowed) this.moreStatements += 1;
   }
 
+  /** Whether such a command was counted: then {@link addLike} counts another. */
+  hasLike(shared: Shared): boolean {
+    return this.#places.has(shared);
+  }
+
+  /** Counts a command that was let through and answered, of a kind that was counted before, as {@link add} does. */
+  addLike(shared: Shared, grant: string, time: string, status: string, rows: number): void {
+    const place = this.#places.get(shared) as Place;
+    this.allowed += 1;
+    if (status === 'error') this.failed += 1;
+    this.rows += rows;
+    if (this.first === null || time < this.first) this.first = time;
+    if (this.last === null || time > this.last) this.last = time;
+    this.#grants.set(grant, (this.#grants.get(grant) ?? 0) + 1);
+    for (const deed of place.deeds) {
+      deed.allowed += 1;
+      deed.rows += rows;
+    }
+    if (place.statement !== null) place.statement.count += 1;
+    else this.moreStatements += 1;
+  }
+
   /** Of a part: can be joined where {@link moreStatements} is 0. */
   state(): TallyState {
     const { allowed, denied, failed, unanswered, rows, first, last, refused, moreStatements } = this;

@@ -43,6 +43,18 @@ export class RowMatcher {
     return this.#lines.line() ?? '';
   }
 
+  /** The text of the file from the next row on; null where something was read ahead of it. */
+  get cursor(): TextCursor | null {
+    return this.#held === null ? this.#lines : null;
+  }
+
+  /** The next row, of so many characters with its line end, was found to be what it must be. */
+  took(length: number): void {
+    this.#lines.skip(length);
+    this.#number += 1;
+    this.#check.looked();
+  }
+
   /** The row of the file that stands for the expected one, or null where it is missing (which is then reported). */
   match(expected: Expected): { readonly row: Row; readonly text: string } | null {
     this.#check.looked();

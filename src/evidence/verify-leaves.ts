@@ -2,8 +2,9 @@ import { microsOf } from '../activity/times.ts';
 import type { LeafRecord } from '../ledger/leaf.ts';
 import { RecordIds } from '../ledger/record-ids.ts';
 import { authorityProblems } from './authority.ts';
+import { CommandLane, type Taken } from './command-lane.ts';
 import { COMMANDS_HEADER, CommandTexts } from './command-texts.ts';
-import { type Command, Commands, type Pending } from './commands.ts';
+import { type Command, Commands, inOrder, type Pending } from './commands.ts';
 import { ErasureClaims } from './erasures.ts';
 import type { Check } from './findings.ts';
 import {
@@ -34,10 +35,10 @@ export interface LeavesChecks {
 
 /** The records of one principal, as far as they were seen. */
 export interface Sequence {
-  readonly name: string;
+  name: string;
   /** `principalSeq` of the first, and of the one that must come next. */
   readonly first: number;
-  readonly next: number;
+  next: number;
 }
 
 /** The command that ran last under a grant. */
@@ -50,6 +51,8 @@ export interface LastUse {
 
 /** Which part of a log is looked at, where it is not all of it at once. */
 export interface Part {
+  /** How many leaves it has. */
+  readonly leaves: number;
   /** Where its rows are. */
   readonly rows: Span;
   readonly csv: Span;
@@ -66,7 +69,7 @@ export class LeavesVerifier {
   readonly tally: ReportTally;
   readonly sequences = new Map<string, Sequence>();
   readonly lastUse = new Map<string, LastUse>();
-  readonly ids = new RecordIds();
+  readonly ids: RecordIds;
   leaves = 0;
   readonly #manifest: Manifest;
   readonly #checks: LeavesChecks;
@@ -78,6 +81,8 @@ export class LeavesVerifier {
   readonly #payloads: ShownPayloads;
   readonly #records = new RecordReader();
   readonly #written = new CommandTexts();
+  /** Null where rows are not all of a log, or show texts otherwise than in full. */
+  readonly #lane: CommandLane | null;
   readonly #leafFile: string;
   #csvOk = true;
 
@@ -88,7 +93,9 @@ export class LeavesVerifier {
     populations: Populations,
     checks: LeavesChecks,
     part: Part | null = null,
+    short = true,
   ) {
+    this.ids = part === null ? new RecordIds() : RecordIds.for(part.leaves);
     this.#manifest = manifest;
     this.#checks = checks;
     this.#part = part;
@@ -113,6 +120,24 @@ export class LeavesVerifier {
       problem: (leaf, message) => checks.authority.problem(this.#leafFile, message, { leaf }),
       earlier: part?.earlier,
     });
+    this.#lane = short ? this.#shortWay() : null;
+  }
+
+  #shortWay(): CommandLane | null {
+    const { principal, resource, since, until, statements } = this.#manifest.parameters;
+    const all = [principal, resource, since, until].every((one) => one === null);
+    if (!all || statements !== 'full' || this.#rows === null || this.#csv === null) return null;
+    return new CommandLane({
+      populations: this.#populations,
+      commands: this.#commands,
+      records: this.#records,
+      written: this.#written,
+      tally: this.tally,
+      ids: this.ids,
+      sequences: this.sequences,
+      rows: this.#rows,
+      csv: this.#csv,
+    });
   }
 
   /** What was shown of the texts, as far as it is what it may be. */
@@ -120,9 +145,10 @@ export class LeavesVerifier {
     return this.#payloads.counts;
   }
 
-  /** Intents that wait for their outcome. */
-  get open(): ReadonlyMap<string, Pending> {
-    return this.#commands.open;
+  /** Intents that wait for their outcome, in the order of the log. */
+  get open(): readonly Pending[] {
+    this.#lane?.handOverAll();
+    return inOrder(this.#commands.open);
   }
 
   /** Takes an intent that nothing in the log answers. */
@@ -132,6 +158,7 @@ export class LeavesVerifier {
 
   /** After the last leaf of the log: what is still open is unanswered. */
   end(): void {
+    this.#lane?.handOverAll();
     this.#commands.end();
     this.endPart();
   }
@@ -148,6 +175,11 @@ export class LeavesVerifier {
     leaves.looked();
     this.leaves += 1;
     try {
+      const taken = index === null || index >= size ? null : (this.#lane?.take(index, entry) ?? null);
+      if (taken !== null) {
+        this.#tookShort(index as number, taken);
+        return;
+      }
       const read = this.#records.read(entry);
       const { record } = read;
       if (record.v !== 1 || record.leaf !== index || index === null || index >= size) {
@@ -157,6 +189,7 @@ export class LeavesVerifier {
       this.#countId(index, record);
       this.#countSequence(index, record);
       this.#populations.take(index, record);
+      this.#lane?.handOver(record.type === 'command.outcome' ? record.intent : record.id);
       this.#commands.take(index, read);
       this.#part?.onRecord(index, record);
     } catch (error) {
@@ -172,10 +205,30 @@ export class LeavesVerifier {
     if (typeof id !== 'string') complete.problem(this.#leafFile, 'The record has no id.', { leaf });
     else {
       const first = this.ids.add(id, leaf);
-      if (first === null) return;
-      const message = `The record is in the log twice: leaf ${first} has the same id.`;
-      complete.problem(this.#leafFile, message, { leaf, record: id.slice(0, 64) });
+      if (first !== null) this.#doubled(leaf, id, first);
     }
+  }
+
+  #doubled(leaf: number, id: string, first: number): void {
+    const message = `The record is in the log twice: leaf ${first} has the same id.`;
+    this.#checks.complete.problem(this.#leafFile, message, { leaf, record: id.slice(0, 64) });
+  }
+
+  /** Counts a leaf that went the short way. */
+  #tookShort(leaf: number, { doubled, id, done }: Taken): void {
+    const { complete, texts, authority } = this.#checks;
+    complete.looked();
+    if (doubled !== null) this.#doubled(leaf, id, doubled);
+    if (done === null) return;
+    authority.looked();
+    texts.looked(done.texts);
+    this.#payloads.fitting(done.texts);
+    this.#used(done.grant, done);
+  }
+
+  #used(grant: string, { at, leaf, id }: Pick<LastUse, 'at' | 'leaf' | 'id'>): void {
+    const last = this.lastUse.get(grant);
+    if (last === undefined || at > last.at) this.lastUse.set(grant, { at, leaf, id });
   }
 
   #countSequence(leaf: number, record: LeafRecord): void {
@@ -204,8 +257,9 @@ export class LeavesVerifier {
         { leaf, record: record.id },
       );
     }
-    const next = (principalSeq ?? held.next) + 1;
-    this.sequences.set(principal.id, { name: principal.name, first: held.first, next });
+    held.name = principal.name;
+    held.next = (principalSeq ?? held.next) + 1;
+    this.sequences.set(principal.id, held);
   }
 
   /** A sequence of which this is the first record that is seen. In a part of the log it may be any: that it fits is found when parts are joined. */
@@ -221,9 +275,7 @@ export class LeavesVerifier {
     for (const problem of authorityProblems(row, this.#populations))
       authority.problem(FILES.commands, problem, where);
     if (row.grant !== null) {
-      const at = microsOf(row.time);
-      const last = this.lastUse.get(row.grant);
-      if (last === undefined || at > last.at) this.lastUse.set(row.grant, { at, ...where, id: row.id });
+      this.#used(row.grant, { at: microsOf(row.time), leaf: row.leaf, id: row.id });
     }
     if (!selected || this.#rows === null) return;
     const payloads = this.#equalRow(row, shared) ?? this.#comparedRow(row);

@@ -108,6 +108,7 @@ class RangeVerifier {
     this.#roots = new Uint8Array(HASH_BYTES * Math.floor(count / TILE_WIDTH));
     this.#earlier = new EarlierLeaves(new TileFiles(tileReader(files)), range.from, this.#populations);
     this.#leaves = new LeavesVerifier(files, manifest, this.#populations, this.#checks, {
+      leaves: count,
       rows: range.rows,
       csv: range.csv,
       earlier: (id) => this.#earlier.intent(id),
@@ -165,7 +166,7 @@ class RangeVerifier {
     const looked = Object.fromEntries(
       Object.entries(this.#checks).map(([name, check]) => [name, (check as Check).state().count]),
     ) as RangeResult['looked'];
-    const open = [...this.#leaves.open].map(([id, { leaf, owner }]) => ({ id, leaf, owner }));
+    const open = this.#leaves.open.map(({ record: { id }, leaf, owner }) => ({ id, leaf, owner }));
     return {
       sums: this.#sums,
       roots: this.#roots,

@@ -3,6 +3,9 @@ const SLOTS = 1 << 10;
 /** 32-bit words of a slot: four of the id, and the leaf counted from one; zero where the slot is free. */
 const WORDS = 5;
 const LEAF = 4;
+/** Slots are taken up to that share of them. */
+const MOST_TAKEN = 0.7;
+const ID_LENGTH = 36;
 const DASH = 0x2d;
 /** Stands for what is no digit: a bit that no four digits set. */
 const WRONG = 1 << 16;
@@ -30,6 +33,19 @@ export class RecordIds {
   #table: Int32Array<ArrayBuffer>;
   #slots: number;
   #used: number;
+  /** What was read last. */
+  #a = 0;
+  #b = 0;
+  #c = 0;
+  #d = 0;
+
+  /** Room for so many from the beginning: growing takes time, and the old table is there beside the new one. */
+  static for(count: number): RecordIds {
+    const ids = new RecordIds();
+    while (ids.#slots * MOST_TAKEN < count) ids.#slots *= 2;
+    ids.#table = new Int32Array(ids.#slots * WORDS);
+    return ids;
+  }
 
   /** @param state of ids that were collected elsewhere; it belongs to this object from now on */
   constructor(state?: RecordIdsState) {
@@ -86,31 +102,43 @@ export class RecordIds {
 
   /** Remembers the id of a leaf. Answers the leaf that had it before, or null. */
   add(id: string, leaf: number): number | null {
-    const a0 = fourDigits(id, 0);
-    const a1 = fourDigits(id, 4);
-    const b0 = fourDigits(id, 9);
-    const b1 = fourDigits(id, 14);
-    const c0 = fourDigits(id, 19);
-    const c1 = fourDigits(id, 24);
-    const d0 = fourDigits(id, 28);
-    const d1 = fourDigits(id, 32);
-    if ((a0 | a1 | b0 | b1 | c0 | c1 | d0 | d1) >= WRONG || !hasForm(id)) {
-      const known = this.#others.get(id);
-      if (known === undefined) this.#others.set(id, leaf);
-      return known ?? null;
-    }
-    const [a, b, c, d] = [(a0 << 16) | a1, (b0 << 16) | b1, (c0 << 16) | c1, (d0 << 16) | d1];
+    if (id.length === ID_LENGTH && this.read(id, 0)) return this.addRead(leaf);
+    const known = this.#others.get(id);
+    if (known === undefined) this.#others.set(id, leaf);
+    return known ?? null;
+  }
+
+  /** Whether there is a UUID at a place of a text; it is kept for {@link addRead}. */
+  read(text: string, at: number): boolean {
+    const a0 = fourDigits(text, at);
+    const a1 = fourDigits(text, at + 4);
+    const b0 = fourDigits(text, at + 9);
+    const b1 = fourDigits(text, at + 14);
+    const c0 = fourDigits(text, at + 19);
+    const c1 = fourDigits(text, at + 24);
+    const d0 = fourDigits(text, at + 28);
+    const d1 = fourDigits(text, at + 32);
+    if ((a0 | a1 | b0 | b1 | c0 | c1 | d0 | d1) >= WRONG || !hasDashes(text, at)) return false;
+    this.#a = (a0 << 16) | a1;
+    this.#b = (b0 << 16) | b1;
+    this.#c = (c0 << 16) | c1;
+    this.#d = (d0 << 16) | d1;
+    return true;
+  }
+
+  /** Remembers the UUID that was read last as the id of a leaf. Answers the leaf that had it before, or null. */
+  addRead(leaf: number): number | null {
     const table = this.#table;
-    const slot = this.#find(a, b, c, d);
+    const slot = this.#find(this.#a, this.#b, this.#c, this.#d);
     const known = table[slot + LEAF] as number;
     if (known !== 0) return (known >>> 0) - 1;
-    table[slot] = a;
-    table[slot + 1] = b;
-    table[slot + 2] = c;
-    table[slot + 3] = d;
+    table[slot] = this.#a;
+    table[slot + 1] = this.#b;
+    table[slot + 2] = this.#c;
+    table[slot + 3] = this.#d;
     table[slot + LEAF] = leaf + 1;
     this.#used += 1;
-    if (this.#used > this.#slots * 0.7) this.#grow();
+    if (this.#used > this.#slots * MOST_TAKEN) this.#grow();
     return null;
   }
 
@@ -157,13 +185,12 @@ function timeAt(table: Int32Array, slot: number): number {
   return ((table[slot] as number) >>> 0) * 0x10000 + ((table[slot + 1] as number) >>> 16);
 }
 
-function hasForm(id: string): boolean {
+function hasDashes(text: string, at: number): boolean {
   return (
-    id.length === 36 &&
-    id.charCodeAt(8) === DASH &&
-    id.charCodeAt(13) === DASH &&
-    id.charCodeAt(18) === DASH &&
-    id.charCodeAt(23) === DASH
+    text.charCodeAt(at + 8) === DASH &&
+    text.charCodeAt(at + 13) === DASH &&
+    text.charCodeAt(at + 18) === DASH &&
+    text.charCodeAt(at + 23) === DASH
   );
 }
 
