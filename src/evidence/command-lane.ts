@@ -5,11 +5,20 @@ import { type Authority, authorityOf, type Claim } from './authority.ts';
 import { type CommandTexts, type Middle, sameAuthority } from './command-texts.ts';
 import { type Commands, grantedBy, type Pending } from './commands.ts';
 import { csvCell } from './csv.ts';
-import { commitmentAt, EntryHead, idAt, isAt, OutcomeEnd, TIME_LENGTH, timeAt } from './entry-scan.ts';
-import { type FullText, FullTexts } from './full-texts.ts';
+import {
+  commitmentAt,
+  EntryHead,
+  ID_LENGTH,
+  idAt,
+  isAt,
+  OutcomeEnd,
+  TIME_LENGTH,
+  timeAt,
+} from './entry-scan.ts';
+import { copied, type FullText, FullTexts } from './full-texts.ts';
 import type { Populations } from './populations.ts';
 import type { TextCursor } from './readers.ts';
-import { LONGEST_IN_PARTS, placeOf, type RecordReader, type Shared } from './record-reader.ts';
+import { LONGEST_IN_PARTS, type RecordReader, type Shared } from './record-reader.ts';
 import type { ReportTally } from './report-tally.ts';
 import type { RowMatcher } from './row-matcher.ts';
 import type { Sequence } from './verify-leaves.ts';
@@ -53,10 +62,16 @@ export interface Done {
   readonly texts: number;
 }
 
-/** What intents have in common, word for word, and what follows from it. */
-interface IntentKind {
-  readonly what: 'intent';
+interface AnyKind {
+  /** What leaves of it have in common, word for word. */
   readonly list: string;
+  /** The kind that came after it last time. */
+  next: Kind | null;
+}
+
+/** What intents have in common, and what follows from it. */
+interface IntentKind extends AnyKind {
+  readonly what: 'intent';
   readonly shared: Shared;
   readonly principal: Ref;
   readonly claim: Claim;
@@ -65,17 +80,15 @@ interface IntentKind {
   held: Held | null;
 }
 
-interface OutcomeKind {
+interface OutcomeKind extends AnyKind {
   readonly what: 'outcome';
-  readonly list: string;
   readonly principal: Ref;
   readonly session: string;
 }
 
 /** A leaf that goes the long way. */
-interface OtherKind {
+interface OtherKind extends AnyKind {
   readonly what: 'other';
-  readonly list: string;
 }
 
 type Kind = IntentKind | OutcomeKind | OtherKind;
@@ -110,13 +123,14 @@ interface Place {
   readonly bytes: number;
 }
 
-/** Kinds that are found without a look-up. */
-const NEAR = 1024;
+const KINDS = 4096;
 const RESULTS = 256;
 const ASCII = /^[ -~]*$/;
 const OUTCOME = '"type":"command.outcome",';
 const COMMA = 0x2c;
 const BRACE = 0x7d;
+/** Up to so many characters are compared one by one. */
+const SHORT = 16;
 /** By character code: 1 where times have it. */
 const TIME = new Uint8Array(0x10000);
 for (const character of '0123456789TZ:.-') TIME[character.charCodeAt(0)] = 1;
@@ -127,10 +141,11 @@ export class CommandLane {
   readonly #end = new OutcomeEnd();
   readonly #texts = new FullTexts();
   readonly #waiting = new Map<string, Waiting>();
-  readonly #near: (Kind | undefined)[] = new Array(NEAR);
-  readonly #kinds = new WeakMap<Shared, Kind>();
+  readonly #kinds = new Map<string, Kind>();
   /** The cells of status and code, by how they stand in the entry. */
   readonly #results = new Map<string, string>();
+  #lastIntent: Kind = { what: 'other', list: '', next: null };
+  #lastOutcome: Kind = this.#lastIntent;
   /** How long what outcomes have in common was last. */
   #length = 0;
 
@@ -139,12 +154,10 @@ export class CommandLane {
   }
 
   /** Takes a leaf where it is certain that nothing is wrong with it; null where it has to go the long way. */
-  take(leaf: number, entry: Buffer): Taken | null {
-    if (entry.length > LONGEST_IN_PARTS) return null;
-    const text = entry.toString('latin1');
+  take(leaf: number, text: string): Taken | null {
     const head = this.#head;
-    if (!head.read(text) || head.leaf !== leaf) return null;
-    return isAt(text, head.to, OUTCOME) ? this.#takeOutcome(text) : this.#takeIntent(text, entry);
+    if (text.length > LONGEST_IN_PARTS || !head.read(text) || head.leaf !== leaf) return null;
+    return isAt(text, head.to, OUTCOME) ? this.#takeOutcome(text) : this.#takeIntent(text);
   }
 
   /** Hands over the intent of that id, if it waits here, to the long way. */
@@ -165,10 +178,11 @@ export class CommandLane {
     return { record, shared, leaf, owner, outcome: null };
   }
 
-  #takeIntent(text: string, entry: Buffer): Taken | null {
+  #takeIntent(text: string): Taken | null {
     const head = this.#head;
-    if (entry[entry.length - 1] !== BRACE) return null;
-    const kind = this.#kindOf(text.slice(head.to, -1));
+    if (text.charCodeAt(text.length - 1) !== BRACE) return null;
+    const kind = this.#kindOf(text.slice(head.to, -1), this.#lastIntent);
+    this.#lastIntent = kind;
     if (kind.what !== 'intent') return null;
     const sequence = this.#sequenceOf(kind.principal);
     if (sequence === null) return null;
@@ -264,7 +278,7 @@ export class CommandLane {
     at = skipPart(row, at, text, EntryHead.leafFrom, waiting.leafTo);
     at = skip(row, at, ',"outcomeLeaf":');
     at = skipPart(row, at, outcome, EntryHead.leafFrom, this.#head.leafTo);
-    at = skip(row, at, ',');
+    at = skipOne(row, at, COMMA);
     // Id and time, as they stand in the entry.
     at = skipPart(row, at, text, waiting.idMember, waiting.to);
     at = skip(row, at, middle.json);
@@ -291,24 +305,24 @@ export class CommandLane {
     const { text, id, time } = waiting;
     const end = this.#end;
     let at = skipPart(line, from, text, EntryHead.leafFrom, waiting.leafTo);
-    at = skip(line, at, ',');
+    at = skipOne(line, at, COMMA);
     at = skipPart(line, at, outcome, EntryHead.leafFrom, this.#head.leafTo);
-    at = skip(line, at, ',');
-    at = skip(line, at, idAt(text, id));
-    at = skip(line, at, ',');
-    at = skip(line, at, timeAt(text, time));
-    at = skip(line, at, ',');
+    at = skipOne(line, at, COMMA);
+    at = skipPart(line, at, text, id, id + ID_LENGTH);
+    at = skipOne(line, at, COMMA);
+    at = skipPart(line, at, text, time, time + TIME_LENGTH);
+    at = skipOne(line, at, COMMA);
     at = skip(line, at, middle.common);
     at = skip(line, at, this.#resultOf(outcome));
     at = skipPart(line, at, outcome, end.rowsFrom, end.rowsTo);
-    at = skip(line, at, ',');
+    at = skipOne(line, at, COMMA);
     at = skipPart(line, at, outcome, end.bytesFrom, end.bytesTo);
-    at = skip(line, at, ',');
+    at = skipOne(line, at, COMMA);
     at = skipPart(line, at, outcome, end.durationFrom, end.durationTo);
-    at = skip(line, at, ',');
+    at = skipOne(line, at, COMMA);
     at = skip(line, at, middle.end);
     if (statement !== null) at = skip(line, at, statement.cell);
-    at = skip(line, at, ',');
+    at = skipOne(line, at, COMMA);
     if (parameters !== null) at = skip(line, at, parameters.cell);
     return skip(line, at, '\r\n');
   }
@@ -339,19 +353,27 @@ export class CommandLane {
       if (at < from || !this.#end.read(text, at)) return null;
       this.#length = at - from;
     }
-    const kind = this.#kindOf(text.slice(from, from + this.#length));
+    const kind = this.#kindOf(text.slice(from, from + this.#length), this.#lastOutcome);
+    this.#lastOutcome = kind;
     return kind.what === 'outcome' ? kind : null;
   }
 
-  #kindOf(list: string): Kind {
-    const place = placeOf(list);
-    const near = this.#near[place];
-    if (near !== undefined && near.list === list) return near;
-    const shared = ASCII.test(list) ? this.#parts.records.shared(list) : null;
-    if (shared === null) return { what: 'other', list };
-    const kind = this.#kinds.get(shared) ?? kindOf(list, shared);
-    this.#kinds.set(shared, kind);
-    this.#near[place] = kind;
+  /** @param before the kind of the last leaf of this sort, after which this one is likely what came last time */
+  #kindOf(list: string, before: Kind): Kind {
+    const kind = before.next?.list === list ? before.next : this.#findKind(list);
+    before.next = kind;
+    return kind;
+  }
+
+  #findKind(list: string): Kind {
+    const known = this.#kinds.get(list);
+    if (known !== undefined) return known;
+    // What is kept has to be a copy: a piece of a text keeps all of it.
+    const own = copied(list);
+    const shared = ASCII.test(own) ? this.#parts.records.shared(own) : null;
+    const kind: Kind = shared === null ? { what: 'other', list: own, next: null } : kindOf(own, shared);
+    if (this.#kinds.size >= KINDS) this.#kinds.clear();
+    this.#kinds.set(own, kind);
     return kind;
   }
 
@@ -376,12 +398,13 @@ function kindOf(list: string, shared: Shared): Kind {
   const { type, principal, session, grant, resource, change } = shared.members;
   const named = refOf(principal);
   const system = refOf(resource);
-  if (named === null || typeof session !== 'string' || change !== undefined) return { what: 'other', list };
-  if (type === 'command.outcome') return { what: 'outcome', list, principal: named, session };
+  if (named === null || typeof session !== 'string' || change !== undefined)
+    return { what: 'other', list, next: null };
+  if (type === 'command.outcome') return { what: 'outcome', list, principal: named, session, next: null };
   if (type !== 'command.intent' || typeof grant !== 'string' || system === null)
-    return { what: 'other', list };
+    return { what: 'other', list, next: null };
   const claim = { principal: named.id, session, grant, resource: system.id };
-  return { what: 'intent', list, shared, principal: named, claim, answer: null, held: null };
+  return { what: 'intent', list, shared, principal: named, claim, answer: null, held: null, next: null };
 }
 
 function refOf(value: unknown): Ref | null {
@@ -421,8 +444,17 @@ function skip(text: string, at: number, piece: string): number {
   return at >= 0 && isAt(text, at, piece) ? at + piece.length : -1;
 }
 
+/** {@link skip} of a single character. */
+function skipOne(text: string, at: number, code: number): number {
+  return at >= 0 && text.charCodeAt(at) === code ? at + 1 : -1;
+}
+
 /** {@link skip} of a part of another text. */
 function skipPart(text: string, at: number, of: string, from: number, to: number): number {
+  if (at < 0) return -1;
   const end = at + to - from;
-  return at >= 0 && text.slice(at, end) === of.slice(from, to) ? end : -1;
+  if (to - from > SHORT) return text.slice(at, end) === of.slice(from, to) ? end : -1;
+  // Numbers: that is less than making two texts to compare.
+  for (let i = from, j = at; i < to; i++, j++) if (text.charCodeAt(j) !== of.charCodeAt(i)) return -1;
+  return end;
 }

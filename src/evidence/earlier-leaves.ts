@@ -1,13 +1,13 @@
 import type { Ref } from '../core/record.ts';
 import type { LeafRecord } from '../ledger/leaf.ts';
-import type { TileFiles } from '../ledger/tiles.ts';
+import { LENGTH_BYTES, type TileFiles } from '../ledger/tiles.ts';
 import { TILE_WIDTH } from '../ledger/tree.ts';
 import type { Pending } from './commands.ts';
 import { mayChange, type Populations } from './populations.ts';
 import { RecordReader } from './record-reader.ts';
 
 /** Most entries have this; those that have it and are no commands are found when all leaves are read. */
-const COMMAND = Buffer.from('"type":"command.');
+const COMMAND = '"type":"command.';
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Bundles that are looked through for open intents, all together, before it is given up. */
 const MOST_BUNDLES = 50_000;
@@ -35,9 +35,21 @@ export class EarlierLeaves {
 
   /** Folds the leaves before into the populations. @throws SyntaxError and others where an entry is no record */
   fold(): void {
+    // Where it stood last it often stands again: looking there takes less than looking for it.
+    let near = 0;
     for (let n = 0; n * TILE_WIDTH < this.#to; n++) {
-      for (const [i, entry] of this.#store.readEntries(n).entries()) {
-        if (!entry.includes(COMMAND)) this.#take(n * TILE_WIDTH + i, entry);
+      const { bundle, ends } = this.#store.readBundle(n);
+      const texts = bundle.toString('latin1');
+      for (let i = 0, start = 0; i < ends.length; i++) {
+        const from = start + LENGTH_BYTES;
+        const end = ends[i] as number;
+        start = end;
+        const at = from + near;
+        if (at + COMMAND.length <= end && texts.slice(at, at + COMMAND.length) === COMMAND) continue;
+        const entry = texts.slice(from, end);
+        const found = entry.indexOf(COMMAND);
+        if (found >= 0) near = found;
+        else this.#take(n * TILE_WIDTH + i, bundle.subarray(from, end));
       }
     }
   }

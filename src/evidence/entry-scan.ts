@@ -19,7 +19,7 @@ const MORE_BYTES = ',"bytes":';
 const DURATION = ',"durationUs":';
 
 const COMMITMENT_LENGTH = 64;
-const ID_LENGTH = 36;
+export const ID_LENGTH = 36;
 export const TIME_LENGTH = 27;
 /** So many digits are a safe integer. */
 const MOST_DIGITS = 15;

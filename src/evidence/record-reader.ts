@@ -122,7 +122,7 @@ export class RecordReader {
 }
 
 /** A number below 1024 from the length of a text and some characters all over it. */
-export function placeOf(text: string): number {
+function placeOf(text: string): number {
   let sum = text.length;
   const step = (text.length >> 5) | 1;
   for (let at = text.length - 1; at >= 0; at -= step) sum = (Math.imul(sum, 31) + text.charCodeAt(at)) | 0;

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Ref } from '../core/record.ts';
 import type { RecordIdsState } from '../ledger/record-ids.ts';
-import { decodeBundle, MAX_BUNDLE_BYTES, TileFiles } from '../ledger/tiles.ts';
+import { entryEnds, LENGTH_BYTES, MAX_BUNDLE_BYTES, TileFiles } from '../ledger/tiles.ts';
 import { HASH_BYTES, prefixedLeafHash, subtreeRoot, TILE_WIDTH } from '../ledger/tree.ts';
 import { EarlierLeaves } from './earlier-leaves.ts';
 import { Check } from './findings.ts';
@@ -137,16 +137,20 @@ class RangeVerifier {
     const nth = n - this.#range.from / TILE_WIDTH;
     this.#sums.set(hash('sha256', bundle, 'buffer'), 2 * nth * HASH_BYTES);
     this.#sums.set(hash('sha256', tile, 'buffer'), (2 * nth + 1) * HASH_BYTES);
-    const entries = decodeBundle(bundle, width);
-    if (entries === null || tile.length !== width * HASH_BYTES) return false;
+    const ends = entryEnds(bundle, width);
+    if (ends === null || tile.length !== width * HASH_BYTES) return false;
     const hashes = tile.toString('latin1');
-    for (const [i, entry] of entries.entries()) {
+    for (let i = 0, start = 0; i < width; i++) {
+      const end = ends[i] as number;
       // The length in front of an entry has been read: its second byte makes room for the prefix of what is hashed.
-      const start = entry.byteOffset - 1;
-      const prefixed = new Uint8Array(entry.buffer, start, 1 + entry.length);
-      prefixed[0] = 0;
-      if (hashes.slice(i * HASH_BYTES, (i + 1) * HASH_BYTES) !== prefixedLeafHash(prefixed)) return false;
-      this.#leaves.take(n * TILE_WIDTH + i, entry, this.#size);
+      bundle[start + 1] = 0;
+      const hash = prefixedLeafHash(bundle.subarray(start + 1, end));
+      if (hashes.slice(i * HASH_BYTES, (i + 1) * HASH_BYTES) !== hash) return false;
+      const leaf = n * TILE_WIDTH + i;
+      const from = start + LENGTH_BYTES;
+      if (!this.#leaves.takeShort(leaf, bundle.toString('latin1', from, end)))
+        this.#leaves.take(leaf, bundle.subarray(from, end), this.#size);
+      start = end;
     }
     if (width === TILE_WIDTH) this.#roots.set(subtreeRoot(tile, 0, TILE_WIDTH), nth * HASH_BYTES);
     else this.#rest = new Uint8Array(tile);

@@ -65,6 +65,9 @@ export function partialTiles(size: number): TilePlace[] {
   return places;
 }
 
+/** Bytes of the length in front of an entry. */
+export const LENGTH_BYTES = 2;
+
 /** How many entries of bundle `n` a tree of `size` has. */
 export function bundleWidth(n: number, size: number): number {
   return Math.max(0, Math.min(TILE_WIDTH, size - n * TILE_WIDTH));
@@ -86,18 +89,29 @@ export function encodeBundle(entries: readonly Uint8Array[]): Buffer {
 
 /** The first `width` entries of a bundle (which may hold more), as views of it; null where it is cut or too long. */
 export function decodeBundle(bundle: Buffer, width: number): Buffer[] | null {
-  const entries: Buffer[] = [];
-  let offset = 0;
-  while (offset < bundle.length) {
-    if (entries.length === TILE_WIDTH || offset + 2 > bundle.length) return null;
-    const end = offset + 2 + bundle.readUInt16BE(offset);
-    if (end > bundle.length) return null;
-    entries.push(bundle.subarray(offset + 2, end));
-    offset = end;
+  const ends = entryEnds(bundle, width);
+  return ends === null ? null : entriesIn(bundle, ends);
+}
+
+function entriesIn(bundle: Buffer, ends: readonly number[]): Buffer[] {
+  return ends.map((end, i) => bundle.subarray((ends[i - 1] ?? 0) + LENGTH_BYTES, end));
+}
+
+/**
+ * Where the first `width` entries of a bundle (which may hold more) end; null where it is cut or too long. Each begins behind
+ * two bytes of length, and the first of these where the one before ends.
+ */
+export function entryEnds(bundle: Buffer, width: number): number[] | null {
+  const ends: number[] = [];
+  for (let offset = 0; offset < bundle.length; ) {
+    if (ends.length === TILE_WIDTH || offset + LENGTH_BYTES > bundle.length) return null;
+    offset += LENGTH_BYTES + bundle.readUInt16BE(offset);
+    if (offset > bundle.length) return null;
+    ends.push(offset);
   }
-  if (entries.length < width) return null;
-  entries.length = width;
-  return entries;
+  if (ends.length < width) return null;
+  ends.length = width;
+  return ends;
 }
 
 function damaged(path: string, what: string): PosternError {
@@ -130,10 +144,19 @@ export class TileFiles {
 
   /** The first `width` entries of bundle `n`. */
   readEntries(n: number, width: number = TILE_WIDTH): Buffer[] {
+    const { bundle, ends } = this.readBundle(n, width);
+    return entriesIn(bundle, ends);
+  }
+
+  /** Bundle `n`, and where its first `width` entries end, as {@link entryEnds} has it. */
+  readBundle(
+    n: number,
+    width: number = TILE_WIDTH,
+  ): { readonly bundle: Buffer; readonly ends: readonly number[] } {
     const { path, data } = this.#read((w) => entriesPath(n, w), width, MAX_BUNDLE_BYTES);
-    const entries = decodeBundle(data, width);
-    if (!entries) throw damaged(path, 'is not a well-formed entry bundle');
-    return entries;
+    const ends = entryEnds(data, width);
+    if (!ends) throw damaged(path, 'is not a well-formed entry bundle');
+    return { bundle: data, ends };
   }
 
   #read(

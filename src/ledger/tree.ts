@@ -50,10 +50,11 @@ function node(left: string, right: string): string {
 
 /** Root of the perfect subtree over `count` (a power of two) consecutive hashes of a tile. */
 export function subtreeRoot(hashes: Uint8Array, from: number, count: number): Buffer {
+  if (count === 1) return Buffer.from(hashes.subarray(from * HASH_BYTES, (from + 1) * HASH_BYTES));
   let row: string[] = [];
-  const view = Buffer.from(hashes.buffer, hashes.byteOffset, hashes.byteLength);
-  for (let i = from; i < from + count; i++) {
-    row.push(view.toString('latin1', i * HASH_BYTES, (i + 1) * HASH_BYTES));
+  for (let i = from; i < from + count; i += 2) {
+    pair.set(hashes.subarray(i * HASH_BYTES, (i + 2) * HASH_BYTES), 1);
+    row.push(digest('sha256', pair, 'binary'));
   }
   while (row.length > 1) {
     const above: string[] = [];
