@@ -8,6 +8,7 @@ import {
   type CommandDenied,
   type CommandIntent,
   type CommandOutcome,
+  type Delegated,
   type PayloadErased,
   RECORD_TYPES,
   type RecordBase,
@@ -27,6 +28,9 @@ import { Names } from './names.ts';
 import { BLOCK, DECISION, KIND, NAME, openIndex } from './schema.ts';
 import { microsOf } from './times.ts';
 import { UseTable } from './use-table.ts';
+
+/** What records say of their session. */
+type SessionOf = { readonly session?: string } & Delegated;
 
 const TYPE_NUMBER = new Map<string, number>(RECORD_TYPES.map((type, i) => [type, i]));
 const INTENT = typeNumber('command.intent');
@@ -174,7 +178,7 @@ export class ActivityIndex {
   #share(leaf: number, record: Partial<CommandIntent>): Shared {
     const principal = this.#principal(leaf, record);
     const resource = this.#resource(leaf, record.resource);
-    const session = this.#session(leaf, record.session, principal);
+    const session = this.#session(leaf, record, principal);
     const grant = this.#grant(leaf, record.grant, principal);
     const classNumber = this.#tables.class(
       record.verbs ?? [],
@@ -217,7 +221,7 @@ export class ActivityIndex {
       decision: record.type === 'command.intent' ? DECISION.allow : DECISION.deny,
       principal,
       resource: this.#resource(leaf, record.resource),
-      session: this.#session(leaf, record.session, principal),
+      session: this.#session(leaf, record, principal),
       grant: record.type === 'command.intent' ? this.#grant(leaf, record.grant, principal) : 0,
       class: this.#tables.class(record.verbs ?? [], record.objects ?? [], record.fingerprint ?? ''),
     });
@@ -243,7 +247,7 @@ export class ActivityIndex {
       decision: record.type === 'session.refused' ? DECISION.deny : DECISION.none,
       principal,
       resource: this.#resource(leaf, record.resource),
-      session: this.#session(leaf, record.session, principal),
+      session: this.#session(leaf, record, principal),
     });
     if (record.type === 'session.opened') this.#uses.opened(principal, record.source, time);
     if (record.type === 'session.refused') {
@@ -308,8 +312,10 @@ export class ActivityIndex {
     return ref === undefined ? 0 : this.#resources.number(ref.id, ref.name, leaf);
   }
 
-  #session(leaf: number, id: string | undefined, principal: number): number {
-    return id === undefined ? 0 : this.#sessions.number(id, '', leaf, principal);
+  /** A session has no name; on whose behalf it is stands in its place. */
+  #session(leaf: number, { session, delegation }: SessionOf, principal: number): number {
+    const behalf = delegation === undefined ? '' : JSON.stringify(delegation);
+    return session === undefined ? 0 : this.#sessions.number(session, behalf, leaf, principal);
   }
 
   #grant(leaf: number, id: string | undefined, principal: number): number {

@@ -1,6 +1,6 @@
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { PosternError } from '../core/errors.ts';
-import { type Authority, RECORD_TYPES, type Ref } from '../core/record.ts';
+import { type Authority, type Delegator, RECORD_TYPES, type Ref } from '../core/record.ts';
 import { rfc3339 } from '../core/time.ts';
 import { type Order, readCursor, writeCursor } from './cursor.ts';
 import { idBytes } from './event-tables.ts';
@@ -38,6 +38,8 @@ export type ActivityItem = {
   readonly bytes: number | null;
   readonly durationUs: number | null;
   readonly outcomeLeaf: number | null;
+  /** On whose behalf the principal acted, the origin first; empty where on its own. */
+  readonly delegation: readonly Delegator[];
   /** What a change record changed. */
   readonly subject: { readonly entity: string; readonly id: string; readonly name: string } | null;
 };
@@ -187,6 +189,7 @@ export class ActivityQuery {
     const principal = this.#known.ref(Number(row.principal));
     const grant = this.#known.ref(Number(row.grant_n))?.id ?? null;
     const authority = grant === null ? null : this.#known.authority(grant);
+    const session = this.#known.ref(Number(row.session));
     return {
       id: uuidText(row.id as Uint8Array),
       leaf,
@@ -198,7 +201,8 @@ export class ActivityQuery {
       grant,
       authority,
       ticket: authority?.ticket ?? null,
-      session: this.#known.ref(Number(row.session))?.id ?? null,
+      session: session?.id ?? null,
+      delegation: session === null || session.name === '' ? [] : (JSON.parse(session.name) as Delegator[]),
       verbs: row.verbs === null ? [] : (JSON.parse(String(row.verbs)) as string[]),
       objects: row.objects === null ? [] : (JSON.parse(String(row.objects)) as string[]),
       fingerprint: row.fingerprint === null || row.fingerprint === '' ? null : String(row.fingerprint),

@@ -129,6 +129,7 @@ export const POPULATIONS = [
   'resources',
   'grants',
   'credentials',
+  'delegations',
   'bindings',
   'trust',
   'masks',

@@ -1,4 +1,11 @@
-import type { ChangeRecord, Ref, SessionClosed, SessionOpened, SessionRefused } from '../core/record.ts';
+import type {
+  ChangeRecord,
+  Delegator,
+  Ref,
+  SessionClosed,
+  SessionOpened,
+  SessionRefused,
+} from '../core/record.ts';
 import type { LeafRecord } from '../ledger/leaf.ts';
 import { csvLine } from './csv.ts';
 import { type ErasureMember, erasureOf } from './erasures.ts';
@@ -39,6 +46,8 @@ export interface SessionMember {
   readonly client: string | null;
   readonly tls: object | null;
   readonly reason: string | null;
+  /** On whose behalf it was, the origin first. */
+  readonly delegation: readonly Delegator[];
   readonly commands: number | null;
   readonly denied: number | null;
 }
@@ -49,6 +58,7 @@ const ENTITY = {
   resource: 'resources',
   grant: 'grants',
   credential: 'credentials',
+  delegation: 'delegations',
   binding: 'bindings',
   trust: 'trust',
   mask: 'masks',
@@ -88,14 +98,31 @@ const COLUMNS: Record<Population, readonly string[]> = {
       'id',
       'principal',
       'grant',
+      'resource',
       'kind',
       'certificateSha256',
+      'confirmation',
       'expiresAt',
       'status',
       'endReason',
       'endedAt',
     ],
-    'createdAt',
+    ...['createdAt', 'exchange', 'delegation'],
+  ],
+  delegations: [
+    ...[
+      'leaf',
+      'lastLeaf',
+      'id',
+      'subject',
+      'chain',
+      'actor',
+      'credential',
+      'expiresAt',
+      'status',
+      'endReason',
+    ],
+    ...['endedAt', 'createdAt'],
   ],
   bindings: [
     ...['leaf', 'lastLeaf', 'id', 'principal', 'kind', 'details', 'status', 'endReason', 'endedAt'],
@@ -123,7 +150,7 @@ const COLUMNS: Record<Population, readonly string[]> = {
   sessions: [
     ...['leaf', 'closedLeaf', 'id', 'status', 'principal', 'resource', 'source', 'openedAt', 'closedAt'],
     ...['credential', 'grants', 'database', 'upstreamUser', 'upstreamIdentity', 'client', 'reason'],
-    ...['commands', 'denied'],
+    ...['commands', 'denied', 'delegation'],
   ],
   erasures: [
     ...['leaf', 'id', 'time', 'by', 'principal', 'day', 'kinds', 'payloads', 'record', 'cause', 'reason'],
@@ -151,6 +178,7 @@ export class Populations {
     resource: new Map(),
     grant: new Map(),
     credential: new Map(),
+    delegation: new Map(),
     binding: new Map(),
     trust: new Map(),
     mask: new Map(),
@@ -297,6 +325,7 @@ export class Populations {
       client: opened?.client ?? null,
       tls: opened?.tls ?? null,
       reason: session.type === 'session.refused' ? `${session.code}: ${session.reason}` : null,
+      delegation: session.delegation ?? [],
       commands: null,
       denied: null,
     });

@@ -9,7 +9,12 @@ export function proofs(populations: Populations): Html {
   const credentials = [...populations.members('credential')];
   const certificates = credentials.filter(([, { state }]) => state.kind === 'certificate');
   const bindings = [...populations.members('binding').values()];
-  const passwords = credentials.length - certificates.length;
+  const passwords = credentials.filter(([, { state }]) => state.kind === 'password').length;
+  const others = credentials.length - certificates.length - passwords;
+  const exchanged = credentials.filter(([, { state }]) => Boolean(state.exchange));
+  const behalf = credentials.filter(
+    ([, { state }]) => Array.isArray(state.delegation) && state.delegation.length > 0,
+  );
   const ended = (state: Readonly<Record<string, unknown>>): Html =>
     html`${tag(String(state.status))} <span class="soft">${String(state.endReason ?? '')}</span>`;
   const shown = certificates.slice(-SHOWN).map(
@@ -24,7 +29,7 @@ export function proofs(populations: Populations): Html {
   );
   const more = certificates.length - shown.length;
   return html`<h2>How they proved who they are</h2>
-<p>${passwords === 0 ? 'No password was' : passwords === 1 ? 'One password was' : `${count(passwords)} passwords were`} issued, each for a day at most; all credentials are in populations/credentials.csv.</p>
+<p>${passwords === 0 ? 'No password was' : passwords === 1 ? 'One password was' : `${count(passwords)} passwords were`} issued, each for a day at most${others === 0 ? '' : `, and ${count(others)} SSH certificates and bearer tokens`}. ${count(exchanged.length)} of all credentials were exchanged for a proof, for an hour at most; ${count(behalf.length)} were used on behalf of others. All are in populations/credentials.csv, with what was shown for them and on whose behalf.</p>
 ${shown.length === 0 ? '' : html`${table(['Principal', 'Client certificate (SHA-256)', 'Issued and end', 'Status', '#Leaf'], shown)}${more === 0 ? '' : html`<p class="soft">And ${count(more)} earlier ones.</p>`}`}${
   bound.length === 0
     ? ''

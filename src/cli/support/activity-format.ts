@@ -53,7 +53,7 @@ export function activityWriter(format: Format, width: number): ActivityWriter {
 /** Columns, and the width of the terminal from which there is room for them. */
 const COLUMNS: readonly (Column<ActivityItem> & { readonly from?: number })[] = [
   { title: 'time', value: (row) => formatTime(row.time) },
-  { title: 'principal', value: (row) => row.principal?.name, shrinkTo: 9 },
+  { title: 'principal', value: actorOf, shrinkTo: 9 },
   { title: 'resource', value: (row) => row.resource?.name, shrinkTo: 8 },
   { title: 'what', value: what, shrinkTo: 14 },
   {
@@ -73,6 +73,12 @@ const COLUMNS: readonly (Column<ActivityItem> & { readonly from?: number })[] = 
   // An id is of use only whole.
   { title: 'record', value: (row) => row.id, from: 130 },
 ];
+
+/** Who did it, and on whose behalf. */
+function actorOf({ principal, delegation }: ActivityItem): string | undefined {
+  const behalf = delegation.map(({ name }) => ` for ${name}`).reverse();
+  return principal === null ? undefined : `${principal.name}${behalf.join('')}`;
+}
 
 /** What an item is about, in one line. */
 export function what(item: ActivityItem): string {
@@ -95,6 +101,7 @@ const CSV: readonly (readonly [string, (item: ActivityItem) => string | number |
   ['time', (item) => item.time],
   ['type', (item) => item.type],
   ['principal', (item) => item.principal?.name],
+  ['delegation', (item) => item.delegation.map(({ name }) => name).join('; ')],
   ['owner', (item) => item.owner?.name],
   ['resource', (item) => item.resource?.name],
   ['grant', (item) => item.grant],

@@ -22,8 +22,10 @@ export function openTo(
   const slash = asked.indexOf('/');
   const name = slash === -1 ? asked : asked.slice(0, slash);
   const resource = directory.resourceByName(name);
+  // A credential for one resource knows of no other.
+  const elsewhere = credential.resourceId !== undefined && credential.resourceId !== resource?.id;
   const known =
-    resource === undefined || resource.status !== 'active' || resource.protocol !== 'postgres'
+    resource === undefined || resource.status !== 'active' || resource.protocol !== 'postgres' || elsewhere
       ? []
       : directory
           .grantsOf(principal.id, resource.id)

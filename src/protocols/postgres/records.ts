@@ -26,8 +26,10 @@ export class SessionRecords {
 
   constructor(who: SessionIdentity) {
     const principal = ref(who.principal);
+    const { delegation } = who.credential;
     this.#common =
       `"actor":{"kind":"principal",${principal}},"principal":{${principal}},"session":"${who.session}",` +
+      (delegation === undefined ? '' : `${members({ delegation })},`) +
       `"resource":{${ref(who.resource)}},"protocol":"postgres"`;
   }
 
