@@ -1,16 +1,17 @@
 import { type Command, Option } from 'commander';
+import { PRINCIPAL_KINDS } from '../store/entities.ts';
+import { registerBulk } from './principal-bulk.ts';
+import { filterOptions, type ListOptions, principalQuery } from './principal-filter.ts';
 import { registerHistory } from './principal-history.ts';
 import { registerUpdate } from './principal-update.ts';
 import type { ListedPrincipal, Principal, PrincipalDetail, SourceSeen } from './support/api-types.ts';
-import { path, type Query } from './support/client.ts';
+import { path } from './support/client.ts';
 import { CREDENTIAL_COLUMNS, GRANT_COLUMNS } from './support/columns.ts';
 import { connected, examples, wholeNumber } from './support/command.ts';
 import { print, printJson, printList, terminalWidth } from './support/output.ts';
 import { describe, several, tagsOf } from './support/principal-format.ts';
 import { type Column, TextTable } from './support/table.ts';
 import { formatTime, parseMoment } from './support/time.ts';
-
-const KINDS = ['service_account', 'ci_runner', 'workload', 'agent'];
 
 export function register(program: Command): void {
   const principal = program.command('principal').description('machine identities and their owners');
@@ -19,6 +20,7 @@ export function register(program: Command): void {
   show(principal);
   registerUpdate(principal);
   registerHistory(principal);
+  registerBulk(principal);
   change(principal, 'disable', 'disable a principal: its live sessions are closed and it may open no other');
   change(principal, 'suspend', 'suspend a principal until it is resumed');
   change(principal, 'resume', 'let a suspended principal in again');
@@ -41,7 +43,7 @@ function add(parent: Command): void {
   const command = parent
     .command('add <name>')
     .description('add a machine identity. Its name is never used again, not even after it is gone')
-    .addOption(new Option('--kind <kind>', 'what it is').choices(KINDS).makeOptionMandatory())
+    .addOption(new Option('--kind <kind>', 'what it is').choices([...PRINCIPAL_KINDS]).makeOptionMandatory())
     .requiredOption('--owner <person>', 'who answers for it: id, name or e-mail address')
     .requiredOption('--backup-owner <person>', 'who answers when the owner cannot')
     .requiredOption('--purpose <text>', 'what it is for, in one sentence')
@@ -76,33 +78,8 @@ function add(parent: Command): void {
   });
 }
 
-interface ListOptions {
-  readonly status?: string;
-  readonly owner?: string;
-  readonly kind?: string;
-  readonly q?: string;
-  readonly environment?: string;
-  readonly tag?: readonly string[];
-  readonly orphaned?: true;
-  readonly unusedFor?: string;
-}
-
 function list(parent: Command): void {
-  const command = parent
-    .command('list')
-    .description('list machine identities')
-    .addOption(
-      new Option('--status <status>', 'only these').choices(['active', 'suspended', 'disabled', 'retired']),
-    )
-    .option('--owner <person>', 'only those of this person')
-    .addOption(new Option('--kind <kind>', 'only these').choices(KINDS))
-    .option('--environment <name>', 'only those that work there')
-    .option('--tag <name=value>', 'only those with this tag; several with several flags', several)
-    .option('--orphaned', 'only those whose owner is disabled')
-    .option('--unused-for <duration>', 'only those neither made nor used for so long, such as 30d', (text) =>
-      parseMoment(text, -1),
-    )
-    .option('-q, --q <text>', 'only those whose name or purpose holds this');
+  const command = filterOptions(parent.command('list').description('list machine identities'));
   examples(
     command,
     'postern principal list --owner ada@bank.example',
@@ -126,16 +103,6 @@ function list(parent: Command): void {
       { json: options.json, empty: 'There is no such principal.' },
     );
   });
-}
-
-/** The filters of a list as the API takes them. */
-export function principalQuery(options: ListOptions): Query {
-  const { status, owner, kind, q, environment, tag, orphaned, unusedFor } = options;
-  return {
-    ...{ status, owner, kind, q, environment, tag },
-    orphaned: orphaned === true ? 'true' : undefined,
-    unusedSince: unusedFor,
-  };
 }
 
 function show(parent: Command): void {

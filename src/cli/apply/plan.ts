@@ -95,20 +95,25 @@ export const REHEARSED_MAX = 1000;
  * @throws CliError that names every one that would be refused
  */
 export async function rehearse(api: ApiClient, actions: readonly Action[]): Promise<void> {
-  if (actions.length === 0) return;
   if (actions.length > REHEARSED_MAX) {
     throw new CliError('CLI_TOO_MANY', `${actions.length} changes are more than ${REHEARSED_MAX} at a time`);
   }
+  const problems = await rehearsalProblems(api, actions);
+  if (problems.length > 0) throw failure(problems, 'Postern would refuse it');
+}
+
+/** What Postern would refuse of these changes, at most {@link REHEARSED_MAX}. */
+export async function rehearsalProblems(api: ApiClient, actions: readonly Action[]): Promise<Problem[]> {
+  if (actions.length === 0) return [];
   const steps: RehearsalStep[] = actions.map(({ step }) => step);
   const { outcomes } = await api.post<{ outcomes: ({ message: string; hint?: string } | null)[] }>(
     '/v1/rehearsals',
     { steps },
   );
-  const problems = outcomes.flatMap((outcome, n) => {
+  return outcomes.flatMap((outcome, n) => {
     const action = actions[n];
     if (outcome === null || action === undefined) return [];
     const message = `${action.kind} ${action.name}: ${outcome.message}${outcome.hint ? ` ${outcome.hint}` : ''}`;
     return [{ file: action.manifest?.file ?? 'prune', line: action.manifest?.line ?? 0, message }];
   });
-  if (problems.length > 0) throw failure(problems, 'Postern would refuse it');
 }
