@@ -35,7 +35,7 @@ describe('setup', () => {
     assert.equal(statSync(join(shell.home, 'config', 'postern', 'profile.json')).mode & 0o777, 0o600);
     const { person } = await shell.json<{ person: { name: string; roles: string[] } }>(['whoami']);
     assert.equal(person.name, 'Ada Boone');
-    assert.match(await shell.ok(['whoami']), /^person {6}Ada Boone <ada@bank.example>\n/);
+    assert.match(await shell.ok(['whoami']), /^person {10}Ada Boone <ada@bank.example>\n/);
   });
 
   it('works once', async () => {

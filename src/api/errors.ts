@@ -36,7 +36,7 @@ export class TooMany extends PosternError {
 export function errorHandler(logger: ApiLogger | undefined) {
   return (error: FastifyError | PosternError, request: FastifyRequest, reply: FastifyReply): void => {
     const refusal = asRefusal(error);
-    const status = httpStatus(error, refusal);
+    const status = statusOf(error, refusal);
     if (status >= 500) {
       const fields = { route: request.routeOptions.url, code: refusal.code, error: error.message };
       logger?.error(fields, 'a request failed');
@@ -53,8 +53,11 @@ const challenge = (code: ErrorCode): string =>
     ? 'Bearer realm="postern", error="insufficient_user_authentication"'
     : 'Bearer realm="postern"';
 
-function httpStatus(error: FastifyError | PosternError, refusal: PosternError): number {
-  if (error instanceof PosternError) return STATUS[refusal.code] ?? 500;
+/** The status of a refusal. */
+export const httpStatus = ({ code }: Pick<PosternError, 'code'>): number => STATUS[code] ?? 500;
+
+function statusOf(error: FastifyError | PosternError, refusal: PosternError): number {
+  if (error instanceof PosternError) return httpStatus(refusal);
   const { statusCode } = error;
   return statusCode !== undefined && statusCode >= 400 && statusCode < 500 ? statusCode : 500;
 }

@@ -47,6 +47,7 @@ export const Person = Type.Object({
       name: Type.String(),
       userName: Type.String(),
       externalId: orNull(Type.String()),
+      state: Type.String(),
       given: Type.Array(Type.String()),
     }),
   ),

@@ -20,6 +20,7 @@ import { authenticatorRoutes } from './routes/authenticators.ts';
 import { bindingRoutes } from './routes/bindings.ts';
 import { credentialRoutes } from './routes/credentials.ts';
 import { delegationRoutes } from './routes/delegations.ts';
+import { directoryRoutes } from './routes/directories.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
 import { grantRoutes } from './routes/grants.ts';
 import { joinRoutes } from './routes/join.ts';
@@ -40,6 +41,7 @@ import { principalRoutes } from './routes/principals.ts';
 import { providerRoutes } from './routes/providers.ts';
 import { rehearsalRoutes } from './routes/rehearsals.ts';
 import { resourceRoutes } from './routes/resources.ts';
+import { scimRoutes } from './routes/scim.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
 import { signInRoutes } from './routes/sign-in.ts';
@@ -138,6 +140,8 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     cliLoginRoutes,
     authenticatorRoutes,
     providerRoutes,
+    directoryRoutes,
+    scimRoutes,
     personRoutes,
     principalRoutes,
     resourceRoutes,

@@ -14,6 +14,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['logout', 'end your session, here and on the server', () => import('./logout.ts')],
   ['whoami', 'show who the API takes you for', () => import('./whoami.ts')],
   ['provider', 'OpenID providers through which people sign in', () => import('./provider.ts')],
+  ['directory', 'directories that tell of joiners and leavers (SCIM)', () => import('./directory.ts')],
   ['person', 'people who administer, own, approve, review or audit', () => import('./person.ts')],
   ['principal', 'machine identities and their owners', () => import('./principal.ts')],
   ['resource', 'upstream systems, with the credential Postern holds for them', () => import('./resource.ts')],

@@ -3,6 +3,8 @@ import type { ChangeLog } from '../store/changes.ts';
 import type { StateDb } from '../store/store.ts';
 import type { SecretBox } from '../vault/secrets.ts';
 import { Authenticators } from './authenticators.ts';
+import { Directories } from './directories.ts';
+import { DirectoryPeople } from './directory-people.ts';
 import { IdentityProviders } from './identity-providers.ts';
 import { Invitations } from './invitations.ts';
 import { Logins } from './logins.ts';
@@ -23,6 +25,8 @@ export class Doors {
   readonly invitations: Invitations;
   readonly recovery: RecoveryCodes;
   readonly refusals: Refusals;
+  readonly directories: Directories;
+  readonly directoryPeople: DirectoryPeople;
 
   constructor(db: StateDb, changes: ChangeLog, box: SecretBox, write: (record: RecordBase) => Promise<void>) {
     this.providers = new IdentityProviders(db, changes, box);
@@ -32,6 +36,8 @@ export class Doors {
     this.authenticators = new Authenticators(db, changes);
     this.invitations = new Invitations(db, changes);
     this.recovery = new RecoveryCodes(db, changes);
+    this.directories = new Directories(db, changes);
+    this.directoryPeople = new DirectoryPeople(db, changes);
     this.refusals = new Refusals((record) => changes.exclusive(() => write(record)));
   }
 }

@@ -145,7 +145,14 @@ const directoryOf = (
   { id, name }: IdentityProvider,
   { subject }: OidcClaims,
   given: Person['roles'],
-): NonNullable<Person['directory']> => ({ id, name, userName: subject, externalId: null, given });
+): NonNullable<Person['directory']> => ({
+  id,
+  name,
+  userName: subject,
+  externalId: null,
+  state: 'present',
+  given,
+});
 
 const authenticatorOf = ({ id, name }: IdentityProvider, { issuer, subject }: OidcClaims) => ({
   kind: 'oidc' as const,

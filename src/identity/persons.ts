@@ -104,11 +104,7 @@ export class Persons {
       );
       return {
         changes: [{ type: 'person.disabled', entity: 'person', before, after, reason: why }, ...further],
-        beside: async (tx) => {
-          for (const table of ['api_tokens', 'person_sessions', 'invitations'] as const) {
-            await tx.deleteFrom(table).where('person_id', '=', before.id).execute();
-          }
-        },
+        beside: (tx) => endAccess(tx, before.id),
         result: after,
       };
     });
@@ -133,6 +129,13 @@ export class Persons {
         result: after,
       };
     });
+  }
+}
+
+/** What a person who left comes in with no more: sessions, API tokens, invitations. */
+export async function endAccess(tx: StateDb, personId: string): Promise<void> {
+  for (const table of ['api_tokens', 'person_sessions', 'invitations'] as const) {
+    await tx.deleteFrom(table).where('person_id', '=', personId).execute();
   }
 }
 

@@ -33,6 +33,8 @@ export interface Person extends PersonRef {
 export interface PersonDirectory extends Ref {
   readonly userName: string;
   readonly externalId: string | null;
+  /** What it says of them now: that they are there, are not active, or it has deleted them and knows them no more. */
+  readonly state: 'present' | 'absent' | 'deleted';
   /** The roles that were given by hand, whatever the directory says. */
   readonly given: readonly Role[];
 }

@@ -16,6 +16,7 @@ export type {
   Authenticator,
   Binding,
   Credential,
+  Directory,
   Grant,
   IdentityProvider,
   LegalHold,

@@ -77,10 +77,7 @@ describe('the client of the API', () => {
 
   it('says how to get a token when there is none or a wrong one', async () => {
     const client = await clientOf(json(401, { error: { code: 'POSTERN_UNAUTHORIZED', message: 'No.' } }));
-    await assert.rejects(
-      client.get('/'),
-      fails('POSTERN_UNAUTHORIZED', /wrong or expired.*postern person token/),
-    );
+    await assert.rejects(client.get('/'), fails('POSTERN_UNAUTHORIZED', /wrong or has ended.*postern login/));
     const bare = new ApiClient({ ...client.connection, token: null });
     await assert.rejects(bare.get('/'), fails('POSTERN_UNAUTHORIZED', /--token-file FILE or POSTERN_TOKEN/));
   });
