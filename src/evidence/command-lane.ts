@@ -5,7 +5,7 @@ import { authorityOf } from './authority.ts';
 import { CommandRowTexts, type IntentEntry, type OutcomeEntry } from './command-row-text.ts';
 import { type CommandTexts, type Middle, sameAuthority } from './command-texts.ts';
 import { type Commands, grantedBy, type Pending } from './commands.ts';
-import { EntryHead, idAt, isAt, OutcomeEnd, TIME_LENGTH, timeAt } from './entry-scan.ts';
+import { EntryHead, idAt, isAt, OutcomeEnd, type PayloadPlace, TIME_LENGTH, timeAt } from './entry-scan.ts';
 import { type Held, type IntentKind, LeafKinds, type OutcomeKind } from './leaf-kinds.ts';
 import type { Populations } from './populations.ts';
 import type { TextCursor } from './readers.ts';
@@ -131,8 +131,8 @@ export class CommandLane {
       id: head.id,
       time: head.time,
       to: head.to,
-      statement: head.statement.from === 0 ? null : { ...head.statement },
-      parameters: head.parameters.from === 0 ? null : { ...head.parameters },
+      statement: placeOf(head.statement),
+      parameters: placeOf(head.parameters),
     };
     sequence.next += 1;
     this.#waiting.set(id, waiting);
@@ -226,6 +226,10 @@ function answers(intent: IntentKind, outcome: OutcomeKind): boolean {
   if (outcome.principal.id !== principal || outcome.session !== session) return false;
   intent.answer = outcome;
   return true;
+}
+
+function placeOf({ from, commitment, to, bytes }: PayloadPlace): IntentEntry['statement'] {
+  return from === 0 ? null : { from, commitment, to, bytes };
 }
 
 function sameOwner(a: Ref | null, b: Ref | null): boolean {

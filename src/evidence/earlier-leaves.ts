@@ -7,7 +7,9 @@ import { mayChange, type Populations } from './populations.ts';
 import { RecordReader } from './record-reader.ts';
 
 /** Most entries have this; those that have it and are no commands are found when all leaves are read. */
-const COMMAND = '"type":"command.';
+const COMMAND = Buffer.from('"type":"command.');
+/** Intents and outcomes have it in different places, each with and without payloads. */
+const PLACES = 8;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Bundles that are looked through for open intents, all together, before it is given up. */
 const MOST_BUNDLES = 50_000;
@@ -35,21 +37,18 @@ export class EarlierLeaves {
 
   /** Folds the leaves before into the populations. @throws SyntaxError and others where an entry is no record */
   fold(): void {
-    // Where it stood last it often stands again: looking there takes less than looking for it.
-    let near = 0;
+    const places = new LikelyPlaces();
     for (let n = 0; n * TILE_WIDTH < this.#to; n++) {
       const { bundle, ends } = this.#store.readBundle(n);
-      const texts = bundle.toString('latin1');
       for (let i = 0, start = 0; i < ends.length; i++) {
         const from = start + LENGTH_BYTES;
         const end = ends[i] as number;
         start = end;
-        const at = from + near;
-        if (at + COMMAND.length <= end && texts.slice(at, at + COMMAND.length) === COMMAND) continue;
-        const entry = texts.slice(from, end);
-        const found = entry.indexOf(COMMAND);
-        if (found >= 0) near = found;
-        else this.#take(n * TILE_WIDTH + i, bundle.subarray(from, end));
+        if (places.have(bundle, from, end)) continue;
+        const entry = bundle.subarray(from, end);
+        const at = entry.indexOf(COMMAND);
+        if (at < 0) this.#take(n * TILE_WIDTH + i, entry);
+        else places.add(at);
       }
     }
   }
@@ -95,4 +94,27 @@ export class EarlierLeaves {
   #ownerAt(principal: string, leaf: number): Ref | null {
     return this.#owners.get(principal)?.findLast((from) => from.leaf <= leaf)?.owner ?? null;
   }
+}
+
+/** Where in an entry it was found lately that it is a command's: looking there takes less than looking for it. */
+class LikelyPlaces {
+  readonly #places = new Int32Array(PLACES);
+  #next = 0;
+
+  /** Whether the entry between two places of a bundle has it where another had it. */
+  have(bundle: Buffer, from: number, end: number): boolean {
+    for (const place of this.#places) if (isCommand(bundle, from + place, end)) return true;
+    return false;
+  }
+
+  add(place: number): void {
+    this.#places[this.#next] = place;
+    this.#next = (this.#next + 1) % PLACES;
+  }
+}
+
+function isCommand(bundle: Buffer, at: number, end: number): boolean {
+  if (at + COMMAND.length > end) return false;
+  for (let i = 0; i < COMMAND.length; i++) if (bundle[at + i] !== COMMAND[i]) return false;
+  return true;
 }

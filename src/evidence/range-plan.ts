@@ -17,6 +17,8 @@ export interface RangePlan {
   readonly unanswered: Pick<LeafRange, 'rows' | 'csv'>;
 }
 
+/** Looking through a leaf takes a sixteenth of the time of verifying it: so long is a range, to the one before it. */
+const SHORTER = 0.94;
 /** Most bytes between two rows that are looked through for where a row begins. */
 const MOST = 1 << 24;
 const FIRST = 1 << 14;
@@ -27,13 +29,15 @@ const ROW =
 const LINE = /\r\n(\d{1,16}),(\d{0,16}),[0-9a-f-]{36},[0-9TZ:.-]{20,40},(allow|deny),/;
 
 /**
- * Cuts a log into ranges of whole bundles, about equal, and looks up where their rows are. Whether these are all of their
+ * Cuts a log into ranges of whole bundles, which take about equally long, and looks up where their rows are. Whether these are all of their
  * rows is found when they are compared. Null where no place can be found.
  */
 export function planRanges(files: PackageFiles, size: number, count: number): RangePlan | null {
   const bundles = Math.ceil(size / TILE_WIDTH);
+  // Each range looks through the leaves before it as well: so each is shorter than the one before.
+  const upTo = (ranges: number): number => 1 - SHORTER ** ranges;
   const ends = Array.from({ length: count }, (_, i) =>
-    Math.min(size, Math.round((bundles * (i + 1)) / count) * TILE_WIDTH),
+    Math.min(size, Math.round((bundles * upTo(i + 1)) / upTo(count)) * TILE_WIDTH),
   );
   const keys = [...ends.slice(0, -1), Number.POSITIVE_INFINITY];
   const rows = spansOf(files, FILES.commands, ROW, keys);
