@@ -6,6 +6,7 @@ import { itemsOf, type TestApi, testApi } from './api.fixture.ts';
 
 const NEVER = '018f0000-0000-7000-8000-000000000000';
 const END = { reason: 'test' };
+const GRANT = { resource: 'ledger-db', scope: 'select on a.b', ttlSeconds: 60 };
 
 /** Route by route: who is let through. `owner` is the owner of `mine`; the others own nothing. */
 const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | undefined, allowed: string][] = [
@@ -115,6 +116,20 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['GET', '/v1/lifecycle', undefined, 'admin owner approver reviewer auditor'],
   ['POST', '/v1/lifecycle', {}, 'admin'],
   ['GET', '/v1/notices', undefined, 'admin owner approver reviewer auditor'],
+  ['GET', '/v1/policies', undefined, 'admin owner approver reviewer auditor'],
+  ['GET', '/v1/policies/none', undefined, 'admin owner approver reviewer auditor'],
+  ['POST', '/v1/policies/none', {}, 'admin'],
+  ['POST', '/v1/policies/none/retire', END, 'admin'],
+  ['POST', '/v1/policies/none/check', {}, 'admin owner approver reviewer auditor'],
+  ['POST', '/v1/requests', { ...GRANT, principal: 'mine' }, 'admin owner'],
+  ['POST', '/v1/requests', { ...GRANT, principal: 'theirs' }, 'admin'],
+  ['POST', '/v1/requests/renew', { grant: NEVER, ttlSeconds: 60 }, 'admin owner'],
+  ['GET', '/v1/requests', undefined, 'admin owner approver reviewer auditor'],
+  ['GET', '/v1/requests/inbox', undefined, 'admin owner approver reviewer auditor'],
+  ['GET', `/v1/requests/${NEVER}`, undefined, 'admin owner approver reviewer auditor'],
+  ['POST', `/v1/requests/${NEVER}/approve`, {}, 'admin owner approver reviewer auditor'],
+  ['POST', `/v1/requests/${NEVER}/deny`, END, 'admin owner approver reviewer auditor'],
+  ['POST', `/v1/requests/${NEVER}/withdraw`, END, 'admin owner approver reviewer auditor'],
   ['POST', '/v1/masks', {}, 'admin'],
   ['GET', '/v1/masks', undefined, 'admin owner approver reviewer auditor'],
   ['GET', '/v1/masks/none', undefined, 'admin owner approver reviewer auditor'],

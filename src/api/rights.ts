@@ -72,6 +72,15 @@ export const RIGHTS = {
   'grant.list': { roles: INVENTORY, own: true },
   'grant.read': { roles: INVENTORY, own: true },
   'grant.revoke': { roles: ['admin', 'approver'], own: true },
+  // Who changes the policy changes what everybody may have.
+  'policy.put': { roles: ['admin'], fresh: true },
+  'policy.retire': { roles: ['admin'], fresh: true },
+  'policy.list': { roles: [...INVENTORY, 'owner'] },
+  'request.create': { roles: ['admin'], own: true },
+  'request.list': { roles: INVENTORY, own: true },
+  'request.read': { roles: INVENTORY, own: true },
+  // The policy says who decides on which.
+  'request.decide': { roles: 'any' },
   'credential.issue': { roles: ['admin'], own: true },
   'credential.list': { roles: INVENTORY, own: true },
   'credential.revoke': { roles: ['admin'], own: true },

@@ -107,7 +107,7 @@ export const Resource = Type.Object({
 });
 
 /** `src/core/conditions.ts` says what they mean and checks their values. */
-const Conditions = Type.Object(
+export const Conditions = Type.Object(
   {
     maxRows: Type.Optional(Type.Integer()),
     requireWhere: Type.Optional(Type.Boolean()),
@@ -149,6 +149,11 @@ export const Grant = Type.Object({
   authority: Type.Object({
     kind: Type.String(),
     approvers: Type.Array(Ref),
+    request: Type.Optional(Type.String()),
+    rule: Type.Optional(
+      Type.Object({ policy: Type.String(), revision: Type.Integer(), rule: Type.String() }),
+    ),
+    reviewBy: Type.Optional(Type.String()),
     ticket: orNull(Type.String()),
     justification: orNull(Type.String()),
   }),

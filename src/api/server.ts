@@ -36,10 +36,12 @@ import { ownKeyRoutes } from './routes/own-keys.ts';
 import { payloadRoutes } from './routes/payloads.ts';
 import { personRoutes } from './routes/persons.ts';
 import { platformRoutes } from './routes/platforms.ts';
+import { policyRoutes } from './routes/policies.ts';
 import { possessionRoutes } from './routes/possession.ts';
 import { principalRoutes } from './routes/principals.ts';
 import { providerRoutes } from './routes/providers.ts';
 import { rehearsalRoutes } from './routes/rehearsals.ts';
+import { requestRoutes } from './routes/requests.ts';
 import { resourceRoutes } from './routes/resources.ts';
 import { scimRoutes } from './routes/scim.ts';
 import { sessionRoutes } from './routes/sessions.ts';
@@ -146,6 +148,8 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     principalRoutes,
     resourceRoutes,
     grantRoutes,
+    policyRoutes,
+    requestRoutes,
     credentialRoutes,
     delegationRoutes,
     ownKeyRoutes,

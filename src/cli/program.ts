@@ -20,6 +20,8 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['resource', 'upstream systems, with the credential Postern holds for them', () => import('./resource.ts')],
   ['apply', 'make principals, bindings, resources and mask rules what files say', () => import('./apply.ts')],
   ['grant', 'who may do what, where, until when, and on whose authority', () => import('./grant.ts')],
+  ['policy', 'who may ask for what, and who has to agree', () => import('./policy.ts')],
+  ['request', 'ask for access, and decide on what others ask for', () => import('./request.ts')],
   ['binding', 'how principals prove themselves by tokens of an OIDC issuer', () => import('./binding.ts')],
   ['mask', 'what is shown only masked, to whom and where', () => import('./mask.ts')],
   [

@@ -95,6 +95,13 @@ export class CommandLine {
     return JSON.parse(await this.ok([...args, '--json'], options)) as T;
   }
 
+  /** Calls `postern`, which must fail, and gives all that it printed. */
+  async fails(args: readonly string[], options: CliOptions = {}): Promise<string> {
+    const done = await this.call(args, options);
+    assert.notEqual(done.code, 0, `postern ${args.join(' ')}\n${done.stdout}`);
+    return `${done.stdout}${done.stderr}`;
+  }
+
   /** Starts `postern` and does not wait for its end. */
   begin(args: readonly string[], options: CliOptions = {}): Promise<Running> {
     return start(process.execPath, [LAUNCHER, ...args], this.#options(options));

@@ -13,6 +13,8 @@ export type { SourceSeen } from '../../activity/uses.ts';
 export type { HistoryStep } from '../../api/history.ts';
 export type { PersonSession } from '../../identity/sessions.ts';
 export type {
+  AccessPolicy,
+  AccessRequest,
   Authenticator,
   Binding,
   Credential,

@@ -8,7 +8,13 @@ import { formatTime } from './time.ts';
 /** Who stands behind a grant: `Ada Boone, CHG-1042`. */
 export function authorityOf(authority: Grant['authority'] | null): string {
   if (!authority) return '';
-  const names = authority.approvers.map((person) => person.name).join(', ');
+  const { rule, kind } = authority;
+  const people = authority.approvers.map((person) => person.name);
+  const by =
+    rule === undefined
+      ? []
+      : [`${kind === 'emergency' ? 'emergency, ' : ''}policy ${rule.policy}/${rule.rule}`];
+  const names = [...people, ...by].join(', ');
   return authority.ticket ? `${names}, ${authority.ticket}` : names;
 }
 

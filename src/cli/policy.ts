@@ -1,0 +1,151 @@
+import { readFileSync } from 'node:fs';
+import { basename } from 'node:path';
+import { type Command, Option } from 'commander';
+import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
+import pc from 'picocolors';
+import { type CaseResult, checkPolicy, runCases } from '../access/policies.ts';
+import type { AccessPolicy } from './support/api-types.ts';
+import { path } from './support/client.ts';
+import { connected, examples } from './support/command.ts';
+import { CliError } from './support/failure.ts';
+import { note, print, printJson, printList } from './support/output.ts';
+import { formatTime } from './support/time.ts';
+
+export function register(program: Command): void {
+  const policy = program
+    .command('policy')
+    .description('who may ask for what, and who has to agree (docs/policy.md)');
+  set(policy);
+  test(policy);
+  diff(policy);
+  list(policy);
+  show(policy);
+  retire(policy);
+}
+
+interface Texts {
+  readonly items: readonly AccessPolicy[];
+}
+
+const readText = (file: string): string => readFileSync(file === '-' ? 0 : file, 'utf8');
+
+function set(parent: Command): void {
+  const command = parent
+    .command('set <name> <file>')
+    .description(
+      'put a text in force at once, when it is right and passes its own cases; "-" is standard input',
+    )
+    .requiredOption('--reason <text>', 'why; it is kept in the log');
+  examples(command, 'postern policy set 20-ledger ledger.yaml --reason "CHG-1042: nightly job posts itself"');
+  connected<{ reason: string }>(command, async ({ api, options, args }) => {
+    const [name = '', file = ''] = args;
+    const done = await api.post<AccessPolicy>(path`/v1/policies/${name}`, {
+      text: readText(file),
+      reason: options.reason,
+    });
+    await (options.json ? printJson(done) : print(`${done.name} is in force, revision ${done.revision}.\n`));
+  });
+}
+
+function test(parent: Command): void {
+  const command = parent
+    .command('test <file>')
+    .description('check a text and run its cases, here and now; nothing is changed anywhere')
+    .option('--json', 'print JSON');
+  examples(command, 'postern policy test ledger.yaml');
+  command.action(async () => {
+    const [file = ''] = command.args;
+    const read = checkPolicy(basename(file).replace(/\.ya?ml$/, ''), readText(file));
+    const cases = runCases(read);
+    const failed = cases.filter(({ passed }) => !passed).length;
+    if (command.opts<{ json?: boolean }>().json) await printJson({ rules: read.rules.length, cases, failed });
+    else await print(describeCases(cases, read.rules.length));
+    if (failed > 0) {
+      throw new CliError('CLI_POLICY_FAILED', `${failed} of ${cases.length} cases came out otherwise`);
+    }
+  });
+}
+
+function describeCases(cases: readonly CaseResult[], rules: number): string {
+  const lines = cases.map(({ name, passed, expected, got }) =>
+    passed
+      ? `${pc.green('ok')}     ${name}: ${got}`
+      : `${pc.red('failed')} ${name}: expected ${expected}, but ${got}`,
+  );
+  const counted = `${rules} rule${rules === 1 ? '' : 's'}, ${cases.length} case${cases.length === 1 ? '' : 's'}`;
+  return `${[...lines, counted].join('\n')}\n`;
+}
+
+function diff(parent: Command): void {
+  const command = parent
+    .command('diff <name> <file>')
+    .description('what a text would change in the policy that is in force; exit code 1 when something');
+  examples(command, 'postern policy diff 20-ledger ledger.yaml');
+  connected(command, async ({ api, options, args }) => {
+    const [name = '', file = ''] = args;
+    const { items } = await api.get<Texts>('/v1/policies?status=active');
+    const before = items.find((each) => each.name === name);
+    const after = readText(file);
+    const from = before === undefined ? '(none)' : `${name}, revision ${before.revision}`;
+    const patch = createTwoFilesPatch(from, file, before?.text ?? '', after, undefined, undefined, {
+      context: 3,
+      headerOptions: FILE_HEADERS_ONLY,
+    });
+    const same = before?.text === after;
+    if (options.json) await printJson({ changed: !same, patch: same ? '' : patch });
+    else if (same) note('Nothing would change.');
+    else await print(painted(patch));
+    if (!same) process.exitCode = 1;
+  });
+}
+
+const painted = (patch: string): string =>
+  patch.replaceAll(/^[+-].*$/gm, (line) => (line.startsWith('+') ? pc.green(line) : pc.red(line)));
+
+function list(parent: Command): void {
+  const command = parent
+    .command('list')
+    .description('the texts of the policy, in the order in which their rules are tried')
+    .addOption(
+      new Option('--status <status>', 'only these').choices(['active', 'retired', 'all']).default('active'),
+    );
+  connected<{ status: string }>(command, async ({ api, options }) => {
+    const { items } = await api.get<Texts>(path`/v1/policies?status=${options.status}`);
+    await printList(
+      items,
+      [
+        { title: 'policy', value: (row) => row.name },
+        { title: 'revision', value: (row) => row.revision, align: 'right' },
+        { title: 'status', value: (row) => row.status },
+        { title: 'rules', value: (row) => checkPolicy(row.name, row.text).rules.length, align: 'right' },
+        { title: 'begun', value: (row) => formatTime(row.createdAt) },
+      ],
+      { json: options.json, empty: 'There is no policy: grants are made by people alone.' },
+    );
+  });
+}
+
+function show(parent: Command): void {
+  connected(
+    parent.command('show <name>').description('the text of a policy'),
+    async ({ api, options, args }) => {
+      const found = await api.get<AccessPolicy>(path`/v1/policies/${args[0] as string}`);
+      await (options.json
+        ? printJson(found)
+        : print(found.text.endsWith('\n') ? found.text : `${found.text}\n`));
+    },
+  );
+}
+
+function retire(parent: Command): void {
+  const command = parent
+    .command('retire <name>')
+    .description('end a text for good; grants that rest on it stay until their end')
+    .requiredOption('--reason <text>', 'why; it is kept in the log');
+  connected<{ reason: string }>(command, async ({ api, options, args }) => {
+    const done = await api.post<AccessPolicy>(path`/v1/policies/${args[0] as string}/retire`, {
+      reason: options.reason,
+    });
+    await (options.json ? printJson(done) : print(`${done.name} is retired.\n`));
+  });
+}

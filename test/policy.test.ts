@@ -1,0 +1,139 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { CommandLine } from './support/command-line.ts';
+import { run } from './support/processes.ts';
+
+interface Request {
+  readonly id: string;
+  readonly status: string;
+  readonly needs: readonly string[];
+  readonly grant: string | null;
+}
+
+const POLICY = `apiVersion: postern/v1
+kind: AccessPolicy
+rules:
+  - name: nobody-reads-salaries
+    what: { scope: 'all on hr.*' }
+    deny: Salaries are read in the HR system.
+  - name: reading
+    what: { resources: [ledger-db], scope: 'select on ledger.*', longest: 1h }
+    grant: { maxRows: 100 }
+    approve: at once
+  - name: writing
+    what: { resources: [ledger-db], scope: 'all on ledger.*', longest: 30m }
+    when: { ticket: 'CHG-*' }
+    approve: [{ from: ['role:approver'] }]
+cases:
+  - name: whoever reads the ledger may
+    ask: { principal: { name: any }, resource: { name: ledger-db }, scope: 'select on ledger.entries', for: 30m }
+    expect: { decision: at once, rule: reading }
+  - name: salaries stay where they are
+    ask: { principal: { name: any }, resource: { name: ledger-db }, scope: 'select on *.*', for: 5m }
+    expect: { decision: denied, rule: nobody-reads-salaries }
+`;
+
+let shell: CommandLine;
+let file: string;
+before(async () => {
+  shell = await CommandLine.start();
+  await shell.prepare();
+  file = shell.file('ledger.yaml', POLICY);
+});
+after(() => shell.stop());
+
+const ask = (scope: string, ...more: readonly string[]): readonly string[] => [
+  ...['request', 'create', '--principal', 'batch', '--resource', 'ledger-db', '--scope', scope, ...more],
+];
+
+describe('the access policy at the command line', () => {
+  it('is tested before it is in force, and refused where it is wrong, with the line', async () => {
+    assert.match(
+      await shell.ok(['policy', 'test', file]),
+      /ok +salaries stay where they are: denied by nobody-reads/,
+    );
+    const wrong = shell.file('wrong.yaml', POLICY.replace('select on ledger.*', 'selekt on ledger.*'));
+    const refused = await shell.fails(['policy', 'set', 'main', wrong, '--reason', 'x']);
+    assert.match(refused, /main\.yaml:8: rules\/1\/what\/scope: .*"selekt" is not a verb/);
+    const failing = shell.file('failing.yaml', POLICY.replace('decision: at once', 'decision: denied'));
+    assert.match(
+      await shell.fails(['policy', 'test', failing]),
+      /expected denied by reading, but at once by reading/,
+    );
+    assert.match(await shell.fails(['policy', 'diff', 'main', file]), /^\+ {2}- name: reading/m);
+    await shell.ok(['policy', 'set', 'main', file, '--reason', 'CHG-1']);
+    assert.match(await shell.ok(['policy', 'list']), /main +1 +active +3/);
+  });
+
+  it('gives at once what it says, under its conditions, and a real client works under it', async () => {
+    const request = await shell.json<Request>(ask('select on ledger.entries', '--for', '10m'));
+    assert.equal(request.status, 'granted');
+    const { username, password, connection } = await shell.json<{
+      username: string;
+      password: string;
+      connection: { host: string; port: number; ca: string };
+    }>(['credential', 'issue', '--principal', 'batch', '--grant', request.grant ?? '']);
+    const env = {
+      ...process.env,
+      ...{ PGHOST: connection.host, PGPORT: String(connection.port), PGUSER: username, PGPASSWORD: password },
+      ...{ PGDATABASE: 'ledger-db', PGSSLMODE: 'require' },
+    };
+    const done = await run('psql', ['-Atc', 'select count(*) > 0 from ledger.entries'], { env });
+    assert.equal(done.stdout.trim(), 't', done.stderr);
+    const shown = await shell.ok(['grant', 'show', request.grant ?? '']);
+    assert.match(shown, /only +results of at most 100 rows/);
+    assert.match(shown, /authority +policy main\/reading/);
+  });
+
+  it('denies the rest with what would be needed, and nobody makes a grant beside it', async () => {
+    const salaries = await shell.fails(ask('select on hr.salaries', '--for', '10m'));
+    assert.match(salaries, /Salaries are read in the HR system/);
+    const writing = await shell.fails(ask('insert on ledger.entries', '--for', '10m'));
+    assert.match(writing, /writing would need a ticket like CHG-\*/);
+    const beside = await shell.fails([
+      ...['grant', 'add', '--principal', 'batch', '--resource', 'ledger-db'],
+      ...['--scope', 'select on ledger.*', '--for', '1h'],
+    ]);
+    assert.match(beside, /There is an access policy/);
+  });
+
+  it('lets a request wait for those whom it names, who see it in their inbox', async () => {
+    const request = await shell.json<Request>(
+      ask('insert on ledger.entries', '--for', '10m', '--ticket', 'CHG-7'),
+    );
+    assert.deepEqual([request.status, request.needs], ['pending', ['1 of role:approver']]);
+    const again = await shell.json<Request>(
+      ask('insert on ledger.entries', '--for', '10m', '--ticket', 'CHG-7'),
+    );
+    assert.equal(again.id, request.id);
+    assert.match(
+      await shell.fails(['request', 'approve', request.id]),
+      /made the request and does not decide/,
+    );
+    await shell.ok(['person', 'add', 'Max', '--email', 'max@bank.example', '--role', 'approver']);
+    const token = await shell.json<{ token: string }>(['person', 'token', 'max@bank.example']);
+    const max = ['--token-file', shell.file('max.token', token.token)];
+    const { items } = await shell.json<{ items: Request[] }>(['request', 'inbox', ...max]);
+    assert.deepEqual(
+      items.map(({ id }) => id),
+      [request.id],
+    );
+    const done = await shell.json<Request>(['request', 'approve', request.id, '--comment', 'fine', ...max]);
+    assert.equal(done.status, 'granted');
+    assert.match(await shell.ok(['request', 'show', request.id]), /agreed +Max, .*: fine/);
+    const renewed = await shell.json<Request>([
+      'request',
+      'renew',
+      done.grant ?? '',
+      '--for',
+      '5m',
+      '--ticket',
+      'CHG-7',
+    ]);
+    assert.equal(renewed.status, 'pending');
+    assert.match(
+      await shell.ok(['request', 'withdraw', renewed.id, '--reason', 'done']),
+      /withdrawn \(done\)/,
+    );
+  });
+});
