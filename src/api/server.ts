@@ -75,7 +75,13 @@ const FAILURES = 30;
 /** The server, ready to listen. Closing it is the caller's. */
 export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
   const app = Fastify({
-    https: { key: deps.tls.keyPem, cert: deps.tls.certPem, minVersion: 'TLSv1.2' },
+    https: {
+      ...{ key: deps.tls.keyPem, cert: deps.tls.certPem, minVersion: 'TLSv1.2' },
+      // A client may show a certificate: for a credential, or beside a token that is bound to it. What it proves is judged there.
+      // Postern's own authority alone is named: a browser asks nobody who has no certificate of it, and Node hands out the
+      // certificates beside the first only where it did not find the way to an authority itself.
+      ...{ requestCert: true, rejectUnauthorized: false, ca: deps.tls.caPem },
+    },
     bodyLimit: BODY_LIMIT,
     requestTimeout: 30_000,
     connectionTimeout: 0,

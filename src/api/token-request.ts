@@ -35,6 +35,7 @@ const SOURCES_MAX = 16;
 export interface TokenContext {
   readonly source: string;
   readonly clientCertificate: Buffer | null;
+  readonly clientChain: readonly Buffer[];
   readonly jkt: string | null;
   /** Of that certificate. */
   readonly x5tS256: string | null;
@@ -87,12 +88,13 @@ function requestedType(asked: string | undefined): RequestedType {
   );
 }
 
-function shown(type: string, token: string, { source, clientCertificate, jkt }: TokenContext): Shown {
+function shown(type: string, token: string, context: TokenContext): Shown {
+  const { source, clientCertificate, clientChain, jkt } = context;
   return {
     type,
     token,
     source,
-    ...(clientCertificate && { clientCertificate }),
+    ...(clientCertificate && { clientCertificate, clientChain }),
     ...(jkt !== null && { jkt }),
   };
 }

@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { INTERMEDIATES_MAX } from '../../core/certificate-path.ts';
 import { x5tS256 } from '../../identity/access-tokens.ts';
 import type { Made } from '../../identity/native-forms.ts';
 import { TOKEN_TYPES } from '../../identity/proof.ts';
@@ -110,6 +111,7 @@ function contextOf(deps: ApiDeps, request: FastifyRequest): TokenContext {
   return {
     source: request.ip,
     clientCertificate,
+    clientChain: shownChain(request),
     jkt,
     x5tS256: clientCertificate === null ? null : x5tS256(clientCertificate),
   };
@@ -117,8 +119,18 @@ function contextOf(deps: ApiDeps, request: FastifyRequest): TokenContext {
 
 /** DER of the certificate that the client showed within TLS; null where it showed none. */
 export function shownCertificate(request: FastifyRequest): Buffer | null {
-  const { raw } = (request.raw.socket as TLSSocket).getPeerCertificate();
-  return raw === undefined ? null : raw;
+  return (request.raw.socket as TLSSocket).getPeerX509Certificate()?.raw ?? null;
+}
+
+/** What it sent beside it. */
+function shownChain(request: FastifyRequest): Buffer[] {
+  const chain: Buffer[] = [];
+  let next = (request.raw.socket as TLSSocket).getPeerX509Certificate()?.issuerCertificate;
+  while (next !== undefined && chain.length < INTERMEDIATES_MAX) {
+    chain.push(next.raw);
+    next = next.issuerCertificate;
+  }
+  return chain;
 }
 
 function tokenAnswer({ issuedType }: TokenRequest, { credential, text }: Made): object {
