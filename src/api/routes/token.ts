@@ -111,26 +111,32 @@ function contextOf(deps: ApiDeps, request: FastifyRequest): TokenContext {
   return {
     source: request.ip,
     clientCertificate,
-    clientChain: shownChain(request),
+    clientChain: shownCertificates(request).slice(1),
     jkt,
     x5tS256: clientCertificate === null ? null : x5tS256(clientCertificate),
   };
 }
 
 /** DER of the certificate that the client showed within TLS; null where it showed none. */
-export function shownCertificate(request: FastifyRequest): Buffer | null {
-  return (request.raw.socket as TLSSocket).getPeerX509Certificate()?.raw ?? null;
-}
+export const shownCertificate = (request: FastifyRequest): Buffer | null =>
+  shownCertificates(request)[0] ?? null;
 
-/** What it sent beside it. */
-function shownChain(request: FastifyRequest): Buffer[] {
-  const chain: Buffer[] = [];
-  let next = (request.raw.socket as TLSSocket).getPeerX509Certificate()?.issuerCertificate;
-  while (next !== undefined && chain.length < INTERMEDIATES_MAX) {
-    chain.push(next.raw);
+/** What clients showed, by connection: Node hands out what came beside the first certificate only once. */
+const shownBy = new WeakMap<TLSSocket, readonly Buffer[]>();
+
+/** The client's certificate, and what it sent beside it. */
+function shownCertificates(request: FastifyRequest): readonly Buffer[] {
+  const socket = request.raw.socket as TLSSocket;
+  const known = shownBy.get(socket);
+  if (known !== undefined) return known;
+  const shown: Buffer[] = [];
+  let next = socket.getPeerX509Certificate();
+  while (next !== undefined && shown.length <= INTERMEDIATES_MAX) {
+    shown.push(next.raw);
     next = next.issuerCertificate;
   }
-  return chain;
+  shownBy.set(socket, shown);
+  return shown;
 }
 
 function tokenAnswer({ issuedType }: TokenRequest, { credential, text }: Made): object {
