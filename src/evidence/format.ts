@@ -3,7 +3,7 @@ import type { Ref } from '../core/record.ts';
 
 export const FORMAT = 'postern-evidence/1';
 /** Raised whenever the same facts would give another `report.html`. */
-export const RENDERER = 9;
+export const RENDERER = 10;
 
 export const FILES = {
   manifest: 'manifest.json',
@@ -133,6 +133,7 @@ export const POPULATIONS = [
   'bindings',
   'trust',
   'masks',
+  'notices',
   'sessions',
   'erasures',
   'legal_holds',

@@ -62,6 +62,7 @@ const ENTITY = {
   binding: 'bindings',
   trust: 'trust',
   mask: 'masks',
+  notice: 'notices',
   legal_hold: 'legal_holds',
 } as const;
 
@@ -69,7 +70,8 @@ const COLUMNS: Record<Population, readonly string[]> = {
   persons: ['leaf', 'lastLeaf', 'id', 'name', 'email', 'roles', 'status', 'createdAt'],
   principals: [
     ...['leaf', 'lastLeaf', 'id', 'name', 'kind', 'status', 'owner', 'backupOwner', 'purpose', 'environment'],
-    ...['reviewIntervalDays', 'expiresAt', 'statusReason', 'createdAt'],
+    ...['reviewIntervalDays', 'expiresAt', 'tags', 'sponsor', 'rehomeBy', 'activeSince', 'lastUsedAt'],
+    ...['statusReason', 'createdAt'],
   ],
   resources: [
     ...['leaf', 'lastLeaf', 'id', 'name', 'protocol', 'host', 'port', 'database', 'environment'],
@@ -147,6 +149,10 @@ const COLUMNS: Record<Population, readonly string[]> = {
     ...['leaf', 'lastLeaf', 'id', 'name', 'revision', 'resource', 'principal', 'grant', 'match', 'transform'],
     ...['probes', 'status', 'statusReason', 'createdAt'],
   ],
+  notices: [
+    ...['leaf', 'lastLeaf', 'id', 'principal', 'kind', 'to', 'text', 'effectiveAt', 'status', 'endReason'],
+    ...['endedAt', 'createdAt'],
+  ],
   sessions: [
     ...['leaf', 'closedLeaf', 'id', 'status', 'principal', 'resource', 'source', 'openedAt', 'closedAt'],
     ...['credential', 'grants', 'database', 'upstreamUser', 'upstreamIdentity', 'client', 'reason'],
@@ -182,9 +188,12 @@ export class Populations {
     binding: new Map(),
     trust: new Map(),
     mask: new Map(),
+    notice: new Map(),
     legal_hold: new Map(),
   };
   readonly #sessions = new Map<string, SessionMember>();
+  readonly #uses = new Map<string, string>();
+  #unusedDays: number | null = null;
   readonly #erasures: ErasureMember[] = [];
   readonly #retention: RetentionMember[] = [];
   readonly #active = new ActiveHolds();
@@ -253,6 +262,16 @@ export class Populations {
     return isRef(owner) ? { id: owner.id, name: owner.name } : null;
   }
 
+  /** When a principal last opened or closed a session, or got a credential by itself; null where it never did. */
+  lastUseOf(principalId: string): string | null {
+    return this.#uses.get(principalId) ?? null;
+  }
+
+  /** After how many days without use principals are suspended, as was said last; null where they are not. */
+  get unusedDays(): number | null {
+    return this.#unusedDays;
+  }
+
   members(entity: keyof typeof ENTITY): ReadonlyMap<string, Member> {
     return this.#members[entity];
   }
@@ -268,12 +287,19 @@ export class Populations {
       return;
     }
     const entity = Object.entries(ENTITY).find(([, name]) => name === population)?.[0] as keyof typeof ENTITY;
-    for (const [id, { leaf, lastLeaf, state }] of this.#members[entity])
-      yield { leaf, lastLeaf, ...state, id };
+    for (const [id, { leaf, lastLeaf, state }] of this.#members[entity]) {
+      const used = entity === 'principal' ? { lastUsedAt: this.lastUseOf(id) } : {};
+      yield { leaf, lastLeaf, ...state, ...used, id };
+    }
   }
 
   #takeChange(leaf: number, record: LeafRecord & ChangeRecord): void {
     const { entity, id, after } = record.change;
+    if (record.type === 'credential.issued' && record.actor.kind === 'principal') this.#use(record);
+    if (entity === 'lifecycle') {
+      const { unusedDays } = after as State;
+      this.#unusedDays = typeof unusedDays === 'number' ? unusedDays : null;
+    }
     if (!Object.hasOwn(this.#members, entity)) return;
     const members = this.#members[entity as keyof typeof ENTITY];
     const before = members.get(id);
@@ -288,9 +314,16 @@ export class Populations {
     });
   }
 
+  #use({ principal, time }: LeafRecord): void {
+    if (principal === undefined) return;
+    const before = this.#uses.get(principal.id);
+    if (before === undefined || before < time) this.#uses.set(principal.id, time);
+  }
+
   #takeSession(leaf: number, record: LeafRecord): void {
     const session = record as unknown as SessionOpened | SessionClosed | SessionRefused;
     if (typeof session.session !== 'string') return;
+    if (session.type !== 'session.refused') this.#use(record);
     if (session.type === 'session.closed') {
       const open = this.#sessions.get(session.session);
       if (open === undefined) return;

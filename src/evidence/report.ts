@@ -3,9 +3,10 @@ import { payloadText } from './command-texts.ts';
 import type { LogPosition, Manifest } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Populations } from './populations.ts';
+import { accountable } from './report-accountable.ts';
 import { grants } from './report-grants.ts';
 import { masks } from './report-masks.ts';
-import { count, refName, table, tag, when } from './report-parts.ts';
+import { count, refName, table, when } from './report-parts.ts';
 import { proofs, sessions } from './report-sessions.ts';
 import { REPORT_STYLE } from './report-style.ts';
 import { type ReportTally, SHOWN } from './report-tally.ts';
@@ -42,7 +43,7 @@ export function renderReport(facts: ReportFacts): string {
 <p class="soft">${period(facts)} · generated ${when(manifest.generatedAt)} by ${manifest.generatedBy.name}</p>
 </header>
 ${summary(facts)}
-${accountable(facts)}
+${accountable(populations, manifest)}
 ${grants(populations, tally)}
 ${deeds(tally)}
 ${refusals(tally)}
@@ -115,17 +116,6 @@ function lede(populations: Populations, tally: ReportTally): Html {
       : html`${count(live)} of its grants ${live === 1 ? 'was' : 'were'} still open at this log position.`
   }</p>
 `;
-}
-
-function accountable({ populations, manifest }: ReportFacts): Html {
-  const records = new Map(manifest.principals.map((principal) => [principal.id, principal.records]));
-  const rows = [...populations.members('principal')].map(([id, { state, leaf }]) => {
-    const text = (key: string): string => (typeof state[key] === 'string' ? state[key] : '');
-    return html`<tr><td><b>${text('name')}</b><br><span class="soft">${text('kind')}</span></td><td>${refName(state.owner)}</td><td>${refName(state.backupOwner)}</td><td>${text('purpose')}</td><td>${tag(text('status'))}</td><td class="n">${count(records.get(id) ?? 0)}</td><td class="n">${leaf}</td></tr>
-`;
-  });
-  return html`<h2>Who, and who answers for them</h2>
-${table(['Principal', 'Owner', 'Backup owner', 'Purpose', 'Status', '#Records', '#Leaf'], rows)}`;
 }
 
 function deeds(tally: ReportTally): Html {

@@ -71,6 +71,7 @@ const CONTEXT: ReadonlySet<unknown> = new Set([
   'mask',
   'legal_hold',
   'retention',
+  'lifecycle',
 ]);
 
 /**
