@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Bank, type Credential } from './support/bank.ts';
+import { Bank, type Credential, databaseError } from './support/bank.ts';
 import { ApiFailure, startPostern } from './support/postern.ts';
 
 const ADMIN = 'postern_admin';
@@ -169,5 +169,50 @@ describe('replacing the upstream password', () => {
     assert.equal(none.rotateSeconds, null);
     for (const everySeconds of [0, 3599, 34_560_001, 1.5])
       await assert.rejects(rotate({ everySeconds }), { code: 'POSTERN_INVALID' });
+  });
+});
+
+describe('a password that is kept elsewhere', () => {
+  let bank: Bank;
+  let dataDir: string;
+
+  before(async () => {
+    dataDir = mkdtempSync(join(tmpdir(), 'postern-elsewhere-'));
+    const config = join(dataDir, 'config.json');
+    const secretSources = { files: { kind: 'file', directory: dataDir, paths: ['db-password'] } };
+    writeFileSync(config, JSON.stringify({ secretSources }));
+    bank = await Bank.start({ dataDir, args: ['--config', config] });
+  });
+  after(async () => {
+    await bank.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+
+  it('is read anew when the server refuses the one that was known', async () => {
+    const file = join(dataDir, 'db-password');
+    writeFileSync(file, `${bank.ledger.password}\n`, { mode: 0o600 });
+    const source = 'file://files/db-password';
+    await bank.resource('elsewhere-db', { upstream: { user: bank.ledger.user, source } });
+    await bank.principal('elsewhere-job');
+    const grant = await bank.grant('elsewhere-job', 'select on ledger.*', { resource: 'elsewhere-db' });
+    const who = await bank.credential('elsewhere-job', grant);
+    const open = () => bank.connect(who, { database: 'elsewhere-db' });
+    await (await open()).end();
+    await bank.server.query(`ALTER ROLE ${bank.ledger.user} PASSWORD 'another-Zq81'`);
+    writeFileSync(file, 'another-Zq81', { mode: 0o600 });
+    await sleep(5100);
+    const refused = await databaseError(open());
+    assert.match(refused.message, /authenticate failed/);
+    assert.ok(!refused.message.includes('Zq81'));
+    for (let i = 0; i < 50; i++) {
+      const tried = await bank.postern.call<{ ok: boolean }>('POST', '/v1/resources/elsewhere-db/test', {});
+      if (tried.ok) break;
+      await sleep(20);
+    }
+    await (await open()).end();
+    await assert.rejects(
+      bank.resource('other-db', { upstream: { user: 'u', source: 'file://files/master.key' } }),
+      { code: 'POSTERN_INVALID' },
+    );
   });
 });

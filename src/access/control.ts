@@ -33,13 +33,14 @@ import { certificateProver, jwtSvidProver } from '../identity/svid-provers.ts';
 import { ApiTokens } from '../identity/tokens.ts';
 import { Trusts } from '../identity/trust.ts';
 import { ChangeLog, type ChangeSink, dropOrphans, recover } from '../store/changes.ts';
-import type { Trust } from '../store/entities.ts';
+import type { Resource, Trust } from '../store/entities.ts';
 import { bindingsOfKind, listTrust } from '../store/queries.ts';
 import { Store } from '../store/store.ts';
 import { Keyring } from '../vault/keyring.ts';
 import type { MasterKey } from '../vault/master-key.ts';
 import { sealedSetting } from '../vault/sealed-setting.ts';
 import { SecretBox } from '../vault/secrets.ts';
+import { SecretSources } from '../vault/sources/sources.ts';
 import { Declarations } from './declarations.ts';
 import { Erasures } from './erasures.ts';
 import { Grants } from './grants.ts';
@@ -56,6 +57,7 @@ import { Resources } from './resources.ts';
 import { Retention } from './retention.ts';
 import { type ValidateScope, validateScope } from './scopes.ts';
 import { SecretRotation, type UpstreamDoor } from './secret-rotation.ts';
+import { SourcedSecrets } from './sourced-secrets.ts';
 import { startSweeps } from './sweeps.ts';
 import { type BundleState, TrustKeys } from './trust-keys.ts';
 import { Vault } from './vault.ts';
@@ -85,6 +87,11 @@ export interface ControlOptions {
   readonly clock?: () => number;
   /** How passwords are tried and replaced at resources. */
   readonly door?: UpstreamDoor;
+  /** Where passwords may be that are kept elsewhere. Default: nowhere. */
+  readonly sources?: SecretSources;
+  /** How often they are read again, and how long what was read counts while a source is silent, in milliseconds. */
+  readonly sourceRefreshMs?: number;
+  readonly sourceStaleMs?: number;
   /** Default: over https. */
   readonly fetchIssuerKeys?: typeof fetchIssuerKeys;
   /** Platforms that are asked about identities, as the operator configured them. */
@@ -92,7 +99,7 @@ export interface ControlOptions {
   /** Default: over https. */
   readonly fetchBundle?: typeof fetchBundle;
   /** Told of faults that no caller hears of; `error` is null when sweeping works again. */
-  readonly onFault?: (what: 'sweep' | 'vault' | 'issuer' | 'trust', error: unknown) => void;
+  readonly onFault?: (what: 'sweep' | 'vault' | 'issuer' | 'source' | 'trust', error: unknown) => void;
 }
 
 /** Secrets of this installation. */
@@ -126,6 +133,7 @@ export class Control {
   readonly exchange: TokenExchange;
   readonly resources: Resources;
   readonly rotation: SecretRotation;
+  readonly sourced: SourcedSecrets;
   readonly grants: Grants;
   readonly masks: Masks;
   readonly holds: Holds;
@@ -142,6 +150,7 @@ export class Control {
   readonly maskKey: Buffer;
   readonly #store: Store;
   readonly #box: SecretBox;
+  readonly #sources: SecretSources;
   readonly #changes: ChangeLog;
   readonly #options: ControlOptions;
   #version = 1;
@@ -229,15 +238,24 @@ export class Control {
       [TOKEN_TYPES.kubernetesReview, reviewProver(db, clusters)],
       [TOKEN_TYPES.accessToken, this.own.access.prover],
     ]);
-    const secrets = new ResourceSecrets(db, box);
+    this.#sources = options.sources ?? new SecretSources({});
+    this.sourced = new SourcedSecrets({
+      sources: this.#sources,
+      db,
+      changed: (resources) =>
+        this.#changes.exclusive(async () => {
+          for (const resource of resources) await this.#tell(resource);
+        }),
+      onFault: (error) => options.onFault?.('source', error),
+      refreshMs: options.sourceRefreshMs ?? 300_000,
+      staleMs: options.sourceStaleMs ?? 3_600_000,
+    });
+    const secrets = new ResourceSecrets(db, box, this.sourced);
     this.resources = new Resources(db, this.#changes, secrets);
     this.rotation = new SecretRotation({
       ...{ db, changes: this.#changes, secrets },
       view: (resource) => this.resources.view(resource),
-      tell: async (resource) => {
-        const resources = [await this.resources.view(resource)];
-        await this.#publish({ version: this.#version + 1, resources });
-      },
+      tell: (resource) => this.#tell(resource),
       door: options.door ?? (async () => ({ outcome: 'failed', why: 'no gateway worker answers' })),
     });
     this.#refusals = new CredentialRefusals(writeAlone);
@@ -336,7 +354,7 @@ export class Control {
   /** Does something to a copy of the state, which is then thrown away: to see what would come of it. */
   rehearse<T>(work: (copy: Rehearsed) => Promise<T>): Promise<T> {
     const [{ db }, { dataDir }] = [this.#store, this.#options];
-    return rehearse({ dataDir, db, changes: this.#changes, box: this.#box }, work);
+    return rehearse({ dataDir, db, changes: this.#changes, box: this.#box, sources: this.#sources }, work);
   }
 
   /**
@@ -384,6 +402,7 @@ export class Control {
   async close(): Promise<void> {
     this.#issuers.close();
     this.#trust.close();
+    this.sourced.close();
     await this.rotation.close();
     await this.vault.close();
     await this.#stopSweeps?.();
@@ -399,6 +418,12 @@ export class Control {
     sink.append(JSON.stringify(record));
     sink.flush();
     await sink.sync?.();
+  }
+
+  /** Has the workers know the passwords of a resource as they are now. */
+  async #tell(resource: Resource): Promise<void> {
+    const resources = [await this.resources.view(resource)];
+    await this.#publish({ version: this.#version + 1, resources });
   }
 
   async #deliver(records: readonly ChangeRecord[]): Promise<void> {

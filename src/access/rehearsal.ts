@@ -8,8 +8,9 @@ import { ChangeLog } from '../store/changes.ts';
 import { ensureDirectory, touchPrivate } from '../store/files.ts';
 import { type StateDb, Store } from '../store/store.ts';
 import type { SecretBox } from '../vault/secrets.ts';
+import type { SecretSources } from '../vault/sources/sources.ts';
 import { Masks } from './masks.ts';
-import { ResourceSecrets } from './resource-secrets.ts';
+import { ResourceSecrets, type Sourced } from './resource-secrets.ts';
 import { Resources } from './resources.ts';
 
 /** What can be tried out. */
@@ -25,6 +26,7 @@ interface Original {
   readonly db: StateDb;
   readonly changes: ChangeLog;
   readonly box: SecretBox;
+  readonly sources: SecretSources;
 }
 
 /**
@@ -32,7 +34,7 @@ interface Original {
  * told, and other changes wait only while the copy is made. Issuers are not asked for their keys.
  */
 export async function rehearse<T>(
-  { dataDir, db, changes, box }: Original,
+  { dataDir, db, changes, box, sources }: Original,
   work: (copy: Rehearsed) => Promise<T>,
 ): Promise<T> {
   const directory = join(dataDir, 'work');
@@ -52,7 +54,7 @@ export async function rehearse<T>(
       return await work({
         principals: new Principals(store.db, log),
         bindings: new Bindings(store.db, log, nothing),
-        resources: new Resources(store.db, log, new ResourceSecrets(store.db, box)),
+        resources: new Resources(store.db, log, new ResourceSecrets(store.db, box, unasked(sources))),
         masks: new Masks(store.db, log),
       });
     } finally {
@@ -61,4 +63,12 @@ export async function rehearse<T>(
   } finally {
     for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true });
   }
+}
+
+/** References are looked at and nobody is asked for what is there. */
+function unasked(sources: SecretSources): Sourced {
+  return {
+    prepare: async (reference) => void sources.find(reference),
+    login: (user) => ({ user, password: '', sourced: true, unavailable: true }),
+  };
 }

@@ -7,6 +7,7 @@ import type { UpstreamLogin } from '../core/views.ts';
 import type { HeldLogin, Resource } from '../store/entities.ts';
 import type { StateDb } from '../store/store.ts';
 import type { SecretBox } from '../vault/secrets.ts';
+import type { SourcedSecrets } from './sourced-secrets.ts';
 
 const PASSWORD_MAX = 1024;
 
@@ -26,6 +27,9 @@ export interface PendingSecret {
   readonly since: string;
 }
 
+/** Passwords that are kept elsewhere. */
+export type Sourced = Pick<SourcedSecrets, 'prepare' | 'login'>;
+
 /**
  * The passwords of resources in the vault. Each has an id, which the resource's record names and to which its sealed form is bound:
  * a sealed value of another resource, of the other credential, or of before a change does not open in its place.
@@ -33,10 +37,17 @@ export interface PendingSecret {
 export class ResourceSecrets {
   readonly #db: StateDb;
   readonly #box: SecretBox;
+  readonly #sourced: Sourced;
 
-  constructor(db: StateDb, box: SecretBox) {
+  constructor(db: StateDb, box: SecretBox, sourced: Sourced) {
     this.#db = db;
     this.#box = box;
+    this.#sourced = sourced;
+  }
+
+  /** Looks whether a reference can be used. @throws PosternError POSTERN_INVALID */
+  async prepareSource(reference: string | undefined): Promise<void> {
+    if (reference !== undefined) await this.#sourced.prepare(reference);
   }
 
   /** @throws PosternError POSTERN_INVALID for a password that no server takes */
@@ -81,8 +92,9 @@ export class ResourceSecrets {
   async #login(
     { id, name }: Resource,
     login: LoginKind,
-    { user, secret }: HeldLogin,
+    { user, secret, source }: HeldLogin,
   ): Promise<UpstreamLogin> {
+    if (source !== null) return this.#sourced.login(user, source);
     const password = await this.open(login, secret, name);
     const pending = await this.pending(id, login);
     return {

@@ -1,5 +1,3 @@
-import { X509Certificate } from 'node:crypto';
-import { isIP } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
@@ -12,13 +10,11 @@ import type { HeldLogin, Resource } from '../store/entities.ts';
 import { findResource, found, listGrants, listResources, type Page } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { endedGrant } from './grants.ts';
+import { checkHost, checkPort, checkTls, heldOf, IDENTIFIER_MAX } from './resource-input.ts';
 import { LOGINS, type LoginKind, type ResourceSecrets } from './resource-secrets.ts';
 
 /** How old a password may become, in seconds: an hour to 400 days. */
 const ROTATE = { min: 3600, max: 34_560_000 };
-const CA_MAX = 16_384;
-/** NAMEDATALEN - 1: longer names do not exist in PostgreSQL. */
-const IDENTIFIER_MAX = 63;
 
 export interface NewResource {
   readonly name: string;
@@ -55,9 +51,11 @@ export type ResourceChange = {
     | 'resultDigest']?: NewResource[K] | undefined;
 };
 
+/** With a password, or a reference to where it is kept. */
 export interface Login {
   readonly user: string;
   readonly password?: string | undefined;
+  readonly source?: string | undefined;
 }
 
 /** The upstream systems. The password is sealed when it arrives and opened only for the gateway. */
@@ -73,7 +71,9 @@ export class Resources {
   }
 
   /** @throws PosternError POSTERN_INVALID, or POSTERN_CONFLICT when the name is or was in use */
-  create(actor: Actor, input: NewResource): Promise<Resource> {
+  async create(actor: Actor, input: NewResource): Promise<Resource> {
+    await this.#secrets.prepareSource(input.upstream.source);
+    await this.#secrets.prepareSource(input.admin?.source);
     return this.#changes.run(actor, async (db) => {
       const name = checkName(input.name, 'resource');
       if (await findResource(db, name)) {
@@ -162,8 +162,9 @@ export class Resources {
    *
    * @throws PosternError POSTERN_INVALID, POSTERN_NOT_FOUND, or POSTERN_CONFLICT for a resource that is retired
    */
-  setAdmin(actor: Actor, ref: string, login: Login | null, reason: string): Promise<Resource> {
+  async setAdmin(actor: Actor, ref: string, login: Login | null, reason: string): Promise<Resource> {
     const why = checkReason(reason);
+    await this.#secrets.prepareSource(login?.source);
     return this.#update(actor, ref, why, (before) => {
       const admin = login === null ? null : heldOf('admin', login, rfc3339(nowMicros()));
       return { after: { ...before, admin }, kind: 'admin', login };
@@ -175,7 +176,7 @@ export class Resources {
    *
    * @throws PosternError POSTERN_INVALID, POSTERN_NOT_FOUND, or POSTERN_CONFLICT where there is no such credential
    */
-  setPassword(
+  async setPassword(
     actor: Actor,
     ref: string,
     kind: LoginKind,
@@ -183,6 +184,7 @@ export class Resources {
     reason: string,
   ): Promise<Resource> {
     const why = checkReason(reason);
+    await this.#secrets.prepareSource(given.source);
     return this.#update(actor, ref, why, (before) => {
       const held = before[kind];
       if (held === null)
@@ -285,62 +287,4 @@ export class Resources {
           }),
     };
   }
-}
-
-/** @param since RFC 3339 */
-function heldOf(kind: LoginKind, login: Login, since: string): HeldLogin {
-  const what = kind === 'admin' ? 'administering user' : 'upstream user';
-  if (login.password === undefined) throw new PosternError('POSTERN_INVALID', `The ${what} has no password.`);
-  return { user: checkText(login.user, what, IDENTIFIER_MAX), secret: uuidv7(), source: null, since };
-}
-
-/** A DNS name or an IP address, as it is dialled: no port, no path, no socket directory. */
-function checkHost(host: string, what: string): string {
-  const text = host.trim().toLowerCase();
-  const label = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?';
-  const dns = new RegExp(`^${label}(\\.${label})*\\.?$`);
-  // A name that ends in a number (127.1, 0x7f.1) is dialled as an address by some resolvers.
-  const numeric = /(^|\.)(0x[0-9a-f]*|[0-9]+)\.?$/.test(text);
-  if (isIP(text) === 0 && (text.length > 253 || numeric || !dns.test(text))) {
-    throw new PosternError('POSTERN_INVALID', `The ${what} is neither a DNS name nor an IP address.`);
-  }
-  return text;
-}
-
-function checkPort(port: number): number {
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new PosternError('POSTERN_INVALID', 'The port is a number from 1 to 65535.');
-  }
-  return port;
-}
-
-function checkTls(tls: NewResource['tls']): TlsSettings {
-  const ca = tls.ca === undefined ? null : checkCa(tls.ca);
-  const serverName = tls.serverName === undefined ? null : checkHost(tls.serverName, 'TLS server name');
-  const negotiation = tls.negotiation ?? 'postgres';
-  if (tls.mode === 'disable' && (ca !== null || serverName !== null || negotiation === 'direct')) {
-    throw new PosternError(
-      'POSTERN_INVALID',
-      'TLS is disabled, so a CA, a server name or direct negotiation has no meaning.',
-    );
-  }
-  return { mode: tls.mode, ca, serverName, negotiation };
-}
-
-/** One or more certificates in PEM, and nothing else. */
-function checkCa(pem: string): string {
-  const invalid = (why: string): PosternError =>
-    new PosternError('POSTERN_INVALID', `The TLS CA ${why}.`, 'Give the PEM text of the CA certificate.');
-  if (pem.length > CA_MAX) throw invalid(`is longer than ${CA_MAX} characters`);
-  if (pem.includes('PRIVATE KEY')) throw invalid('holds a private key, which does not belong here');
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.length === 0) throw invalid('holds no certificate');
-  for (const block of blocks) {
-    try {
-      new X509Certificate(block);
-    } catch {
-      throw invalid('is not a valid certificate');
-    }
-  }
-  return `${blocks.join('\n')}\n`;
 }

@@ -290,6 +290,15 @@ const tls = Type.Object(
   },
   closed,
 );
+/** One of the two. */
+const whence = {
+  password: Type.Optional(text(2000)),
+  source: Type.Optional(
+    Type.String({ minLength: 1, maxLength: 1000, description: 'a reference to where the password is kept' }),
+  ),
+};
+const Login = Type.Object({ user: text(200), ...whence }, closed);
+
 export const ResourceBody = Type.Object(
   {
     name: text(200),
@@ -303,8 +312,8 @@ export const ResourceBody = Type.Object(
     durability: Type.Optional(oneOf(['process', 'power'] as const)),
     catalogAccess: Type.Optional(oneOf(['tools', 'none'] as const)),
     resultDigest: Type.Optional(Type.Boolean()),
-    upstream: Type.Object({ user: text(200), password: text(2000) }, closed),
-    admin: Type.Optional(Type.Object({ user: text(200), password: text(2000) }, closed)),
+    upstream: Login,
+    admin: Type.Optional(Login),
   },
   closed,
 );
@@ -326,7 +335,7 @@ export const ResourceUpdateBody = Type.Object(
 );
 
 const login = Type.Optional(oneOf(['upstream', 'admin'] as const));
-export const ResourcePasswordBody = Type.Object({ login, password: text(2000), reason: text(2000) }, closed);
+export const ResourcePasswordBody = Type.Object({ login, ...whence, reason: text(2000) }, closed);
 export const RotatePasswordBody = Type.Object(
   {
     login,
@@ -336,10 +345,7 @@ export const RotatePasswordBody = Type.Object(
   closed,
 );
 
-export const ResourceAdminBody = Type.Object(
-  { admin: orNull(Type.Object({ user: text(200), password: text(2000) }, closed)), reason: text(2000) },
-  closed,
-);
+export const ResourceAdminBody = Type.Object({ admin: orNull(Login), reason: text(2000) }, closed);
 
 export const GrantBody = Type.Object(
   {

@@ -50,27 +50,32 @@ function rotate(parent: Command): void {
 interface SetOptions {
   readonly admin?: true;
   readonly passwordFile?: string;
+  readonly passwordFrom?: string;
   readonly reason: string;
 }
 
 function set(parent: Command): void {
   const command = parent
     .command('set-password <resource>')
-    .description('tell Postern a password that was changed in the database')
+    .description('tell Postern a password that was changed in the database, or where it is kept from now on')
     .option('--admin', 'that of the administering user')
     .option('--password-file <file>', 'file with the password, "-" for standard input')
+    .option(
+      '--password-from <reference>',
+      'where it is kept from now on, such as aws-sm://main/prod/db#password',
+    )
     .requiredOption('--reason <text>', 'why; it is kept in the log');
   command.addHelpText(
     'after',
     '\nThe password comes from --password-file, else POSTERN_UPSTREAM_PASSWORD (POSTERN_ADMIN_PASSWORD), else it is asked for.',
   );
   connected<SetOptions>(command, async ({ api, options, args }) => {
-    const { admin, passwordFile, reason } = options;
-    const password = await (admin === true ? adminPassword(passwordFile) : upstreamPassword(passwordFile));
+    const { admin, passwordFile, passwordFrom, reason } = options;
+    const ask = admin === true ? adminPassword : upstreamPassword;
     const name = args[0] as string;
     const done = await api.post<Resource>(path`/v1/resources/${name}/password`, {
       login: admin === true ? 'admin' : 'upstream',
-      password,
+      ...(await ask(passwordFile, passwordFrom)),
       reason,
     });
     if (options.json) return printJson(done);

@@ -41,6 +41,8 @@ interface AddOptions {
   readonly catalogAccess?: string;
   readonly resultDigest?: true;
   readonly passwordFile?: string;
+  readonly passwordFrom?: string;
+  readonly adminPasswordFrom?: string;
   readonly adminUser?: string;
   readonly adminPasswordFile?: string;
 }
@@ -83,10 +85,15 @@ function add(parent: Command): void {
     .option('--result-digest', 'keep a SHA-256 of the rows that were delivered with each outcome')
     .option('--password-file <file>', 'file with the upstream password, "-" for standard input')
     .option(
+      '--password-from <reference>',
+      'where the password is kept, such as vault+kv://bank/secret/db#password',
+    )
+    .option(
       '--admin-user <name>',
       'administering user there: each session then is a role of its own with what its grants give',
     )
-    .option('--admin-password-file <file>', 'file with the password of the administering user');
+    .option('--admin-password-file <file>', 'file with the password of the administering user')
+    .option('--admin-password-from <reference>', 'where that password is kept');
   examples(
     command,
     'postern resource add ledger-db --url "postgres://ledger_app@db.bank.example/bank?sslmode=verify-full" \\\n' +
@@ -94,12 +101,12 @@ function add(parent: Command): void {
   );
   command.addHelpText(
     'after',
-    '\nThe upstream password comes from --password-file, else POSTERN_UPSTREAM_PASSWORD, else it is asked for.\n' +
+    '\nThe upstream password comes from --password-from or --password-file, else POSTERN_UPSTREAM_PASSWORD, else it is asked for.\n' +
       'It is encrypted at rest and never shown again.',
   );
   connected<AddOptions>(command, async ({ api, options, args }) => {
     const address = addressOf(options);
-    const password = await upstreamPassword(options.passwordFile);
+    const whence = await upstreamPassword(options.passwordFile, options.passwordFrom);
     const made = await api.post<Resource>('/v1/resources', {
       name: args[0],
       protocol: 'postgres',
@@ -117,9 +124,12 @@ function add(parent: Command): void {
       ...(options.durability !== undefined && { durability: options.durability }),
       ...(options.catalogAccess !== undefined && { catalogAccess: options.catalogAccess }),
       ...(options.resultDigest !== undefined && { resultDigest: options.resultDigest }),
-      upstream: { user: address.user, password },
+      upstream: { user: address.user, ...whence },
       ...(options.adminUser !== undefined && {
-        admin: { user: options.adminUser, password: await adminPassword(options.adminPasswordFile) },
+        admin: {
+          user: options.adminUser,
+          ...(await adminPassword(options.adminPasswordFile, options.adminPasswordFrom)),
+        },
       }),
     });
     if (options.json) return printJson(made);
@@ -206,6 +216,7 @@ function test(parent: Command): void {
 interface AdminOptions {
   readonly user?: string;
   readonly passwordFile?: string;
+  readonly passwordFrom?: string;
   readonly remove?: true;
   readonly reason: string;
 }
@@ -218,6 +229,10 @@ function admin(parent: Command): void {
     )
     .option('--user <name>', 'user that may create roles and grant what it owns')
     .option('--password-file <file>', 'file with its password, "-" for standard input')
+    .option(
+      '--password-from <reference>',
+      'where its password is kept, such as k8s://cluster/db/admin#password',
+    )
     .option('--remove', 'take the credential away: sessions are the fixed upstream user again')
     .requiredOption('--reason <text>', 'why; it is kept in the log');
   examples(
@@ -234,7 +249,7 @@ function admin(parent: Command): void {
     const login =
       options.user === undefined
         ? null
-        : { user: options.user, password: await adminPassword(options.passwordFile) };
+        : { user: options.user, ...(await adminPassword(options.passwordFile, options.passwordFrom)) };
     const name = args[0] as string;
     const body = { admin: login, reason: options.reason };
     const done = await api.post<Resource>(path`/v1/resources/${name}/admin`, body);

@@ -51,6 +51,10 @@ export interface UpstreamLogin {
   readonly password: string;
   /** While one password takes the place of another: the server may have this one already. */
   readonly other?: string;
+  /** The password is kept elsewhere: where the server refuses it, the control process is to look again. */
+  readonly sourced?: true;
+  /** The password cannot be had at present: nobody can log in. */
+  readonly unavailable?: true;
 }
 
 export interface GrantView {

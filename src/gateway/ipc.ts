@@ -54,5 +54,7 @@ export type FromWorker =
   | { readonly type: 'cancel'; readonly worker: number; readonly key: Uint8Array }
   /** A token names a key of the issuer that is not known. */
   | { readonly type: 'ask-keys'; readonly issuer: string }
+  /** The resource does not take its password, which is kept elsewhere. */
+  | { readonly type: 'password-refused'; readonly resource: string }
   /** The journal does not take records (`reason`), or takes them again (null). */
   | { readonly type: 'journal'; readonly reason: string | null };

@@ -23,6 +23,8 @@ export interface SupervisorOptions {
   readonly snapshot: () => Promise<Snapshot>;
   /** Asks an issuer for its keys now; they come as a delta. Never throws. */
   readonly askKeys: (issuer: string) => Promise<void>;
+  /** A resource refused its password, which is kept elsewhere: it is to be read again. Never throws. */
+  readonly passwordRefused: (resource: string) => Promise<void>;
   readonly log: (message: string) => void;
 }
 
@@ -176,6 +178,8 @@ export class Supervisor {
       void this.#options.askKeys(issuer).then(() => {
         if (child) send(child, { type: 'keys-asked', issuer });
       });
+    } else if (message.type === 'password-refused') {
+      void this.#options.passwordRefused(message.resource);
     } else if (message.type === 'journal') {
       slot.journalFault = message.reason;
       this.#options.log(

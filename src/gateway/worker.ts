@@ -164,6 +164,10 @@ class Worker implements Gateway {
     if (this.#closing) this.#exitWhenEmpty();
   }
 
+  passwordRefused(resource: string): void {
+    tell({ type: 'password-refused', resource });
+  }
+
   routeCancel(worker: number, key: Buffer): void {
     tell({ type: 'cancel', worker, key });
   }

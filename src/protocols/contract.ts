@@ -119,6 +119,8 @@ export interface Gateway {
    * answered, when it was asked a moment ago, or after some seconds.
    */
   askKeys(issuer: string): Promise<void>;
+  /** A resource has refused a password that is kept elsewhere: it may have been replaced there. */
+  passwordRefused(resource: string): void;
   /** A cancel request that belongs to another worker. */
   routeCancel(worker: number, key: Buffer): void;
 }

@@ -51,7 +51,8 @@ export function resourceRoutes(app: Api, deps: ApiDeps): void {
     },
     async (request) => {
       const resource = await resources.get(request.params.ref);
-      return { ...resource, faults: control.rotation.faultsOf(resource.id) };
+      const faults = [...control.rotation.faultsOf(resource.id), ...control.sourced.faultsOf(resource)];
+      return { ...resource, faults };
     },
   );
 

@@ -18,11 +18,12 @@ function issuerWarnings(issuers: readonly IssuerStatus[]): string[] {
       ];
 }
 
-function rotationWarnings(failing: number): string[] {
-  if (failing === 0) return [];
-  return [
-    `${failing} upstream passwords could not be replaced when that was tried last: postern resource show`,
-  ];
+function passwordWarnings(notReplaced: number, notRead: number): string[] {
+  const warnings: string[] = [];
+  if (notReplaced > 0)
+    warnings.push(`${notReplaced} upstream passwords could not be replaced when that was tried last`);
+  if (notRead > 0) warnings.push(`${notRead} upstream passwords could not be read where they are kept`);
+  return warnings.map((warning) => `${warning}: postern resource show`);
 }
 
 /** Health, who am I, how to connect, and the description of the API itself. */
@@ -36,7 +37,7 @@ export function systemRoutes(app: Api, deps: ApiDeps): void {
       ...losses,
       ...deps.witnesses.warnings(),
       ...issuerWarnings(deps.control.issuers()),
-      ...rotationWarnings(deps.control.rotation.failing),
+      ...passwordWarnings(deps.control.rotation.failing, deps.control.sourced.failing),
     ];
     return { status: 'ok', version: deps.version, log: { size }, workers, warnings };
   });

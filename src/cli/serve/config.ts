@@ -8,6 +8,7 @@ import { PosternError } from '../../core/errors.ts';
 import type { StsAccess } from '../../identity/aws-prover.ts';
 import type { Cluster } from '../../identity/review-prover.ts';
 import type { MasterKeySource } from '../../vault/master-key.ts';
+import { SourceConfig } from '../../vault/sources/sources.ts';
 import type { LogKeySource } from './log-key.ts';
 
 const Port = Type.Integer({ minimum: 0, maximum: 65535 });
@@ -63,6 +64,11 @@ const ConfigFile = Type.Object(
     logKey: Type.Optional(Type.Union(KEY_SOURCES)),
     masterKey: Type.Optional(MasterKey),
     formerMasterKey: Type.Optional(MasterKey),
+    secretSources: Type.Optional(
+      Type.Record(Type.String({ pattern: '^[a-z0-9][a-z0-9._-]{0,62}$' }), SourceConfig),
+    ),
+    secretRefreshSeconds: Type.Optional(Type.Integer({ minimum: 10, maximum: 86_400 })),
+    secretStaleSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 604_800 })),
     keyOverlapDays: Type.Optional(Type.Integer({ minimum: 0, maximum: 365 })),
     workers: Type.Optional(Type.Integer({ minimum: 1, maximum: 120 })),
     graceSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600 })),
@@ -139,6 +145,11 @@ export interface ServeConfig {
   readonly masterKey: MasterKeySource | null;
   /** Where the one before is, while the keyring may still be sealed for it. */
   readonly formerMasterKey: MasterKeySource | null;
+  /** Where passwords of resources may be that are not in the vault, by name. */
+  readonly secretSources: Readonly<Record<string, SourceConfig>>;
+  /** How often they are read again, and how long what was read counts while a source is silent. */
+  readonly secretRefreshMs: number;
+  readonly secretStaleMs: number;
   /** Where the master key is by the configuration file as it is now. */
   readonly rereadMasterKey: () => MasterKeySource | null;
   /** How long the old signing key of the log signs beside a new one. */
@@ -192,6 +203,9 @@ export function serveConfig(flags: ServeFlags): ServeConfig {
     logKey: file.logKey ?? null,
     masterKey: file.masterKey ?? inEnvironment,
     formerMasterKey: file.formerMasterKey ?? null,
+    secretSources: file.secretSources ?? {},
+    secretRefreshMs: (file.secretRefreshSeconds ?? 300) * 1000,
+    secretStaleMs: (file.secretStaleSeconds ?? 3600) * 1000,
     rereadMasterKey: () =>
       (flags.config === undefined ? undefined : readConfig(flags.config).masterKey) ?? inEnvironment,
     keyOverlapDays: file.keyOverlapDays ?? 30,

@@ -19,6 +19,7 @@ import { DataLock } from '../../store/lock.ts';
 import { ensureTls } from '../../vault/ca.ts';
 import { Keyring } from '../../vault/keyring.ts';
 import { openMasterKey } from '../../vault/master-key.ts';
+import { SecretSources } from '../../vault/sources/sources.ts';
 import type { ServeConfig } from './config.ts';
 import { succeedEnded } from './journals.ts';
 import { fetchLogKey } from './log-key.ts';
@@ -90,6 +91,9 @@ async function start(
     dataDir,
     issuer: publicUrl,
     keyring,
+    sources: new SecretSources(config.secretSources),
+    sourceRefreshMs: config.secretRefreshMs,
+    sourceStaleMs: config.secretStaleMs,
     nextMasterKey: async () => {
       const source = config.rereadMasterKey();
       return source === null ? null : openMasterKey(source);
@@ -134,6 +138,8 @@ async function start(
   });
   undo.push(() => witnessing.close());
 
+  // Before the first snapshot: a resource whose password is not known yet is open to nobody.
+  await control.sourced.start();
   supervisor = await Supervisor.start({
     workers: config.workers,
     journalDir,
@@ -144,6 +150,7 @@ async function start(
     scramSecret: control.scramSaltSecret,
     maskKey: control.maskKey,
     snapshot: () => control.snapshot(),
+    passwordRefused: (resource) => control.sourced.refused(resource),
     askKeys: (issuer) => control.askKeys(issuer),
     log,
   });

@@ -17,7 +17,7 @@ import type { SessionRole, SessionRoles } from './session-roles.ts';
 import { parseStartupOptions, startupOptionDenied } from './settings.ts';
 import { simpleQuery } from './simple-query.ts';
 import type { StatementCatalogue } from './statements.ts';
-import { connectUpstream, type Upstream } from './upstream.ts';
+import { connectUpstream, PasswordRefused, type Upstream } from './upstream.ts';
 import { Back, CANCEL_REQUEST, cstring, message, type StartupPacket, WireError } from './wire.ts';
 
 /** What every session of a worker shares. */
@@ -130,7 +130,7 @@ export class Handshake {
       if (resource.admin === null || names === null) return { catalog, role: null };
       return { catalog, role: await roles.open({ ...target, principal: principal.name, catalog: names }) };
     } catch (error) {
-      throw refusedFor(error, target);
+      throw this.#refusedFor(error, target);
     }
   }
 
@@ -151,8 +151,17 @@ export class Handshake {
       upstream.parameters.set('application_name', settings.get('application_name') ?? '');
       return upstream;
     } catch (error) {
-      throw refusedFor(error, target);
+      throw this.#refusedFor(error, target);
     }
+  }
+
+  /** What the client and the record are told when the resource cannot be reached as this principal. */
+  #refusedFor(error: unknown, { principal, resource }: Target): unknown {
+    const sourced = resource.upstream.sourced === true || resource.admin?.sourced === true;
+    if (error instanceof PasswordRefused && sourced) this.#gateway.passwordRefused(resource.id);
+    return error instanceof PosternError
+      ? new Refused(error.code, error.message, principal, resource, error.hint)
+      : error;
   }
 
   async #begin(
@@ -305,13 +314,6 @@ interface Target {
   readonly resource: ResourceView;
   readonly database: string;
   readonly grants: readonly GrantView[];
-}
-
-/** What the client and the record are told when the resource cannot be reached as this principal. */
-function refusedFor(error: unknown, { principal, resource }: Target): unknown {
-  return error instanceof PosternError
-    ? new Refused(error.code, error.message, principal, resource, error.hint)
-    : error;
 }
 
 const READY = message(Back.readyForQuery, Buffer.from('I'));

@@ -62,6 +62,13 @@ export async function connectUpstream(
   report: (step: string, detail: string) => void = () => undefined,
 ): Promise<Upstream> {
   const deadline = Date.now() + timeoutMs;
+  if (resource.upstream.unavailable) {
+    throw new PosternError(
+      'POSTERN_UPSTREAM_UNAVAILABLE',
+      `resource "${resource.name}": its password cannot be had at present from where it is kept`,
+      `Whoever administers Postern sees why: postern resource show ${resource.name}`,
+    );
+  }
   const address = `${resource.host}:${resource.port}`;
   const once = (version: number, to: ResourceView): Promise<Upstream> =>
     connectOnce({ resource: to, database, parameters, version }, deadline, report);
