@@ -12,7 +12,7 @@ export interface PayloadLimits {
 
 export const PAYLOAD_LIMITS: PayloadLimits = {
   texts: 16_384,
-  // Fills a table of 2^21 places, 16 MiB.
+  // Fills a table of 2^21 places, 24 MiB.
   recentPayloads: 1_572_864,
   // Of its 64 rows each fits a page of the file, nearly always.
   runPayloads: 22_000,

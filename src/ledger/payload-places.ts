@@ -14,6 +14,8 @@ import { RecentPlaces } from './recent-places.ts';
 export class PayloadPlaces {
   readonly #tree: PlaceTree;
   readonly #recent: RecentPlaces;
+  /** Of blocks that were found in the tree: who asks for a payload often asks for its neighbours next. */
+  readonly #found: RecentPlaces;
   readonly #runPayloads: number;
   readonly #newBlocks: StatementSync;
   readonly #placed: StatementSync;
@@ -21,6 +23,8 @@ export class PayloadPlaces {
   #lastBlock = 0;
   /** The last block whose payloads are in the tree. */
   #lastPlaced = 0;
+  /** Whether the last candidate is from the tree. */
+  #inTree = false;
   /** Payloads in memory that may not be in the tree. */
   #newest = 0;
 
@@ -28,6 +32,7 @@ export class PayloadPlaces {
     this.#tree = new PlaceTree(db);
     // What is in memory alone has to stay there until it is in the tree.
     this.#recent = new RecentPlaces(Math.max(recentPayloads, runPayloads));
+    this.#found = new RecentPlaces(recentPayloads);
     this.#runPayloads = runPayloads;
     this.#newBlocks = db.prepare('SELECT n, commitments FROM blocks WHERE n > ? ORDER BY n');
     this.#placed = db.prepare('SELECT last_block FROM placed');
@@ -46,13 +51,14 @@ export class PayloadPlaces {
       }
       this.#lastBlock = n;
     }
-    this.#recent.settle(this.#lastBlock + 1);
+    this.#recent.settle();
     return this.#lastBlock > before;
   }
 
   /** Forgets everything: a transaction was rolled back. To be refreshed before it is used again. */
   reset(): void {
     this.#recent.clear();
+    this.#found.clear();
     this.#lastBlock = 0;
     this.#newest = 0;
   }
@@ -76,7 +82,7 @@ export class PayloadPlaces {
   /** Brings the newest payloads into the tree where there are enough of them. Within the transaction that wrote the blocks. */
   makeRuns(): void {
     if (this.#newest >= this.#runPayloads) this.makeAllRuns();
-    this.#recent.settle(this.#lastBlock + 1);
+    this.#recent.settle();
   }
 
   /** The same, whether or not the newest blocks are in memory. */
@@ -97,8 +103,21 @@ export class PayloadPlaces {
 
   /** Blocks that may have a payload, the likeliest first. @param commitment raw */
   *candidates(commitment: Buffer): Generator<number, void> {
-    yield* this.#recent.find(commitment.readUInt32BE(0));
+    this.#inTree = false;
+    const hash = commitment.readUInt32BE(0);
+    yield* this.#recent.find(hash);
+    yield* this.#found.find(hash);
+    this.#inTree = true;
     yield* this.#tree.find(commitment);
+  }
+
+  /** Says that the last candidate had it, and what else it has. @param commitments raw, joined */
+  foundIn(block: number, commitments: Buffer): void {
+    if (!this.#inTree) return;
+    for (let at = 0; at < commitments.length; at += COMMITMENT_BYTES) {
+      this.#found.add(commitments.readUInt32BE(at), block);
+    }
+    this.#found.settle();
   }
 
   *#blocks(after: number): Generator<PlacedBlock, void> {

@@ -122,7 +122,9 @@ export class PayloadWriter {
     for (const n of this.#places.candidates(commitment)) {
       const commitments =
         n === filling?.n ? filling.builder.commitments : this.#commitments.get(n)?.commitments;
-      if (commitments !== undefined && indexIn(asBuffer(commitments), commitment) >= 0) return true;
+      if (commitments === undefined || indexIn(asBuffer(commitments), commitment) < 0) continue;
+      this.#places.foundIn(n, asBuffer(commitments));
+      return true;
     }
     return false;
   }

@@ -202,6 +202,7 @@ export class PayloadStore {
       if (row === undefined) continue;
       const commitments = asBuffer(row.commitments);
       if (indexIn(commitments, raw) < 0) continue;
+      this.#places.foundIn(n, commitments);
       const block = this.#opening(commitment, Number(row.key), commitments, row.sealed);
       const bytes = block.payloads?.reduce((sum, { length }) => sum + length, 0) ?? 0;
       if (bytes <= REMEMBERED_BYTES) this.#blocks.set(n, block);

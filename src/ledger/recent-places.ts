@@ -1,6 +1,6 @@
 /**
  * In which blocks the payloads are that were added lately, by the first four bytes of their commitments: candidates, of which
- * the block itself says whether it has the payload. Eight bytes for each, and not an object: there are millions.
+ * the block itself says whether it has the payload. Twelve bytes for each, and not an object: there are millions.
  */
 
 /** A place of a table is taken up to that share of them. */
@@ -9,27 +9,21 @@ const FIRST_SLOTS = 1024;
 
 /** Open addressing: what has no room in its place is in the next one that was free. */
 class Table {
-  /** Blocks count from here. */
-  readonly #base: number;
   #hashes = new Uint32Array(FIRST_SLOTS);
-  /** One more than the block is behind the base; 0 where nothing is. */
-  #blocks = new Uint32Array(FIRST_SLOTS);
+  /** Numbers of blocks, which begin with 1; 0 where nothing is. */
+  #blocks = new Float64Array(FIRST_SLOTS);
   size = 0;
-
-  constructor(base: number) {
-    this.#base = base;
-  }
 
   add(hash: number, block: number): void {
     if (this.size >= this.#hashes.length * MOST_TAKEN) this.#grow();
-    this.#put(hash, block - this.#base + 1);
+    this.#put(hash, block);
     this.size += 1;
   }
 
   *find(hash: number): Generator<number, void> {
     const mask = this.#hashes.length - 1;
     for (let at = hash & mask; this.#blocks[at] !== 0; at = (at + 1) & mask) {
-      if (this.#hashes[at] === hash) yield (this.#blocks[at] as number) - 1 + this.#base;
+      if (this.#hashes[at] === hash) yield this.#blocks[at] as number;
     }
   }
 
@@ -44,7 +38,7 @@ class Table {
   #grow(): void {
     const [hashes, blocks] = [this.#hashes, this.#blocks];
     this.#hashes = new Uint32Array(hashes.length * 2);
-    this.#blocks = new Uint32Array(hashes.length * 2);
+    this.#blocks = new Float64Array(hashes.length * 2);
     for (const [at, block] of blocks.entries()) {
       if (block !== 0) this.#put(hashes[at] as number, block);
     }
@@ -54,8 +48,8 @@ class Table {
 /** Two tables, of which the older one is dropped when the younger one is full. */
 export class RecentPlaces {
   readonly #max: number;
-  #young = new Table(0);
-  #old = new Table(0);
+  #young = new Table();
+  #old = new Table();
 
   /** @param max payloads of a table from which on {@link settle} begins the next */
   constructor(max: number) {
@@ -73,15 +67,15 @@ export class RecentPlaces {
     yield* this.#old.find(hash);
   }
 
-  /** Forgets the oldest where there are enough newer ones. @param nextBlock number of the first block to come */
-  settle(nextBlock: number): void {
+  /** Forgets the oldest where there are enough newer ones. */
+  settle(): void {
     if (this.#young.size < this.#max) return;
     this.#old = this.#young;
-    this.#young = new Table(nextBlock);
+    this.#young = new Table();
   }
 
   clear(): void {
-    this.#young = new Table(0);
-    this.#old = new Table(0);
+    this.#young = new Table();
+    this.#old = new Table();
   }
 }
