@@ -59,7 +59,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
 /** Exit code, and why, of `postern` are said in one place for all commands. */
 const EXIT_CODES = `
 Exit codes: 0 done; 1 failed or refused; 2 called in a wrong way; 3 verification found something wrong.
-            "run" ends with the exit code of its command.
+            "run" ends with the exit code of its command; "apply --plan" and "--drift" with 2 where something differs.
 Times are UTC. Every command takes --help, and those with results --json.`;
 
 /**
