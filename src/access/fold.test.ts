@@ -57,6 +57,17 @@ const STEPS = [
   'enablePerson',
   'updatePerson',
   'signIn',
+  'provider',
+  'removeProvider',
+  'login',
+  'removeAuthenticator',
+  'invitePerson',
+  'directory',
+  'removeDirectory',
+  'joiner',
+  'leaver',
+  'group',
+  'removeGroup',
   'principal',
   'rehome',
   'describe',
@@ -155,6 +166,11 @@ async function play(
   const masks = await control.masks.list({});
   const requests = await control.requests.list({ status: 'pending' });
   const others = await control.persons.list({ limit: 10 });
+  const one = <T>(all: readonly T[]): T => {
+    const found = all[n % all.length];
+    if (found === undefined) throw new PosternError('POSTERN_NOT_FOUND', 'none');
+    return found;
+  };
   const some = <T extends { id: string }>(all: readonly T[]): string => all[n % all.length]?.id ?? 'none';
   const steps: Record<(typeof STEPS)[number], () => Promise<unknown> | undefined> = {
     person: () => control.persons.create(actor, { name: `P ${n}`, email, roles: ['owner', 'auditor'] }),
@@ -167,6 +183,58 @@ async function play(
         n === 0 ? { name: `Q ${n}` } : { roles: ['owner', 'reviewer'] },
         'why',
       ),
+    provider: () =>
+      control.doors.providers.create(actor, {
+        ...{ name, issuer: `https://${name}.example`, clientId: 'postern', clientSecret: 'secret' },
+        ...{
+          domains: ['example.org'],
+          creates: n > 1,
+          groups: { claim: 'groups', roles: { Reviewers: ['reviewer'] } },
+        },
+      }),
+    removeProvider: () => control.doors.providers.remove(actor, name, 'why'),
+    login: async () => {
+      const provider = await control.doors.providers.get(name);
+      const groups = n % 2 === 0 ? ['Reviewers'] : [];
+      const claims = { subject: `s${n}`, email, name: 'Q', groups, authenticatedAt: null };
+      await control.doors.logins.byClaims(provider, { issuer: provider.issuer, ...claims }, null);
+    },
+    removeAuthenticator: async () => {
+      const own = await control.doors.authenticators.list((await control.persons.get(email)).id);
+      await control.doors.authenticators.remove(actor, some(own), 'why', null);
+    },
+    invitePerson: () => control.doors.invitations.issue(actor, email),
+    directory: () =>
+      control.doors.directories.create(actor, {
+        name,
+        groups: { Reviewers: ['reviewer'], Owners: ['owner'] },
+      }),
+    removeDirectory: () => control.doors.directories.remove(actor, name, 'why'),
+    joiner: async () => {
+      const user = { userName: email, externalId: null, name: `J ${n}`, email, active: n !== 2 };
+      await control.doors.directoryPeople.add(one(await control.doors.directories.list()), user);
+    },
+    leaver: async () => {
+      const of = one(await control.doors.directories.list());
+      await control.doors.directoryPeople.remove(of, some(await control.doors.directoryPeople.list(of)));
+    },
+    group: async () => {
+      const of = one(await control.doors.directories.list());
+      const people = (await control.doors.directoryPeople.list(of)).map(({ id }) => id);
+      const input = {
+        name: n % 2 === 0 ? 'Reviewers' : 'Owners',
+        externalId: null,
+        members: people.slice(n % 2),
+      };
+      await control.doors.directoryPeople.addGroup(of, input);
+    },
+    removeGroup: async () => {
+      const of = one(await control.doors.directories.list());
+      await control.doors.directoryPeople.removeGroup(
+        of,
+        some(await control.doors.directoryPeople.groups(of)),
+      );
+    },
     signIn: () => control.signIn.set(actor, { freshSeconds: 60 + n, cli: { idleSeconds: 600 + n } }, 'why'),
     principal: () =>
       control.principals.create(actor, {

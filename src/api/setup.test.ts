@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Control } from '../access/control.ts';
+import { personActor } from '../identity/persons.ts';
 import { MemorySink } from '../store/memory-sink.fixture.ts';
 import { testApi } from './api.fixture.ts';
 
@@ -65,6 +66,35 @@ test('who lost the first token comes back in as the same administrator', async (
   const second = await control.setup.complete((await control.setup.mint()) ?? '', 'A', 'A@Example.org');
   assert.equal(second.person.id, first.person.id);
   assert.equal((await control.tokens.authenticate(second.token)).person.id, first.person.id);
+});
+
+test('a passkey of an administrator ends the set-up token too; who starts the process with --set-up gets one anyway', async (context) => {
+  const { control } = await fresh(context);
+  const { person, token } = await control.setup.complete(
+    (await control.setup.mint()) ?? '',
+    'A',
+    'a@example.org',
+  );
+  await control.doors.providers.create(personActor(person), {
+    name: 'bank',
+    issuer: 'https://sso.bank.example',
+    clientId: 'postern',
+    domains: ['example.org'],
+  });
+  const provider = await control.doors.providers.get('bank');
+  const claims = {
+    issuer: provider.issuer,
+    subject: 's',
+    email: 'a@example.org',
+    name: null,
+    groups: [],
+    authenticatedAt: null,
+  };
+  await control.doors.logins.byClaims(provider, claims, null);
+  assert.equal(await control.setup.mint(), null);
+  assert.ok(token);
+  const back = await control.setup.complete((await control.setup.mint(true)) ?? '', 'A', 'a@example.org');
+  assert.equal(back.person.id, person.id);
 });
 
 test('the set-up route allows few attempts per minute', async (context) => {

@@ -27,6 +27,7 @@ export function register(program: Command): void {
     .option('--postgres-tls <mode>', 'require or allow (default require)')
     .option('--workers <n>', 'gateway workers (default: one a core, one core left for the rest)', count)
     .option('--name <name...>', 'further names or addresses for the server certificate')
+    .option('--set-up', 'print a one-time token although an administrator can sign in: the way back in')
     .addHelpText(
       'after',
       `

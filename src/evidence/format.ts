@@ -3,7 +3,7 @@ import type { Ref } from '../core/record.ts';
 
 export const FORMAT = 'postern-evidence/1';
 /** Raised whenever the same facts would give another `report.html`. */
-export const RENDERER = 10;
+export const RENDERER = 11;
 
 export const FILES = {
   manifest: 'manifest.json',
@@ -138,6 +138,10 @@ export const POPULATIONS = [
   'erasures',
   'legal_holds',
   'retention',
+  'authenticators',
+  'identity_providers',
+  'directories',
+  'groups',
 ] as const;
 export type Population = (typeof POPULATIONS)[number];
 

@@ -64,10 +64,14 @@ const ENTITY = {
   mask: 'masks',
   notice: 'notices',
   legal_hold: 'legal_holds',
+  authenticator: 'authenticators',
+  identity_provider: 'identity_providers',
+  directory: 'directories',
+  group: 'groups',
 } as const;
 
 const COLUMNS: Record<Population, readonly string[]> = {
-  persons: ['leaf', 'lastLeaf', 'id', 'name', 'email', 'roles', 'status', 'createdAt'],
+  persons: ['leaf', 'lastLeaf', 'id', 'name', 'email', 'roles', 'status', 'directory', 'createdAt'],
   principals: [
     ...['leaf', 'lastLeaf', 'id', 'name', 'kind', 'status', 'owner', 'backupOwner', 'purpose', 'environment'],
     ...['reviewIntervalDays', 'expiresAt', 'tags', 'sponsor', 'rehomeBy', 'activeSince', 'lastUsedAt'],
@@ -167,6 +171,16 @@ const COLUMNS: Record<Population, readonly string[]> = {
     'createdAt',
   ],
   retention: ['leaf', 'id', 'time', 'by', 'statements', 'parameters', 'classifications'],
+  authenticators: [
+    ...['leaf', 'lastLeaf', 'id', 'person', 'kind', 'label', 'provider', 'issuer', 'subject', 'credentialId'],
+    ...['rpId', 'backedUp', 'status', 'endReason', 'endedAt', 'createdAt'],
+  ],
+  identity_providers: [
+    ...['leaf', 'lastLeaf', 'id', 'name', 'issuer', 'clientId', 'domains', 'groups', 'creates', 'status'],
+    'createdAt',
+  ],
+  directories: ['leaf', 'lastLeaf', 'id', 'name', 'groups', 'tokenExpiresAt', 'status', 'createdAt'],
+  groups: ['leaf', 'lastLeaf', 'id', 'name', 'directory', 'externalId', 'members', 'status', 'createdAt'],
 };
 
 const COMMANDS: ReadonlySet<unknown> = new Set(['command.intent', 'command.outcome', 'command.denied']);
@@ -190,6 +204,10 @@ export class Populations {
     mask: new Map(),
     notice: new Map(),
     legal_hold: new Map(),
+    authenticator: new Map(),
+    identity_provider: new Map(),
+    directory: new Map(),
+    group: new Map(),
   };
   readonly #sessions = new Map<string, SessionMember>();
   readonly #uses = new Map<string, string>();

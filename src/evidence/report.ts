@@ -7,6 +7,7 @@ import { accountable } from './report-accountable.ts';
 import { grants } from './report-grants.ts';
 import { masks } from './report-masks.ts';
 import { count, refName, table, when } from './report-parts.ts';
+import { people } from './report-people.ts';
 import { proofs, sessions } from './report-sessions.ts';
 import { REPORT_STYLE } from './report-style.ts';
 import { type ReportTally, SHOWN } from './report-tally.ts';
@@ -49,6 +50,7 @@ ${deeds(tally)}
 ${refusals(tally)}
 ${statements(tally)}
 ${proofs(populations)}
+${people(populations, manifest.coverage)}
 ${sessions(populations)}
 ${masks(populations)}
 ${erasures(populations, manifest.parameters)}

@@ -1,22 +1,10 @@
 /** Roles of people: which there are, which nobody has together, and those that come with groups. */
 import { PosternError } from '../core/errors.ts';
+import { conflictOf } from '../core/role-conflicts.ts';
 import { type GroupRoles, type Person, ROLES, type Role } from '../store/entities.ts';
 import { findDirectory, listGroups } from '../store/people-queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { checkText } from './input.ts';
-
-/**
- * Separation of duties: no person has both roles of a pair. Who administers could make what an auditor is to find, and
- * who audits holds the keys with which evidence is judged.
- */
-export const CONFLICTS: readonly (readonly [Role, Role, string])[] = [
-  ['admin', 'auditor', 'who administers is not who audits'],
-];
-
-/** The pair of roles that one person must not have together, if there is one. */
-export function conflictOf(roles: readonly Role[]): (typeof CONFLICTS)[number] | undefined {
-  return CONFLICTS.find(([a, b]) => roles.includes(a) && roles.includes(b));
-}
 
 /**
  * Roles in the one order in which they are kept.

@@ -3,6 +3,7 @@ import { PosternError } from '../core/errors.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { ChangeLog } from '../store/changes.ts';
 import type { Person } from '../store/entities.ts';
+import { listAuthenticators } from '../store/people-queries.ts';
 import { findPerson } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { activeAdmins, newPerson, SYSTEM } from './persons.ts';
@@ -25,12 +26,13 @@ export interface SetUp extends IssuedToken {
 
 /**
  * How the first administrator comes in: whoever reads the console of the process gets a token that works once.
- * It is also the way back in when every administrator's token has ended; then the set-up may name an existing
+ * It is also the way back in when no administrator can come in, or `serve --set-up` says so; then the set-up may name an existing
  * administrator, who gets a new token.
  */
 export class Setup {
   readonly #db: StateDb;
   readonly #changes: ChangeLog;
+  #anyway = false;
 
   constructor(db: StateDb, changes: ChangeLog) {
     this.#db = db;
@@ -38,12 +40,15 @@ export class Setup {
   }
 
   /**
-   * A fresh one-time token to print, or null when an active administrator holds a working token. Each call
-   * ends the token of the call before.
+   * A fresh one-time token to print, or null when an active administrator can come in. Each call ends the token of the
+   * call before.
+   *
+   * @param anyway whoever started the process asks for one because those who could come in are gone
    */
-  async mint(): Promise<string | null> {
+  async mint(anyway = false): Promise<string | null> {
     return this.#changes.exclusive(async () => {
-      if (await administered(this.#db)) return null;
+      this.#anyway = anyway;
+      if (!anyway && (await administered(this.#db))) return null;
       const token = `setup_${randomBytes(24).toString('base64url')}`;
       const value = sha256(token);
       await this.#db
@@ -67,7 +72,7 @@ export class Setup {
         .select('value')
         .where('name', '=', SETTING)
         .executeTakeFirst();
-      if (!row || !timingSafeEqual(row.value, sha256(token)) || (await administered(db))) {
+      if (!row || !timingSafeEqual(row.value, sha256(token)) || (!this.#anyway && (await administered(db)))) {
         throw new PosternError('POSTERN_UNAUTHORIZED', 'The set-up token is wrong or was used already.');
       }
       const existing = await findPerson(db, email.trim().toLowerCase());
@@ -95,10 +100,11 @@ export class Setup {
   }
 }
 
-/** Whether an active administrator holds a token that works and has been used, so that somebody surely has it. */
+/** Whether an active administrator can come in: by what they sign in with, or by a token that works and has been used, so that somebody surely has it. */
 async function administered(db: StateDb): Promise<boolean> {
   const ids = (await activeAdmins(db)).map((person) => person.id);
   if (ids.length === 0) return false;
+  for (const id of ids) if ((await listAuthenticators(db, id, 'active')).length > 0) return true;
   const row = await db
     .selectFrom('api_tokens')
     .select('id')

@@ -124,6 +124,7 @@ export interface ServeFlags {
   readonly postgresTls?: string;
   readonly workers?: number;
   readonly name?: readonly string[];
+  readonly setUp?: boolean;
 }
 
 export interface ServeConfig {
@@ -134,6 +135,8 @@ export interface ServeConfig {
   readonly names: readonly string[];
   /** Where browsers reach the API: the origin of its pages, and the name that passkeys are bound to. Null: `localhost`. */
   readonly publicUrl: string | null;
+  /** Whether to print a token for the set-up in any case. */
+  readonly setUp: boolean;
   readonly witnesses: readonly WitnessConfig[];
   /** A checkpoint goes to the witnesses at most so often. */
   readonly witnessMs: number;
@@ -194,6 +197,7 @@ export function serveConfig(flags: ServeFlags): ServeConfig {
     },
     names: [...(file.names ?? []), ...(flags.name ?? []), ...publicName(file.publicUrl)],
     publicUrl: file.publicUrl === undefined ? null : checkPublicUrl(file.publicUrl),
+    setUp: flags.setUp ?? false,
     witnesses: (file.witnesses ?? []).map(({ ca, ...witness }) => ({
       ...witness,
       ca: ca === undefined ? undefined : readText(ca, 'the certificate authority of a witness'),

@@ -208,7 +208,11 @@ async function start(
   const runFile = join(dataDir, 'run.json');
   writePrivate(runFile, `${JSON.stringify({ pid: process.pid, workers: gateway.pids(), ...addresses })}\n`);
   undo.push(() => rmSync(runFile, { force: true }));
-  return { ...addresses, setupToken: await control.setup.mint(), caFile: join(dataDir, 'ca', 'ca.crt') };
+  return {
+    ...addresses,
+    setupToken: await control.setup.mint(config.setUp),
+    caFile: join(dataDir, 'ca', 'ca.crt'),
+  };
 }
 
 /** Changes that stand in the control process's journals: the last of them may not have reached the state tables. */
