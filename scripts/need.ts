@@ -16,6 +16,7 @@ export const PSQL = { command: 'psql', package: 'postgresql-client' } as const s
 export const PGBENCH = { command: 'pgbench', package: 'postgresql' } as const satisfies Needed;
 export const PGBOUNCER = { command: 'pgbouncer', package: 'pgbouncer' } as const satisfies Needed;
 export const CHROMIUM = { command: 'chromium', package: 'chromium' } as const satisfies Needed;
+export const CURL = { command: 'curl', package: 'curl' } as const satisfies Needed;
 export const SSH_KEYGEN = { command: 'ssh-keygen', package: 'openssh-client' } as const satisfies Needed;
 export const SSHD = { command: 'sshd', package: 'openssh-server' } as const satisfies Needed;
 export const STRACE = { command: 'strace', package: 'strace' } as const satisfies Needed;

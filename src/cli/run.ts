@@ -4,12 +4,15 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import { loginOf } from './credential.ts';
+import { runExchanged } from './exchange-run.ts';
 import type { Grant, IssuedCredential, Principal } from './support/api-types.ts';
 import { describeEnd, type Ended, exitCode, SignalGuard } from './support/child.ts';
 import { type ApiClient, path } from './support/client.ts';
 import { pc } from './support/colors.ts';
 import { type CommonOptions, connected, examples } from './support/command.ts';
 import { type ConditionOptions, conditionOptions, conditionsOf } from './support/conditions.ts';
+import type { Connection } from './support/connection.ts';
+import { audienceOption, delegationOption, fromOption } from './support/exchange-options.ts';
 import { CliError, usageError } from './support/failure.ts';
 import { note } from './support/output.ts';
 import { commandEnvironment, databaseName } from './support/postgres-env.ts';
@@ -17,6 +20,9 @@ import { safeJson, safeLine } from './support/text.ts';
 import { formatTime, parseDuration } from './support/time.ts';
 
 interface RunOptions extends CommonOptions, ConditionOptions {
+  readonly tokenFrom?: string;
+  readonly audience?: string;
+  readonly delegation?: string;
   readonly resource?: string;
   readonly principal?: string;
   readonly scope?: string;
@@ -57,28 +63,55 @@ export function register(program: Command): void {
     )
     .option('--database <name>', "database of the resource (the resource's own)")
     .option('--quiet', 'say nothing unless something goes wrong')
+    .addOption(fromOption().conflicts(['principal', 'scope', 'ticket', 'reason']))
+    .addOption(audienceOption())
+    .addOption(delegationOption())
     .passThroughOptions();
   for (const option of conditionOptions()) command.addOption(option.conflicts('grant'));
   examples(
     command,
     'postern run --resource ledger-db --principal nightly-ledger-batch --scope "insert, select on ledger.*" \\\n' +
       '      --for 2h --ticket CHG-1042 -- ./nightly-batch.sh',
+    'postern run --token-from github --resource ledger-db -- ./migrate.sh',
     'postern run --grant 0199aa11-... -- psql -c "select count(*) from ledger.entries"',
   );
   command.addHelpText('after', HELP);
   connected<RunOptions>(command, async ({ api, options, args }) => {
-    const ended = await new Run(api, options).run(args);
+    const ended = await (options.tokenFrom === undefined
+      ? new Run(api, options).run(args)
+      : runFrom(api.connection, options, options.tokenFrom, args));
     if (ended.how === 'unstarted')
       note(`postern: ${safeLine(args[0] as string)}: ${safeLine(ended.message)}`);
     process.exitCode = exitCode(ended);
   });
 }
 
+/** As a machine: under the grant that is there, with what the platform says of the job. */
+function runFrom(
+  connection: Connection,
+  options: RunOptions,
+  tokenFrom: string,
+  command: readonly string[],
+): Promise<Ended> {
+  const { resource, audience = 'postern', quiet, json, for: seconds, ...rest } = options;
+  if (resource === undefined) throw usageError('the resource is missing', 'Give --resource.');
+  const say = (event: string, text: string): void => {
+    if (quiet && event !== 'warning') return;
+    note(json ? safeJson({ event, text }) : pc.dim(`postern: ${safeLine(text)}`));
+  };
+  const asked = { ...rest, resource, tokenFrom, audience, ...(seconds !== undefined && { for: seconds }) };
+  // No API token goes along: the proof is the platform's.
+  return runExchanged({ ...connection, token: null }, asked, command, say);
+}
+
 const HELP = `
 The command finds PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE and PGSSLROOTCERT in its environment, and
 POSTERN_PRINCIPAL, POSTERN_RESOURCE and POSTERN_GRANT; not your API token. Signals are passed on to it. When it ends, the
 grant made for it is revoked, its credential too, and postern ends with its exit code (128 + n for a signal, 127
-where it was not found, 126 where it cannot be run).`;
+where it was not found, 126 where it cannot be run).
+
+With --token-from it is for machines: the job proves itself by a token of its platform, makes no grant, and the command finds
+PGPASSFILE instead of PGPASSWORD: a file with a credential of the exchange, made anew before it ends.`;
 
 /** One run: a grant, a credential bound to it, the command; and the end of both, whatever happens in between. */
 class Run {

@@ -20,6 +20,11 @@ export interface CertificateLogin extends Target {
   readonly keyFile: string;
 }
 
+/** A login with a password file, which is read at each connection. */
+export interface PassFileLogin extends Target {
+  readonly passFile: string;
+}
+
 /** What `databaseName` joins: the resource, and a database of it where it is not the resource's own. */
 export function databaseName(resource: string, database: string | undefined): string {
   return database === undefined ? resource : `${resource}/${database}`;
@@ -30,12 +35,13 @@ export function databaseName(resource: string, database: string | undefined): st
  *
  * @see https://www.postgresql.org/docs/18/libpq-envars.html
  */
-export function loginVariables(login: Login | CertificateLogin): Record<string, string> {
+export function loginVariables(login: Login | CertificateLogin | PassFileLogin): Record<string, string> {
   return {
     PGHOST: login.host,
     PGPORT: String(login.port),
     PGUSER: login.user,
     ...('password' in login && { PGPASSWORD: login.password }),
+    ...('passFile' in login && { PGPASSFILE: login.passFile }),
     ...(login.database !== null && { PGDATABASE: login.database }),
     PGSSLMODE: 'verify-full',
     ...(login.caFile !== null && { PGSSLROOTCERT: login.caFile }),
@@ -52,6 +58,7 @@ const MISLEADING = [
   'PGHOSTADDR',
   'PGSERVICE',
   'PGSERVICEFILE',
+  'PGPASSWORD',
   'PGPASSFILE',
   'PGSSLCERT',
   'PGSSLKEY',
@@ -74,12 +81,13 @@ const SECRETS = [
   'POSTERN_ADMIN_PASSWORD',
   'POSTERN_MASTER_KEY',
   'POSTERN_MASTER_KEY_FILE',
+  'POSTERN_ID_TOKEN',
 ];
 
 /** The environment of a command that runs under a login: the one given, without what would mislead or betray. */
 export function commandEnvironment(
   base: Readonly<Record<string, string | undefined>>,
-  login: Login,
+  login: Login | PassFileLogin,
   facts: Readonly<Record<string, string>>,
 ): Record<string, string | undefined> {
   const env = { ...base };
