@@ -65,6 +65,25 @@ describe('the keys of an issuer', () => {
     assert.equal(issuers.status().length, 1, 'nobody is asked who is not bound');
   });
 
+  it('are those of the place that was asked for last, although another one is slow to answer', async (context) => {
+    const elsewhere = await new Issuer(tls).listen();
+    context.after(() => elsewhere.close());
+    const { promise: reached, resolve: reach } = Promise.withResolvers<void>();
+    elsewhere.says = { issuer: issuer.url, jwks_uri: `${elsewhere.url}/keys` };
+    elsewhere.rotate('elsewhere');
+    issuer.misbehave = (request, response) => {
+      issuer.misbehave = null;
+      reach();
+      setTimeout(() => issuer.server.emit('request', request, response), 100);
+      return true;
+    };
+    const slow = issuers.refresh();
+    await reached;
+    await issuers.prepare(issuer.url, { ca: tls.caPem, server: elsewhere.url });
+    await slow;
+    assert.deepEqual(kids(), ['elsewhere']);
+  });
+
   it('are forgotten when the issuer publishes them no longer, and when it is bound no longer', async () => {
     await issuers.refresh();
     issuer.published = [issuer.rotate('second'), issuer.current];

@@ -199,6 +199,7 @@ export class Control {
         this.#changes.exclusive(() => this.#publish({ version: this.#version + 1, issuers })),
       onFault: (error) => options.onFault?.('issuer', error),
       fetch: options.fetchIssuerKeys ?? fetchIssuerKeys,
+      now: () => (options.clock ?? nowMicros)() / 1000,
     });
     this.bindings = new Bindings(db, this.#changes, (issuer, source) =>
       this.#issuers.prepare(issuer, source),

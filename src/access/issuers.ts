@@ -154,8 +154,11 @@ export class Issuers {
   }
 
   async #fetch(issuer: string, source: KeySource): Promise<void> {
-    const under = this.#asking.get(issuer);
-    if (under !== undefined) return under;
+    for (let under = this.#asking.get(issuer); under !== undefined; under = this.#asking.get(issuer)) {
+      if (JSON.stringify(this.#asked.get(issuer)?.source) === JSON.stringify(source)) return under;
+      // An answer from elsewhere is not the one that is wanted.
+      await under.catch(() => undefined);
+    }
     const asking = this.#askNow(issuer, source).finally(() => this.#asking.delete(issuer));
     this.#asking.set(issuer, asking);
     return asking;
