@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { rfc3339 } from '../core/time.ts';
 import type { Role } from '../store/entities.ts';
+import { Store } from '../store/store.ts';
 import { type TestControl, testControl } from './control.fixture.ts';
 import { Control } from './control.ts';
 
@@ -110,6 +111,43 @@ test('another owner ends the countdown and the notice', async (context) => {
   await t.control.lifecycle.sweep();
   assert.equal((await t.control.principals.get('rehomed')).status, 'active');
   assert.equal((await t.control.principals.get('waiting')).status, 'suspended');
+});
+
+test('the return of the one who left ends the countdown, and resumes nothing that was suspended', async (context) => {
+  const t = await scene(context);
+  await principal(t, 'waiting');
+  await principal(t, 'suspended');
+  await t.control.principals.suspend(t.actor, 'suspended', 'INC-1');
+  await leaves(t, 'Grace');
+  await t.control.lifecycle.sweep();
+  assert.deepEqual(await notices(t), [
+    ['waiting', 'owner_left', 'Ed'],
+    ['suspended', 'owner_left', 'Ed'],
+  ]);
+  await t.control.persons.enable(t.actor, mail('Grace'), 'back from leave');
+  await t.control.lifecycle.sweep();
+  const waiting = await t.control.principals.get('waiting');
+  assert.deepEqual([waiting.status, waiting.rehomeBy], ['active', null]);
+  assert.equal((await t.control.principals.get('suspended')).status, 'suspended');
+  assert.deepEqual(await notices(t), []);
+  const record = t.sink.changes().findLast(({ type }) => type === 'principal.updated');
+  assert.equal(record?.reason, 'Grace, who answers for it, is active again');
+});
+
+test('what was made before there had to be a backup owner stays, can be described, and needs one to be resumed', async (context) => {
+  const t = await scene(context);
+  const made = await principal(t, 'old');
+  const store = Store.open(join(t.dataDir, 'state.db'));
+  await store.db.updateTable('principals').set({ backup_owner_id: null }).where('id', '=', made.id).execute();
+  await store.close();
+  const { principals } = t.control;
+  await t.control.lifecycle.sweep();
+  assert.equal((await principals.update(t.actor, 'old', { purpose: 'y' }, 'x')).backupOwner, null);
+  await assert.rejects(principals.update(t.actor, 'old', { owner: mail('Ed') }, 'x'), invalid);
+  await principals.suspend(t.actor, 'old', 'x');
+  await assert.rejects(principals.resume(t.actor, 'old', 'x'), { code: 'POSTERN_CONFLICT' });
+  await principals.update(t.actor, 'old', { backupOwner: mail('Ed') }, 'x');
+  assert.equal((await principals.resume(t.actor, 'old', 'x')).status, 'active');
 });
 
 test('without an active backup owner the administrators are told, and the countdown goes on', async (context) => {

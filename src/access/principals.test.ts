@@ -102,6 +102,13 @@ test('a change that must not be is refused and leaves nothing', async (context) 
     { tags: { team: 'a\nb' } },
     { tags: { team: 'x'.repeat(201) } },
     { tags: many },
+    {
+      tags: Object.fromEntries(
+        Object.keys(many)
+          .slice(0, 32)
+          .map((key) => [key, 'ü'.repeat(200)]),
+      ),
+    },
     { sponsor: '' },
   ]) {
     await assert.rejects(

@@ -6,6 +6,8 @@ import type { StateDb } from '../store/store.ts';
 import { checkText, checkTime } from './input.ts';
 
 const TAGS_MAX = 32;
+/** Of all of them together, so that a record of a change, which holds them twice, fits into a leaf. */
+const TAGS_BYTES_MAX = 8192;
 const TAG_KEY = /^[a-z0-9][a-z0-9._/-]{0,62}$/;
 
 /** Tags to set; null takes one away. */
@@ -27,6 +29,12 @@ export function patchedTags(before: Principal['tags'], patch: TagPatch): Record<
   }
   if (tags.size > TAGS_MAX) {
     throw new PosternError('POSTERN_INVALID', `A principal has at most ${TAGS_MAX} tags.`);
+  }
+  if (Buffer.byteLength(JSON.stringify([...tags])) > TAGS_BYTES_MAX) {
+    throw new PosternError(
+      'POSTERN_INVALID',
+      `The tags of a principal come to at most ${TAGS_BYTES_MAX} bytes.`,
+    );
   }
   return Object.fromEntries([...tags].sort(([a], [b]) => (a < b ? -1 : 1)));
 }

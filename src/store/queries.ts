@@ -79,7 +79,7 @@ export interface PrincipalFilter {
   readonly environment?: string | undefined;
   /** Each as it is. */
   readonly tags?: Readonly<Record<string, string>> | undefined;
-  /** Those whose owner is disabled. */
+  /** Those that are not retired and whose owner is disabled. */
   readonly orphaned?: boolean | undefined;
   /** Those that are not retired and of whose owners one is disabled, or that wait for another. */
   readonly unsettled?: boolean | undefined;
@@ -141,7 +141,9 @@ export async function listPrincipals(
       sql<boolean>`exists (select 1 from json_each(principals.tags) t where t.key = ${key} and t.value = ${value})`,
     );
   }
-  if (orphaned === true) query = query.where('o.status', '=', 'disabled');
+  if (orphaned === true) {
+    query = query.where('o.status', '=', 'disabled').where('principals.status', '<>', 'retired');
+  }
   if (unsettled === true) {
     query = query.where('principals.status', '<>', 'retired').where((e) => {
       const disabled = e.selectFrom('persons').select('persons.id').where('persons.status', '=', 'disabled');

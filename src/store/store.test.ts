@@ -197,3 +197,31 @@ test('a binding of before there were kinds is what its record says, as if it had
   assert.deepEqual(await store.db.selectFrom('bindings').selectAll().execute(), before);
   assert.deepEqual(await findBinding(store.db, 'b1'), binding);
 });
+
+test('a principal of before there were tags is taken over, and its records of then give the same row', async (context) => {
+  const dir = mkdtempSync(join(tmpdir(), 'postern-store-'));
+  context.after(() => rmSync(dir, { recursive: true, force: true }));
+  const file = join(dir, 'state.db');
+  const at = MIGRATIONS.findIndex((each) => each.includes('ADD COLUMN tags'));
+  const raw = new DatabaseSync(file);
+  for (const each of MIGRATIONS.slice(0, at)) raw.exec(each);
+  raw.exec(`PRAGMA user_version = ${at}`);
+  raw.exec(`
+    INSERT INTO persons VALUES ('p1', 'Ada', 'ada@example.org', '["admin"]', 'active', NULL, '${T0}');
+    INSERT INTO principals VALUES ('n1', 'batch', 'agent', 'p1', NULL, 'x', 'test', 90, NULL, 'suspended', 'why', '${T0}');
+  `);
+  raw.close();
+  const store = Store.open(file);
+  context.after(() => store.close());
+  const before = await store.db.selectFrom('principals').selectAll().execute();
+  assert.deepEqual(
+    before.map(({ tags, sponsor, rehome_by, active_since }) => [tags, sponsor, rehome_by, active_since]),
+    [['{}', null, null, T0]],
+  );
+  const { tags: _t, sponsor: _s, rehomeBy: _r, activeSince: _a, ...then } = PRINCIPAL;
+  const old = { ...then, status: 'suspended', statusReason: 'why' } as unknown as Principal;
+  await applyChange(store.db, record('principal', old));
+  assert.deepEqual(await store.db.selectFrom('principals').selectAll().execute(), before);
+  const waits = store.db.updateTable('principals').set({ rehome_by: T1 }).execute();
+  await assert.rejects(waits, /only_the_active_wait_for_an_owner/);
+});
