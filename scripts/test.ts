@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { ensureDebianPackages, PSQL } from './need.ts';
+import { ensureDebianPackages, OPENSSL, PSQL, SSH_KEYGEN } from './need.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -25,7 +25,7 @@ if (files.length === 0) {
   process.stderr.write(`no test file matches ${wanted.join(' ')}\n`);
   process.exitCode = 1;
 } else {
-  ensureDebianPackages([PSQL]);
+  ensureDebianPackages([PSQL, OPENSSL, SSH_KEYGEN]);
   const runner = spawn(
     process.execPath,
     ['--test', '--test-concurrency=2', '--test-reporter=spec', ...files],

@@ -11,6 +11,7 @@ import { Attempts } from '../identity/attempts.ts';
 import { awsProver, type StsAccess } from '../identity/aws-prover.ts';
 import { Bindings } from '../identity/bindings.ts';
 import { fetchBundle } from '../identity/bundles.ts';
+import { Challenges } from '../identity/challenges.ts';
 import { CredentialRefusals } from '../identity/credential-refusals.ts';
 import { Credentials } from '../identity/credentials.ts';
 import { Doors } from '../identity/doors.ts';
@@ -28,6 +29,7 @@ import { PersonSessions } from '../identity/sessions.ts';
 import { Setup } from '../identity/setup.ts';
 import { SignIn } from '../identity/sign-in.ts';
 import { SpentProofs } from '../identity/spent-proofs.ts';
+import { sshProver } from '../identity/ssh-prover.ts';
 import { StaticSecrets } from '../identity/static-secrets.ts';
 import { certificateProver, jwtSvidProver } from '../identity/svid-provers.ts';
 import { ApiTokens } from '../identity/tokens.ts';
@@ -123,6 +125,8 @@ export class Control {
   readonly possession: Possession;
   readonly staticSecrets: StaticSecrets;
   readonly keyPairs: KeyPairs;
+  /** Nonces for those who sign something to prove themselves. */
+  readonly challenges = new Challenges();
   readonly trusts: Trusts;
   /** How those who ask for a credential prove who they are. */
   readonly provers: Provers;
@@ -233,6 +237,10 @@ export class Control {
       [TOKEN_TYPES.jwt, oidc],
       [TOKEN_TYPES.idToken, oidc],
       [TOKEN_TYPES.keyAssertion, this.keyPairs.prover],
+      [
+        TOKEN_TYPES.sshSignature,
+        sshProver({ db, challenges: this.challenges, audience: () => this.own.issuer() }),
+      ],
       [TOKEN_TYPES.jwtSvid, jwtSvidProver(db, this.#trust.store, this.spent)],
       [TOKEN_TYPES.clientCertificate, certificateProver(db, this.#trust.store)],
       [TOKEN_TYPES.awsCallerIdentity, awsProver({ db, spent: this.spent, sts })],

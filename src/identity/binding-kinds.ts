@@ -15,5 +15,9 @@ export function overlaps(a: Binding, b: DetailsOf<Binding['kind']>): boolean {
   if (a.kind === 'aws' && b.kind === 'aws')
     return a.uniqueId === b.uniqueId && (a.session === null || b.session === null || a.session === b.session);
   if (a.kind === 'kubernetes' && b.kind === 'kubernetes') return a.uid === b.uid;
+  if (a.kind === 'ssh' && b.kind === 'ssh')
+    return (
+      a.fingerprint === b.fingerprint && a.trust?.id === b.trust?.id && a.sshPrincipal === b.sshPrincipal
+    );
   return false;
 }

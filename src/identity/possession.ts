@@ -5,9 +5,11 @@ import type { ChangeLog } from '../store/changes.ts';
 import type { Binding, BindingOf } from '../store/entities.ts';
 import { findTrust, found } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
+import { sshFingerprint } from '../vault/ssh-certificate.ts';
 import type { DetailsOf } from './binding-kinds.ts';
 import { newBinding } from './bindings.ts';
 import { checkReason, checkText } from './input.ts';
+import { readSshKeys } from './ssh-prover.ts';
 
 export interface SpiffeInput {
   readonly kind: 'spiffe';
@@ -24,7 +26,16 @@ export interface CertificateInput {
   readonly value: string;
 }
 
-export type PossessionInput = SpiffeInput | CertificateInput;
+export interface SshInput {
+  readonly kind: 'ssh';
+  /** One line as in `id_ed25519.pub`. */
+  readonly publicKey?: string | undefined;
+  /** Name or id of an SSH CA, with the principal that its certificates must name. */
+  readonly trust?: string | undefined;
+  readonly sshPrincipal?: string | undefined;
+}
+
+export type PossessionInput = SpiffeInput | CertificateInput | SshInput;
 
 /** Bindings of principals to keys that they hold: by SVID, by certificate. */
 export class Possession {
@@ -48,12 +59,37 @@ export class Possession {
   ): Promise<Binding> {
     const why = reason === undefined ? undefined : checkReason(reason);
     return this.#changes.run(actor, async (db) => {
-      const details = await (input.kind === 'spiffe' ? checkSpiffe(db, input) : checkCertificate(db, input));
+      const details = await detailsOf(db, input);
       const after = await newBinding(db, principal, details);
       const change = { type: 'binding.created', entity: 'binding', before: null, after } as const;
       return { changes: [{ ...change, principal: after.principal, reason: why }], result: after };
     });
   }
+}
+
+function detailsOf(db: StateDb, input: PossessionInput) {
+  if (input.kind === 'spiffe') return checkSpiffe(db, input);
+  return input.kind === 'certificate' ? checkCertificate(db, input) : checkSsh(db, input);
+}
+
+async function checkSsh(db: StateDb, input: SshInput): Promise<DetailsOf<'ssh'>> {
+  const { publicKey, trust: ref, sshPrincipal } = input;
+  if (publicKey !== undefined && ref === undefined && sshPrincipal === undefined) {
+    const [key, second] = readSshKeys(publicKey);
+    if (key === undefined || second !== undefined)
+      throw new PosternError('POSTERN_INVALID', 'A binding is to one SSH key.');
+    return { kind: 'ssh', fingerprint: sshFingerprint(key), trust: null, sshPrincipal: null };
+  }
+  if (publicKey !== undefined || ref === undefined || sshPrincipal === undefined)
+    throw new PosternError(
+      'POSTERN_INVALID',
+      'Give either a public key, or an SSH CA and a principal of its certificates.',
+    );
+  const trust = found(await findTrust(db, 'ssh', ref), 'SSH CA', ref);
+  if (trust.status === 'removed')
+    throw new PosternError('POSTERN_CONFLICT', `The SSH CA ${trust.name} is removed.`);
+  const name = checkText(sshPrincipal, 'SSH principal', 200);
+  return { kind: 'ssh', fingerprint: null, trust: { id: trust.id, name: trust.name }, sshPrincipal: name };
 }
 
 async function checkSpiffe(db: StateDb, input: SpiffeInput): Promise<DetailsOf<'spiffe'>> {

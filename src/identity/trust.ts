@@ -13,6 +13,7 @@ import { removedBinding } from './bindings.ts';
 import { parseBundle } from './bundles.ts';
 import { endingsBehind } from './endings.ts';
 import { checkName, checkReason, checkText } from './input.ts';
+import { readSshKeys } from './ssh-prover.ts';
 
 /** A change record holds it twice, before and after, and has at most 65,535 bytes. */
 const KEYS_MAX = 24_000;
@@ -126,6 +127,7 @@ export class Trusts {
     if (kind === 'spiffe' && parseBundle(keys) === null)
       throw new PosternError('POSTERN_INVALID', 'It is no SPIFFE bundle in JSON that can be read whole.');
     if (kind === 'x509') readAuthorities(keys);
+    if (kind === 'ssh') readSshKeys(keys);
     return { url: null, keys: `${keys}\n` };
   }
 }

@@ -66,4 +66,14 @@ export function joinRoutes(app: Api, deps: ApiDeps): void {
       return { binding, audience: keyPairs.audience() };
     },
   );
+
+  app.post(
+    '/v1/token/challenge',
+    {
+      config: { operation: 'public', rateLimit: { max: 600, timeWindow: 60_000 } },
+      schema: { response: answers(201, Type.Object({ nonce: Text, audience: Text })) },
+    },
+    async (_request, reply) =>
+      reply.status(201).send({ nonce: deps.control.challenges.issue(), audience: keyPairs.audience() }),
+  );
 }

@@ -24,6 +24,16 @@ const CertificateBody = Type.Object(
   closed,
 );
 
+const SshBody = Type.Object(
+  {
+    publicKey: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+    trust: Type.Optional(refText),
+    sshPrincipal: Type.Optional(Type.String({ minLength: 1, maxLength: 200 })),
+    reason: Type.Optional(reason),
+  },
+  closed,
+);
+
 const SecretBody = Type.Object({ reason, approver: refText, expiresAt: timeText }, closed);
 const SecretAnswer = Type.Object({ binding: Binding, username: Type.String(), password: Type.String() });
 
@@ -55,6 +65,20 @@ export function possessionRoutes(app: Api, deps: ApiDeps): void {
       const { id } = await principals.get(request.params.ref);
       const { reason: why, ...input } = request.body;
       const made = await possession.bind(actorOf(request), id, { kind: 'certificate', ...input }, why);
+      return reply.status(201).send(made);
+    },
+  );
+
+  app.post(
+    '/v1/principals/:ref/bindings/ssh',
+    {
+      config: { operation: 'binding.create' },
+      schema: { params: RefParams, body: SshBody, response: answers(201, Binding) },
+    },
+    async (request, reply) => {
+      const { id } = await principals.get(request.params.ref);
+      const { reason: why, ...input } = request.body;
+      const made = await possession.bind(actorOf(request), id, { kind: 'ssh', ...input }, why);
       return reply.status(201).send(made);
     },
   );
