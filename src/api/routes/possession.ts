@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { ApiDeps } from '../deps.ts';
-import { type Api, actorOf, answers, personOf } from '../route.ts';
+import { requireFreshly } from '../rights.ts';
+import { type Api, actorOf, answers, callerOf, personOf } from '../route.ts';
 import { closed, IdParams, oneOf, ReasonBody, RefParams, reason, refText, timeText } from '../schemas.ts';
 import { Binding } from './bindings.ts';
 
@@ -90,6 +91,8 @@ export function possessionRoutes(app: Api, deps: ApiDeps): void {
       schema: { params: RefParams, body: SecretBody, response: answers(201, SecretAnswer) },
     },
     async (request, reply) => {
+      // A secret that lives for long is a sensitive thing to give out.
+      requireFreshly(callerOf(request));
       const { id } = await principals.get(request.params.ref);
       const made = await staticSecrets.request(actorOf(request), { ...request.body, principal: id });
       return reply.status(201).send(made);
