@@ -1,13 +1,15 @@
 /** A resource that lies: the upstream secret stays here, the session ends with a clear error, and nobody else notices. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Back, cstring, int16, int32, message } from '../src/protocols/postgres/wire.ts';
-import { Bank, type Credential } from './support/bank.ts';
+import { Back, cstring, int16, int32, message, startup } from '../src/protocols/postgres/wire.ts';
+import { Bank, type Credential, untilClosed } from './support/bank.ts';
 import { auth, HostileServer, type Peer } from './support/hostile-server.ts';
+import { until, workersOf } from './support/processes.ts';
 import { generator, mutated } from './support/random-script.ts';
 import { brief, type Door, say, WireClient } from './support/wire-client.ts';
 
@@ -163,6 +165,54 @@ describe('a hostile resource', () => {
       assert.ok((await refused(after, /no answer in time/)) < limit);
     });
 
+    it('fills no memory while it makes the client prove itself at length, nor with settings without end', async () => {
+      const [pid = 0] = workersOf(bank.postern.pid);
+      const memory = (): number =>
+        Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+      const before = memory();
+      const flood = async (socket: Peer['socket'], bytes: () => Buffer): Promise<void> => {
+        let total = 0;
+        while (!socket.destroyed && total < 512 << 20) {
+          const some = bytes();
+          total += some.length;
+          if (socket.write(some)) continue;
+          const gone = new AbortController();
+          await Promise.race([
+            once(socket, 'drain', gone).catch(() => undefined),
+            once(socket, 'close', gone).catch(() => undefined),
+          ]);
+          gone.abort();
+        }
+      };
+      const notices = Buffer.concat(Array.from({ length: 200 }, () => NOTICE));
+      const proving = async (peer: Peer): Promise<void> => {
+        peer.socket.write(auth(10, Buffer.from('SCRAM-SHA-256\0\0')));
+        const nonce = (await peer.message()).bytes.toString('utf8').split('r=')[1] ?? '';
+        peer.socket.write(auth(11, Buffer.from(`r=${nonce}x,s=AAAA,i=1000000`)));
+        await flood(peer.socket, () => notices);
+      };
+      server.behaviour = { login: proving };
+      let most = 0;
+      const watch = setInterval(() => {
+        most = Math.max(most, memory() - before);
+      }, 20);
+      await refused(proving, /no answer in time|closed/);
+      let n = 0;
+      await refused(async (peer) => {
+        const { signature } = await peer.scram();
+        peer.socket.write(Buffer.concat([auth(12, Buffer.from(`v=${signature}`)), auth(0)]));
+        await flood(peer.socket, () =>
+          Buffer.concat(
+            Array.from({ length: 50 }, () =>
+              message(Back.parameterStatus, cstring(`p.${n++}`), cstring('x'.repeat(8000))),
+            ),
+          ),
+        );
+      }, /no answer in time|closed/);
+      clearInterval(watch);
+      assert.ok(most < 200, `${most.toFixed(0)} MiB more`);
+    });
+
     it('is refused without encryption, and for data in front of it', async () => {
       for (const [encryption, pattern] of [
         [Buffer.from('N'), /does not offer TLS/],
@@ -238,6 +288,37 @@ describe('a hostile resource', () => {
       );
       await client.until(() => client.closed, 5000);
     }
+  });
+
+  it('gets one cancel request at a time, however many the client sends', async () => {
+    const cancels: Peer['socket'][] = [];
+    server.behaviour = { cancel: (socket) => void cancels.push(socket.pause()), session: () => undefined };
+    const client = await WireClient.open(door);
+    client.send(
+      startup([
+        ['user', who.username],
+        ['database', 'liar'],
+      ]),
+    );
+    await client.prove(who.password);
+    await client.until((heard) => heard.at(-1)?.type === 'Z');
+    const key = client.heard.find(({ type }) => type === 'K')?.bytes.subarray(5) ?? Buffer.alloc(0);
+    client.send(say.query('select 1'));
+    await Promise.all(
+      Array.from({ length: 200 }, async () => {
+        const socket = await bank.raw();
+        socket.end(Buffer.concat([int32(8 + key.length), int32(80877102), key]));
+        await untilClosed(socket, 5000);
+      }),
+    );
+    // Each that ends is followed by one more for all that came meanwhile.
+    await until(async () => cancels.length > 0, 'one has come', 3000);
+    for (let i = 0; i < cancels.length; i++) {
+      cancels[i]?.destroy();
+      await sleep(100);
+    }
+    assert.ok(cancels.length < 20, `${cancels.length} for 200`);
+    client.socket.destroy();
   });
 
   describe('in a session', () => {

@@ -10,6 +10,9 @@ const SCHEMA = `
   create table a.t (id int, v text); insert into a.t values (1, 'near');
   create table a.u (id int, v text, w text); insert into a.u values (1, 'open', 'closed');
   grant usage, create on schema a, b to ledger_app;
+  create function a.f() returns text language sql as $$ select 'near' $$;
+  create function b.f() returns text language sql as $$ select 'far' $$;
+  alter function a.f() owner to ledger_app;
   alter table a.t owner to ledger_app; alter table b.t owner to ledger_app; alter table a.u owner to ledger_app`;
 
 describe('names that move', () => {
@@ -77,6 +80,17 @@ describe('names that move', () => {
     assert.doesNotMatch(heard(second), /far/);
     await first.end();
     await second.end();
+  });
+
+  it('call no function out of scope for who takes the nearer one away, or gives another one its name', async () => {
+    const client = await login(narrow);
+    for (const moves of ['drop function a.f()', 'alter function a.f() rename to g']) {
+      client.heard.length = 0;
+      for (const sql of ['begin', moves, 'select f()', 'rollback']) await client.ask([say.query(sql)]);
+      assert.doesNotMatch(heard(client), /far/, moves);
+      assert.equal(client.error.get('R'), 'POSTERN_SCOPE_DENIED', moves);
+    }
+    await client.end();
   });
 
   it('leave a name alone that the principal cannot take away', async () => {

@@ -210,7 +210,7 @@ test('what the classifier lists is needed: without any one of them PostgreSQL re
 test('a function in attribute notation is found in the names of the database, and needs execute', async () => {
   const rows = await server.query<CatalogRow>(CATALOG_QUERY);
   const catalog = catalogFrom(rows);
-  const path = effectivePath('hr, public', server.superuser.user, catalog);
+  const path = effectivePath('hr, public', server.superuser.user, catalog, null);
   assert.deepEqual(path, ['hr', 'public']);
   assert.equal(catalog.has('hr', 'salaries'), true);
   assert.equal(catalog.has('pg_catalog', 'pg_class'), true);

@@ -318,6 +318,38 @@ describe('roles of sessions under attack', () => {
     }
   });
 
+  it('resolves names as the server does for the role, not as it would for the upstream user', async () => {
+    await bank.server.query(
+      `create schema aa; create schema bb; create schema cc;
+       create table aa.t (v text); insert into aa.t values ('aa.t'); create table aa.only (v text);
+       create table bb.t (v text); insert into bb.t values ('bb.t');
+       create table cc.t (v text); insert into cc.t values ('cc.t');
+       grant usage on schema cc to ledger_app; grant usage on schema bb to public; grant select on bb.t, cc.t to public;
+       grant all on schema aa, bb to role_maker with grant option;
+       grant all on all tables in schema aa, bb to role_maker with grant option`,
+      'bank',
+    );
+    await bank.principal('pathfinder');
+    const grant = await bank.grant(
+      'pathfinder',
+      'select on aa.*; create on aa.x_*, bb.*; select on bb.other',
+    );
+    const client = await bank.connect(await bank.credential('pathfinder', grant));
+    await client.query('set search_path = cc, aa, bb');
+    // The upstream user may not use aa, and may use cc; the role has it the other way round.
+    assert.equal((await client.query('select v from t')).rows[0].v, 'aa.t');
+    assert.match((await databaseError(client.query('create table y (n int)'))).message, /create on aa\.y/);
+    await client.query('create table x_1 (n int)');
+    const [row] = await bank.server.query(
+      "select schemaname from pg_tables where tablename in ('y', 'x_1')",
+      'bank',
+    );
+    assert.deepEqual(row, { schemaname: 'aa' });
+    await client.query('set search_path = cc, bb, aa');
+    assert.match((await databaseError(client.query('select v from t'))).message, /select on bb\.t/);
+    await client.end();
+  });
+
   it('gives the log of the server a verifier at most, and never a password', () => {
     const log = readFileSync(bank.server.logFile, 'utf8');
     assert.match(log, /create role "postern_litter_[0-9a-f]{12}" .* password 'SCRAM-SHA-256\$/);

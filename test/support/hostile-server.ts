@@ -33,6 +33,8 @@ export interface Behaviour {
   readonly login?: (peer: Peer) => Promise<void>;
   /** When it is asked for the names of its relations. Default: it has none. */
   readonly names?: (peer: Peer) => Promise<void>;
+  /** At a cancel request. Default: the connection ends. */
+  readonly cancel?: (socket: Socket) => void;
   /** After ReadyForQuery, at the first message of the client. */
   readonly session?: (peer: Peer) => Promise<void> | void;
 }
@@ -85,7 +87,11 @@ export class HostileServer {
     const connection = new Connection(socket, this.#password, (bytes) => this.heard.push(bytes));
     const behaviour = this.behaviour;
     const packet = await connection.startup();
-    if (packet.code === CANCEL_REQUEST) return void socket.end();
+    if (packet.code === CANCEL_REQUEST) {
+      if (behaviour.cancel === undefined) socket.end();
+      else behaviour.cancel(socket);
+      return;
+    }
     if (packet.code === SSL_REQUEST) return void socket.write(behaviour.encryption ?? Buffer.from('N'));
     const names = packet.parameters.get('application_name') === 'postern names';
     if (names || behaviour.login === undefined) {

@@ -40,6 +40,10 @@ create function shop.gossip() returns trigger language plpgsql as
 create trigger g before insert on shop.dump for each row execute function shop.gossip();
 create table shop.ruled (id int);
 create rule tells as on insert to shop.ruled do instead select email, upper(email) as up from shop.customers;
+create table shop.late (id int);
+insert into shop.late values (1);
+alter table shop.late add column code text default 'late-hush-1';
+alter table shop.late alter column code drop default;
 grant usage, create on schema shop to ledger_app;
 grant all on all tables in schema shop to ledger_app;
 analyze shop.customers;
@@ -66,6 +70,7 @@ const SECRETS = [
   'meta-hush-2',
   'tag-hush-1',
   'tag-hush-2',
+  'late-hush-1',
   '88123457',
   '88123458',
   '10.77.66.55',
@@ -118,6 +123,7 @@ export const MASKED_COLUMNS = [
     (column) => `shop.customers.${column}`,
   ),
   'shop.people.email',
+  'shop.late.code',
   'shop.guarded.email',
   'shop.made.email',
 ];

@@ -114,6 +114,8 @@ export class Decider {
     const { joined } = this.#who;
     this.#grants = joined === null ? own : own.filter((grant) => joined.has(grant.id));
     this.#others = joined === null ? [] : own.filter((grant) => !joined.has(grant.id));
+    // In a role of its own the search path leads where the grants do.
+    if (joined !== null) this.#madeWith = null;
     this.#forget();
   }
 
@@ -161,7 +163,7 @@ export class Decider {
     if (names !== this.#madeWith) {
       this.#madeWith = names;
       this.#names = { ...names, mayVanish: (schema, name) => this.#mayVanish(schema, name) };
-      this.#path = effectivePath(this.#pathSetting, this.#who.upstreamUser, names);
+      this.#path = effectivePath(this.#pathSetting, this.#who.upstreamUser, names, this.#given());
       this.#forget();
     }
     const catalog = this.#names ?? names;
@@ -220,6 +222,16 @@ export class Decider {
       position,
       ...what,
     };
+  }
+
+  /**
+   * In a role of the session's own: whether its grants give something in a schema, those that have ended too, since it may have that still.
+   * Where they give nothing of the kind that a statement asks for, the decision refuses it.
+   */
+  #given(): ((schema: string) => boolean) | null {
+    if (this.#who.joined === null) return null;
+    const scopes = this.#grants.map((grant) => compile(grant.scope));
+    return (schema) => scopes.some((scope) => scope.reaches(schema));
   }
 
   /** Whether the principal may take a name away, in this session or in another one, whichever of its grants that stands under. */

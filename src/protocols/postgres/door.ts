@@ -4,6 +4,9 @@ import type { Directory } from '../contract.ts';
 import { addressOf, compileConditions } from './conditions.ts';
 import { isActive } from './decide.ts';
 
+/** @see https://www.postgresql.org/docs/18/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS */
+const MAX_NAME_BYTES = 63;
+
 /**
  * The resource, database and grants that a connection is for.
  *
@@ -49,6 +52,14 @@ export function openTo(
     throw new Refused('POSTERN_CONDITION_DENIED', message, principal, resource);
   }
   const database = slash === -1 ? resource.database : asked.slice(slash + 1);
+  // PostgreSQL would take another name: that of the user for none, the beginning for one that is too long.
+  if (database === '' || Buffer.byteLength(database) > MAX_NAME_BYTES)
+    throw new Refused(
+      'POSTERN_RESOURCE_UNKNOWN',
+      `no database can have the name that follows ${name}/`,
+      principal,
+      resource,
+    );
   return { resource, database, grants };
 }
 

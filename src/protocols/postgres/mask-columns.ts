@@ -41,6 +41,13 @@ const SYSTEM: ReadonlySet<string> = new Set(['pg_catalog', 'information_schema']
 const STATISTICS_OPEN =
   /^(schemaname|tablename|attname|inherited|statistics_|sta(relid|attnum|inherit)$|stx)/;
 
+/** Whether a column of the system's own holds values of others' columns. */
+function showsValues(table: string, column: string): boolean {
+  // What rows have that are older than a column: a value, once evaluated, whatever the default is now.
+  if (table === 'pg_attribute') return column === 'attmissingval';
+  return STATISTICS.has(table) && !STATISTICS_OPEN.test(column);
+}
+
 export class ColumnMasks {
   readonly plan: MaskPlan;
   /** For what cannot be traced: nothing of it is shown. */
@@ -116,9 +123,7 @@ export class ColumnMasks {
 
   #column(relation: Relation, number: number, name: string, type: number): Masked | null {
     const { schema, name: table, oid, kind } = relation;
-    if (schema === 'pg_catalog') {
-      return STATISTICS.has(table) && !STATISTICS_OPEN.test(name) ? this.unseen : null;
-    }
+    if (schema === 'pg_catalog') return showsValues(table, name) ? this.unseen : null;
     let masked = this.named(schema, table, name, type);
     if (kind === 'v' || kind === 'm') return this.#stricter(masked, this.#viewColumn(relation, number));
     // A row of the parent may be one of the child, and one of the child is one of the parent.

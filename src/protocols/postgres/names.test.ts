@@ -28,11 +28,34 @@ test('the search path is read as PostgreSQL prints it', () => {
 });
 
 test('the effective path holds existing schemas only, each once, and the temporary one where named', () => {
-  assert.deepEqual(effectivePath('"$user", gone, public, public, pg_temp', 'svc', catalog), [
+  assert.deepEqual(effectivePath('"$user", gone, public, public, pg_temp', 'svc', catalog, null), [
     'public',
     'pg_temp',
   ]);
-  assert.deepEqual(effectivePath('"$user"', 'app', catalog), ['app']);
+  assert.deepEqual(effectivePath('"$user"', 'app', catalog, null), ['app']);
+});
+
+test('the path of a role of its own leads through what is open to all and what it was given something in', () => {
+  const names = catalogFrom([
+    { kind: 's', schema: 'open', name: 'all' },
+    { kind: 's', schema: 'users', name: 'user' },
+    { kind: 's', schema: 'closed', name: 'none' },
+  ]);
+  const path = (given: ((schema: string) => boolean) | null) =>
+    effectivePath('closed, users, open, gone', 'svc', names, given);
+  assert.deepEqual(path(null), ['users', 'open']);
+  assert.deepEqual(
+    path(() => false),
+    ['open'],
+  );
+  assert.deepEqual(
+    path((schema) => schema === 'closed'),
+    ['closed', 'open'],
+  );
+  assert.deepEqual(
+    path(() => true),
+    ['closed', 'users', 'open'],
+  );
 });
 
 test('the first schema of the path that holds the name wins, the system one first unless it is named', () => {

@@ -7,7 +7,7 @@ import type { Access } from './classified.ts';
 import { type Column, Relation } from './columns.ts';
 
 /**
- * The schemas of the session's search path that exist and that the upstream user may use, in order, without the implicit
+ * The schemas of the session's search path that exist and that its user may use, in order, without the implicit
  * ones: `pg_catalog` stands in it only where the setting names it, `pg_temp` likewise.
  */
 export type SearchPath = readonly string[];
@@ -16,8 +16,8 @@ export type SearchPath = readonly string[];
 export interface RelationCatalog {
   /** Does the schema hold a table, view, index, sequence or composite type of that name? */
   has(schema: string, name: string): boolean;
-  /** Does the schema exist, and may the upstream user use it? */
-  hasSchema(schema: string): boolean;
+  /** Who may use the schema, if there is one of that name: `all` is PUBLIC, `user` the upstream user. */
+  schemaUse(schema: string): 'all' | 'user' | 'none' | undefined;
   /** The schemas that hold a function or procedure of that name, `pg_catalog` included. */
   functionSchemas(name: string): readonly string[];
   /** The schemas outside `pg_catalog` that hold a function of that name that `row.name` may call. */
@@ -26,7 +26,7 @@ export interface RelationCatalog {
   /** @param oid as RowDescription names the table of a column */
   relationByOid(oid: number): Relation | undefined;
   relations(): Iterable<Relation>;
-  /** Those that {@link hasSchema} knows. */
+  /** Whoever may use them. */
   schemas(): Iterable<string>;
   /**
    * May somebody of the principal take the name away (drop, rename) while a statement with it is on its way? Then it means the next one of
@@ -44,11 +44,14 @@ export interface QualifiedName {
 
 /**
  * Names of a database, one row each: `kind` (`s` schema, `r` relation, `f` function, `a` function that attribute notation may call),
- * `schema`, `name`, and for a relation its `oid`, `relkind` and `columns` as JSON. Read it with the upstream user of the session, since PostgreSQL skips schemas that it may not use.
+ * `schema`, `name` (of a schema who may use it), and for a relation its `oid`, `relkind` and `columns` as JSON. Read it with the upstream user of the session, since PostgreSQL skips schemas that it may not use.
  */
 export const CATALOG_QUERY = `
-select 's' as kind, n.nspname as schema, '' as name, null as oid, null as relkind, null as columns
-  from pg_catalog.pg_namespace n where pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+select 's' as kind, n.nspname as schema,
+    case when pg_catalog.has_schema_privilege('public', n.oid, 'USAGE') then 'all'
+      when pg_catalog.has_schema_privilege(n.oid, 'USAGE') then 'user' else 'none' end as name,
+    null as oid, null as relkind, null as columns
+  from pg_catalog.pg_namespace n
 union all
 select 'r', n.nspname, c.relname, c.oid::pg_catalog.text, c.relkind::pg_catalog.text, a.columns
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid operator(pg_catalog.=) c.relnamespace
@@ -82,7 +85,7 @@ export interface CatalogRow {
 
 /** Builds the catalogue from the rows of `CATALOG_QUERY`. */
 export function catalogFrom(rows: Iterable<CatalogRow>): RelationCatalog {
-  const schemas = new Set<string>();
+  const schemas = new Map<string, 'all' | 'user' | 'none'>();
   const relations = new Map<string, Map<string, Relation>>();
   const byOid = new Map<number, Relation>();
   const functions = new Map<string, string[]>();
@@ -94,7 +97,7 @@ export function catalogFrom(rows: Iterable<CatalogRow>): RelationCatalog {
   };
   for (const row of rows) {
     if (row.kind === 's') {
-      schemas.add(row.schema);
+      schemas.set(row.schema, row.name === 'all' || row.name === 'none' ? row.name : 'user');
     } else if (row.kind === 'f') {
       add(functions, row);
     } else if (row.kind === 'a') {
@@ -110,13 +113,13 @@ export function catalogFrom(rows: Iterable<CatalogRow>): RelationCatalog {
   }
   return {
     has: (schema, name) => relations.get(schema)?.has(name) ?? false,
-    hasSchema: (schema) => schemas.has(schema),
+    schemaUse: (schema) => schemas.get(schema),
     functionSchemas: (name) => functions.get(name) ?? [],
     attributeSchemas: (name) => attributes.get(name) ?? [],
     relation: (schema, name) => relations.get(schema)?.get(name),
     relationByOid: (oid) => byOid.get(oid),
     relations: () => byOid.values(),
-    schemas: () => schemas,
+    schemas: () => schemas.keys(),
     columnsOf: (schema, name) => relations.get(schema)?.get(name)?.columns,
   };
 }
@@ -143,10 +146,23 @@ export function parseSearchPath(text: string, user: string): string[] {
   return names;
 }
 
-/** The search path as PostgreSQL walks it: schemas that exist and are usable, each once. */
-export function effectivePath(setting: string, user: string, catalog: RelationCatalog): SearchPath {
+/**
+ * The search path as PostgreSQL walks it: schemas that exist and are usable, each once.
+ *
+ * @param given for a role that is not the upstream user: whether it was given something in the schema
+ */
+export function effectivePath(
+  setting: string,
+  user: string,
+  catalog: RelationCatalog,
+  given: ((schema: string) => boolean) | null,
+): SearchPath {
   const wanted = parseSearchPath(setting, user);
-  return [...new Set(wanted)].filter((schema) => schema === 'pg_temp' || catalog.hasSchema(schema));
+  return [...new Set(wanted)].filter((schema) => {
+    if (schema === 'pg_temp') return true;
+    const use = catalog.schemaUse(schema);
+    return use === 'all' || (use !== undefined && (given === null ? use === 'user' : given(schema)));
+  });
 }
 
 /**

@@ -19,6 +19,8 @@ export interface CompiledScope {
   columns(verb: Verb, schema: string | null, name: string): ColumnMatch | null;
   /** Whether there is anything in the schema, under whatever name, that `verb` may be done to. */
   anyIn(verb: Verb, schema: string): boolean;
+  /** Whether it is about anything in the schema. */
+  reaches(schema: string): boolean;
 }
 
 /** Why a statement is not covered. It names one thing that is missing, not all that a scope lacks. */
@@ -138,7 +140,12 @@ export function compileScope(scope: Scope): CompiledScope {
   };
   const anyIn = (verb: Verb, schema: string): boolean =>
     (whole.get(verb) ?? []).some((object) => object.schema?.(schema) ?? false);
-  return Object.assign(covered, { columns, anyIn });
+  const schemas = [
+    ...whole.values(),
+    ...[...parts.values()].map((list) => list.flatMap(({ objects }) => objects)),
+  ].flat();
+  const reaches = (schema: string): boolean => schemas.some((object) => object.schema?.(schema) ?? false);
+  return Object.assign(covered, { columns, anyIn, reaches });
 }
 
 /** The object of an access as it is written in a scope and in the record. */

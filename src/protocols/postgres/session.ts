@@ -3,6 +3,7 @@ import { PosternError } from '../../core/errors.ts';
 import { nowMicros, rfc3339 } from '../../core/time.ts';
 import type { GrantView } from '../../core/views.ts';
 import type { Gateway, LiveSession, SessionEnd, SessionInfo } from '../contract.ts';
+import { Cancelling } from './cancelling.ts';
 import { Decider } from './decide.ts';
 import { errorResponse, type NativeError } from './errors.ts';
 import { Expected, Flow, type Portal, type Prepared, type Running } from './flow.ts';
@@ -19,7 +20,7 @@ import type { DatabaseCatalog } from './relations.ts';
 import { Requests } from './requests.ts';
 import { Responses } from './responses.ts';
 import type { StatementCatalogue } from './statements.ts';
-import { cancelUpstream, type Upstream } from './upstream.ts';
+import type { Upstream } from './upstream.ts';
 import { FLUSH, TERMINATE, WireError } from './wire.ts';
 
 /** How long a closing session may take to hand its last words over, in milliseconds. */
@@ -76,6 +77,7 @@ export class PgSession implements LiveSession {
   /** When the last command ended. */
   #outcomeMicros = 0;
   readonly #idleFor = new IdleFor(this);
+  readonly #cancelling: Cancelling;
 
   constructor(parts: SessionParts) {
     const { gateway, who, client, upstream } = parts;
@@ -97,6 +99,7 @@ export class PgSession implements LiveSession {
     this.#role = parts.roles === null ? null : new OwnRole(parts.roles, this);
     this.#client = client;
     this.#upstream = upstream;
+    this.#cancelling = new Cancelling(who, upstream.cancelKey, gateway.limits.upstreamMs);
     this.#requests = new Requests(this, parts.rest, gateway.limits.messageBytes);
     this.#responses = new Responses(this, upstream.reader);
   }
@@ -333,14 +336,7 @@ export class PgSession implements LiveSession {
 
   /** Passes a cancel request of the client on to the resource. */
   cancel(): void {
-    const { resource } = this.who;
-    cancelUpstream(resource, this.#upstream.cancelKey, this.gateway.limits.upstreamMs).catch(
-      (error: unknown) => {
-        console.error(
-          `postern: session ${this.id}: the resource did not take the cancel request: ${String(error)}`,
-        );
-      },
-    );
+    this.#cancelling.ask();
   }
 
   /** Ends the session at once: what runs is cancelled. */

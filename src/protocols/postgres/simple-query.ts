@@ -7,6 +7,8 @@ export type TextRows = readonly (readonly (string | null)[])[];
 
 /** Largest answer that is taken, in bytes of rows: the names of about a million relations. */
 const MAX_ANSWER = 64 * 1024 * 1024;
+/** The least of rows costs more memory than bytes on the wire. */
+const MAX_ROWS = 2_000_000;
 
 /** There is no connection any more. */
 export class ConnectionLost extends WireError {}
@@ -46,6 +48,7 @@ export function simpleQuery(upstream: Upstream, text: string, timeoutMs: number)
             if (bytes > MAX_ANSWER) throw new WireError(`an answer of over ${MAX_ANSWER} bytes`);
             partial.push(buffer.subarray(start, end));
             if (!reader.last) continue;
+            if (rows.length >= MAX_ROWS) throw new WireError(`an answer of over ${MAX_ROWS} rows`);
             rows.push(readDataRow(partial.length === 1 ? (partial[0] as Buffer) : Buffer.concat(partial)));
             partial = [];
           } else if (type === Back.errorResponse) {

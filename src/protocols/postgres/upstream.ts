@@ -197,8 +197,8 @@ function authenticate(raw: Socket, secure: TLSSocket | null, ask: Ask, deadline:
   };
 
   return within<Upstream>(deadline, socket, (resolve, reject) => {
-    let busy = false;
     let silent = true;
+    let ready = false;
     const step = async (): Promise<void> => {
       while (reader.next()) {
         const { type, buffer, start, end } = reader;
@@ -236,7 +236,7 @@ function authenticate(raw: Socket, secure: TLSSocket | null, ask: Ask, deadline:
           cancelKey = cancelKeyOf(buffer, start, end, version);
         } else if (type === Back.readyForQuery) {
           socket.off('data', onData);
-          socket.pause();
+          ready = true;
           const following = new FrameReader(upstreamRules);
           following.push(reader.rest());
           const tls = secure === null ? null : tlsOf(secure);
@@ -247,11 +247,11 @@ function authenticate(raw: Socket, secure: TLSSocket | null, ask: Ask, deadline:
     };
     const onData = (chunk: Buffer): void => {
       reader.push(chunk);
-      if (busy) return;
-      busy = true;
+      // A proof takes its time, by the server's choice: what it sends meanwhile waits with it.
+      socket.pause();
       step().then(
         () => {
-          busy = false;
+          if (!ready) socket.resume();
         },
         (error: unknown) => reject(error instanceof Error ? error : new WireError(String(error))),
       );
