@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
-import { webcrypto } from 'node:crypto';
+import { generateKeyPairSync, webcrypto } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,9 +9,12 @@ import * as x509 from '@peculiar/x509';
 import fc from 'fast-check';
 import { bundleOf, makeAuthority } from '../core/certificates.fixture.ts';
 import { PosternError } from '../core/errors.ts';
+import { uuidv7 } from '../core/ids.ts';
+import { signJws } from '../core/sign-jws.ts';
 import { rfc3339 } from '../core/time.ts';
 import { makeKeyClient } from '../identity/own-key.fixture.ts';
 import { personActor } from '../identity/persons.ts';
+import { type Shown, TOKEN_TYPES } from '../identity/proof.ts';
 import { recover } from '../store/changes.ts';
 import { MemorySink } from '../store/memory-sink.fixture.ts';
 import { Store } from '../store/store.ts';
@@ -25,6 +28,7 @@ const TABLES = [
   'grants',
   'credentials',
   'bindings',
+  'delegations',
   'trust',
   'masks',
   'legal_holds',
@@ -87,6 +91,10 @@ const STEPS = [
   'credential',
   'certificate',
   'revokeCredential',
+  'exchange',
+  'delegate',
+  'exchangeWord',
+  'revokeWord',
   'bind',
   'unbind',
   'trust',
@@ -145,6 +153,25 @@ const POLICIES = RULES.map(
 let invited = '';
 
 const step = fc.record({ op: fc.constantFrom(...STEPS), n: fc.nat(3) });
+
+const ISSUER_KEY = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const JWKS = { keys: [ISSUER_KEY.publicKey.export({ format: 'jwk' })] };
+/** Words that were given in this history, by whom they let act. */
+const words = new Map<string, string>();
+
+/** A token that fits what `bind` binds. */
+function tokenOf(name: string, n: number): Shown {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: `https://issuer-${n % 2}.example`, aud: 'postern', sub: name, ref: 'main' };
+  const token = signJws({}, { ...claims, iat: now, exp: now + 600, jti: uuidv7() }, ISSUER_KEY.privateKey);
+  return { type: TOKEN_TYPES.jwt, token, source: '192.0.2.1' };
+}
+
+const asked = (name: string, n: number) => ({
+  name: null,
+  form: n === 0 ? ({ kind: 'jwt', confirmation: { jkt: 'x' } } as const) : ({ kind: 'password' } as const),
+  ...(n === 2 && { resource: name }),
+});
 
 async function play(
   control: Control,
@@ -325,6 +352,18 @@ async function play(
       return control.keyPairs.join(invited, client.jwk, client.joining(invited));
     },
     unbind: () => control.bindings.remove(actor, some(bindings), 'why'),
+    exchange: () => control.exchange.issue({ ...asked(name, n), subject: tokenOf(name, n), actor: null }),
+    delegate: async () => {
+      words.set(name, (await control.own.delegations.create(actor, null, { actor: name })).token);
+    },
+    exchangeWord: () => {
+      const subject = { type: TOKEN_TYPES.jwt, token: words.get(name) ?? '', source: '192.0.2.1' };
+      return control.exchange.issue({ ...asked(name, n), subject, actor: tokenOf(name, n) });
+    },
+    revokeWord: async () => {
+      const given = await control.own.delegations.list({ status: 'active' }, { limit: 100 });
+      return control.own.delegations.revoke(actor, some(given), 'why');
+    },
     revokeCredential: () => control.credentials.revoke(actor, some(credentials), 'why'),
     mask: () =>
       control.masks.create(actor, {
@@ -395,7 +434,7 @@ test('folding the records into empty tables gives the state tables, after any hi
         sink,
         publish: async () => undefined,
         door: async () => (++knocks % 5 === 0 ? { outcome: 'refused', why: 'x' } : { outcome: 'done' }),
-        fetchIssuerKeys: async (issuer) => ({ issuer, jwks: {} }),
+        fetchIssuerKeys: async (issuer) => ({ issuer, jwks: JWKS }),
       });
       const folded = Store.open(':memory:');
       try {

@@ -1,11 +1,10 @@
-import 'reflect-metadata';
 import assert from 'node:assert/strict';
-import { createPublicKey, generateKeyPairSync, verify, webcrypto, X509Certificate } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, verify, X509Certificate } from 'node:crypto';
 import { test } from 'node:test';
-import * as x509 from '@peculiar/x509';
 import { tokenSha256 } from '../identity/proof.ts';
 import type { Credential } from '../store/entities.ts';
 import type { Json } from './api.fixture.ts';
+import { newClientKey } from './client-key.fixture.ts';
 import {
   ACCESS,
   dpopProof,
@@ -82,11 +81,9 @@ test('a credential ends no later than its proof, its grant and an hour', async (
 
 test('a request for a certificate gives one of the client', async (context) => {
   const t = await testExchange(context);
-  const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
-  const csr = await x509.Pkcs10CertificateRequestGenerator.create({ keys, signingAlgorithm: algorithm });
+  const { csrPem } = await newClientKey();
   const wanted = { requested_token_type: 'urn:postern:token-type:x509-certificate' };
-  const answer = await t.ask({ ...bySubject(t, 'deploy'), ...wanted, csr: csr.toString('pem') });
+  const answer = await t.ask({ ...bySubject(t, 'deploy'), ...wanted, csr: csrPem });
   assert.equal(answer.status, 200);
   const certificate = new X509Certificate(String(answer.body.access_token));
   assert.equal(certificate.subjectAltName, 'URI:postern://principal/deploy');
@@ -181,6 +178,80 @@ test('a token that was asked for with a proof of a key is worth nothing without 
   const plain = String((await t.ask(bySubject(t, 'deploy'))).body.access_token);
   const stolen = proofOf(stranger, { ath: base64url(tokenSha256(plain)) });
   assert.equal((await use(`DPoP ${plain}`, stolen)).status, 401);
+});
+
+test('a token that was asked for with a client certificate is worth nothing without it', async (context) => {
+  const t = await testExchange(context);
+  const { keyPem, csrPem } = await newClientKey();
+  const wanted = { requested_token_type: 'urn:postern:token-type:x509-certificate', csr: csrPem };
+  const cert = String((await t.ask({ ...bySubject(t, 'agent'), ...wanted })).body.access_token);
+  const tls = { cert, key: keyPem };
+  const { body } = await t.ask(bySubject(t, 'deploy'), {}, tls);
+  const token = String(body.access_token);
+  const thumbprint = base64url(new X509Certificate(cert).fingerprint256.replaceAll(':', ''));
+  assert.equal(String(claimsOf(token).cnf?.['x5t#S256']), thumbprint);
+  assert.equal((await t.call('GET', '/v1/self', undefined, token)).status, 401);
+  const use = { ...tls, path: '/v1/delegations' };
+  // Let through to the body, which is none that this route takes.
+  assert.equal((await t.ask({}, { authorization: `Bearer ${token}` }, use)).status, 415);
+  const act = { actor_token: token, actor_token_type: ACCESS };
+  const word = await t.call('POST', '/v1/delegations', { actor: 'deploy' });
+  const subject = { subject_token: String(word.body.token), subject_token_type: JWT };
+  assert.equal((await t.ask({ ...subject, ...act })).status, 400);
+  assert.equal((await t.ask({ ...subject, ...act }, {}, tls)).status, 200);
+});
+
+test('a chain of delegations has an end, and never comes back to who is in it', async (context) => {
+  const t = await testExchange(context);
+  const { control, actor, admin } = t;
+  const [backup] = (await control.persons.list({ limit: 10 })).filter(({ id }) => id !== admin.id);
+  const names = ['one', 'two', 'three', 'four', 'five'];
+  for (const name of names) {
+    await control.principals.create(actor, {
+      ...{
+        name,
+        kind: 'agent',
+        owner: admin.id,
+        backupOwner: backup?.id ?? '',
+        purpose: 'x',
+        environment: 'test',
+      },
+    });
+    const claims = { workload: name };
+    await control.bindings.create(actor, {
+      kind: 'oidc',
+      principal: name,
+      issuer: ISSUER,
+      audience: 'postern',
+      claims,
+    });
+  }
+  let by = t.token;
+  const give = (to: string) => t.call('POST', '/v1/delegations', { actor: to }, by);
+  const parties: string[] = [`postern://person/${admin.id}`];
+  for (const name of names.slice(0, 4)) {
+    const word = await give(name);
+    assert.equal(word.status, 201, name);
+    const { body } = await t.ask({
+      ...{ subject_token: String(word.body.token), subject_token_type: JWT },
+      ...{ actor_token: t.platformToken(name), actor_token_type: JWT },
+    });
+    by = String(body.access_token);
+    parties.push(`postern://principal/${name}`);
+    // RFC 8693, 4.1: the origin at the top, who acts now outermost, those before within.
+    const claims = claimsOf(by);
+    const act = (at: number): object | undefined =>
+      at === 0 ? undefined : { ...(at > 1 && { act: act(at - 1) }), sub: parties[at] };
+    assert.equal(String(claims.sub), parties[0]);
+    assert.deepEqual(claims.act, act(parties.length - 1));
+    assert.equal((await give(name)).status, 409, 'to itself');
+    if (name !== 'one') assert.equal((await give('one')).status, 409, 'back to the first');
+  }
+  assert.equal((await give('five')).status, 409, 'too long');
+  // The person at the origin leaves: nothing stands any more.
+  await control.persons.create(actor, { name: 'Cy', email: 'cy@example.org', roles: ['admin'] });
+  await control.persons.disable(actor, admin.id, 'left');
+  assert.equal((await t.call('GET', '/v1/self', undefined, by)).status, 401);
 });
 
 const base64url = (hex: string): string => Buffer.from(hex, 'hex').toString('base64url');

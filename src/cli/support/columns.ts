@@ -37,6 +37,7 @@ export const CREDENTIAL_COLUMNS: readonly Column<Credential>[] = [
   { title: 'credential', value: (row) => row.id },
   { title: 'principal', value: (row) => row.principal.name, shrinkTo: 10 },
   { title: 'kind', value: (row) => row.kind },
+  { title: 'proof', value: (row) => row.exchange?.kind ?? 'a person', shrinkTo: 6 },
   { title: 'grant', value: (row) => row.grant },
   { title: 'status', value: (row) => row.status, paint: paintStatus },
   { title: 'until', value: (row) => formatTime(row.expiresAt) },
