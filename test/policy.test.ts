@@ -136,4 +136,27 @@ describe('the access policy at the command line', () => {
       /withdrawn \(done\)/,
     );
   });
+
+  it('is tried on what was done before it is in force, and says what is used of what is granted', async () => {
+    const stricter = shell.file(
+      'stricter.yaml',
+      POLICY.replace('select on ledger.*', 'select on ledger.accounts').split('cases:')[0] ?? '',
+    );
+    const done = await shell.call(['policy', 'backtest', 'main', stricter, '--json']);
+    assert.equal(done.code, 0, done.stderr);
+    const { rows, commands } = JSON.parse(done.stdout) as {
+      commands: number;
+      rows: { scope: string; before: string; after: string; change: string }[];
+    };
+    assert.equal(commands, 1);
+    assert.deepEqual(
+      rows.map(({ scope, before, after, change }) => [scope, before, after, change]),
+      [['select on ledger.entries', 'at once by reading', '1 of role:approver by writing', 'otherwise']],
+    );
+    assert.match(await shell.ok(['policy', 'backtest', 'main', file]), /^$/);
+    const sized = await shell.ok(['principal', 'right-size', 'batch']);
+    assert.match(sized, /granted {2}insert on ledger\.entries/);
+    assert.match(sized, /used {5}select on ledger\.entries \(1 command\)/);
+    assert.match(sized, /- insert on ledger\.entries/);
+  });
 });

@@ -1,6 +1,14 @@
 import { PosternError } from '../core/errors.ts';
+import {
+  type Observation,
+  type ObservedScope,
+  observedScope,
+  type UnusedRight,
+  unusedRights,
+} from '../protocols/postgres/observed-scope.ts';
 import { formatScope, parseScope } from '../protocols/postgres/scope.ts';
 import { scopesMeet, scopeWithin } from '../protocols/postgres/scope-within.ts';
+import type { Resource } from '../store/entities.ts';
 
 /**
  * Checks a scope text in the grammar of the resource's protocol and gives its canonical form, which is what a
@@ -14,6 +22,22 @@ export const validateScope: ValidateScope = (protocol, text) => {
   if (protocol === 'postgres') return formatScope(parseScope(text));
   throw new PosternError('POSTERN_UNSUPPORTED', `There is no scope grammar for the protocol ${protocol}.`);
 };
+
+/**
+ * The smallest scope that would have let through what was seen.
+ */
+export function smallestScope(
+  resource: Pick<Resource, 'protocol' | 'catalogAccess'>,
+  observations: Iterable<Observation>,
+): Promise<ObservedScope> {
+  return observedScope(observations, resource.catalogAccess);
+}
+
+/** The rights of granted scopes under which nothing was done, as texts that stand apart. */
+export function unusedOf(granted: readonly string[], used: ObservedScope): readonly UnusedRight[] {
+  const within = (inner: string, outer: string): boolean => scopeWithin(parseScope(inner), parseScope(outer));
+  return granted.flatMap((text) => unusedRights(parseScope(text), used.rights, within));
+}
 
 /** How two scopes of one protocol stand to each other. Each answers for the worse case where it is not certain. */
 export const scopeRelations = {

@@ -169,6 +169,8 @@ export class ActivityIndex {
     shared.last = leaf;
     shared.time = time;
     shared.use.last = leaf;
+    shared.use.lastAllowed = leaf;
+    shared.use.allowed += 1;
     const { principal, resource, session, grant, class: n } = shared;
     const what = { type: INTENT, kind: KIND.command, decision: DECISION.allow };
     this.#tables.addEvent(leaf, { id, time, ...what, principal, resource, session, grant, class: n });
@@ -300,7 +302,12 @@ export class ActivityIndex {
     const { decision = DECISION.none, principal, resource = 0, session = 0, grant = 0, class: n = 0 } = row;
     const what = { id: record.id, time, type: typeNumber(record.type), kind, decision };
     this.#tables.addEvent(leaf, { ...what, principal, resource, session, grant, class: n });
-    this.#tables.use(leaf, principal, resource, n);
+    const use = this.#tables.use(leaf, principal, resource, n);
+    if (kind !== KIND.command) return;
+    if (decision === DECISION.allow) {
+      use.allowed += 1;
+      use.lastAllowed = Math.max(use.lastAllowed, leaf);
+    } else use.denied += 1;
   }
 
   #principal(leaf: number, record: Pick<RecordBase, 'principal'>): number {

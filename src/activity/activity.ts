@@ -11,6 +11,7 @@ import { readEntry, TileStore } from '../ledger/tiles.ts';
 import type { ActivityFilter } from './filter.ts';
 import { namingIndexDamage } from './index-damage.ts';
 import { LongQuestions } from './long-questions.ts';
+import type { ObservedClass } from './observed.ts';
 import { type ActivityItem, type ActivityPage, ActivityQuery, type PageOptions } from './query.ts';
 import type { ActivitySummary } from './summary.ts';
 import type { SourceSeen } from './uses.ts';
@@ -110,6 +111,11 @@ export class Activity {
     return leaves
       .filter((leaf) => leaf < size)
       .map((leaf) => ({ ...(this.#leaf(leaf, size) as ChangeRecord), leaf }));
+  }
+
+  /** What was seen of whom and where, by class of statement, as far as the index has come. */
+  observed(filter: Pick<ActivityFilter, 'principal' | 'resource' | 'since'>): readonly ObservedClass[] {
+    return namingIndexDamage(() => this.#query.observed(filter));
   }
 
   /** Networks from which sessions of a principal (id) were opened, as far as the index has come. */

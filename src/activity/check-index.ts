@@ -18,6 +18,7 @@ const TABLES: readonly (readonly [table: string, sql: string])[] = [
 ];
 /** The last state of things: equal where both have the same leaves. */
 const STATES: typeof TABLES = [
+  ['uses', 'SELECT * FROM uses ORDER BY principal, resource, class'],
   ['entities', 'SELECT changed, kind, id, name, email, created, after FROM entities ORDER BY changed'],
   ['last_uses', 'SELECT * FROM last_uses ORDER BY principal'],
   // Where there are as many as are kept, which of them are there depends on what came together.

@@ -13,6 +13,11 @@ export interface Use {
   readonly class: number;
   readonly first: number;
   last: number;
+  /** Commands that were let through, and that were not. */
+  allowed: number;
+  denied: number;
+  /** Leaf of the last command that was let through; -1 where none was. */
+  lastAllowed: number;
 }
 
 /** What stands in a row of `events`, beside the leaf. The numbers are those of the dictionaries; 0 for none. */
@@ -43,6 +48,12 @@ export interface OutcomeRow {
 /** A record id as the index stores it: the 16 bytes of the UUID. */
 export function idBytes(id: string): Buffer {
   return Buffer.from(id.replaceAll('-', ''), 'hex');
+}
+
+/** A record id as text, from its 16 bytes. */
+export function idText(bytes: Uint8Array): string {
+  const hex = Buffer.from(bytes).toString('hex');
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
 /** The value of a query with one column and at most one row; 0 where it has none. */
@@ -78,8 +89,10 @@ export class EventTables {
       putClass: db.prepare('INSERT INTO classes (n, verbs, objects, fingerprint) VALUES (?, ?, ?, ?)'),
       findEvent: db.prepare('SELECT leaf FROM events WHERE id = ?'),
       putUse: db.prepare(
-        'INSERT INTO uses (principal, resource, class, first, last) VALUES (?, ?, ?, ?, ?) ' +
-          'ON CONFLICT DO UPDATE SET last = max(last, excluded.last)',
+        'INSERT INTO uses (principal, resource, class, first, last, allowed, denied, last_allowed) ' +
+          'VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET last = max(last, excluded.last), ' +
+          'allowed = allowed + excluded.allowed, denied = denied + excluded.denied, ' +
+          'last_allowed = max(last_allowed, excluded.last_allowed)',
       ),
       putBlock: db.prepare(
         'INSERT INTO blocks (block, min_time, max_time) VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET ' +
@@ -100,7 +113,8 @@ export class EventTables {
     const key = `${principal} ${resource} ${classNumber}`;
     let use = this.#uses.get(key);
     if (use === undefined) {
-      use = { principal, resource, class: classNumber, first: leaf, last: leaf };
+      const none = { allowed: 0, denied: 0, lastAllowed: -1 };
+      use = { principal, resource, class: classNumber, first: leaf, last: leaf, ...none };
       this.#uses.set(key, use);
     }
     if (leaf > use.last) use.last = leaf;
@@ -149,8 +163,17 @@ export class EventTables {
   /** Writes what was added. Within the transaction of the batch. */
   flush(): void {
     for (const table of [this.#events, this.#outcomes, this.#details]) table.flush();
-    for (const { principal, resource, class: n, first, last } of this.#uses.values()) {
-      this.#statements.putUse.run(principal, resource, n, first, last);
+    for (const {
+      principal,
+      resource,
+      class: n,
+      first,
+      last,
+      allowed,
+      denied,
+      lastAllowed,
+    } of this.#uses.values()) {
+      this.#statements.putUse.run(principal, resource, n, first, last, allowed, denied, lastAllowed);
     }
     this.#uses.clear();
     if (this.#classes.size > CLASSES) this.#classes.clear();

@@ -3,9 +3,10 @@ import { PosternError } from '../core/errors.ts';
 import { type Authority, type Delegator, RECORD_TYPES, type Ref } from '../core/record.ts';
 import { rfc3339 } from '../core/time.ts';
 import { type Order, readCursor, writeCursor } from './cursor.ts';
-import { idBytes } from './event-tables.ts';
+import { idBytes, idText } from './event-tables.ts';
 import { type ActivityFilter, type Plan, plan, type Segment } from './filter.ts';
 import { Known } from './known.ts';
+import { type ObservedClass, observed } from './observed.ts';
 import { conditions, source } from './plan-sql.ts';
 import { DECISION, INDEX_VERSION } from './schema.ts';
 import { type ActivitySummary, summarize } from './summary.ts';
@@ -122,6 +123,13 @@ export class ActivityQuery {
     return summarize(this.#db, this.#known, plan(this.#db, { ...filter, type: 'command' }));
   }
 
+  /** What was seen of whom and where since then; everybody and everywhere where nothing is named. */
+  observed(filter: Pick<ActivityFilter, 'principal' | 'resource' | 'since'>): ObservedClass[] {
+    const { segments, resource } = plan(this.#db, { principal: filter.principal, resource: filter.resource });
+    const principal = filter.principal === undefined ? null : (segments[0]?.principal ?? -1);
+    return observed(this.#db, this.#known, { principal, resource, since: filter.since ?? null });
+  }
+
   /** Ids of the resources that any record of the filter names. */
   resources(filter: ActivityFilter): string[] {
     const planned = plan(this.#db, { ...filter, type: 'all' });
@@ -191,7 +199,7 @@ export class ActivityQuery {
     const authority = grant === null ? null : this.#known.authority(grant);
     const session = this.#known.ref(Number(row.session));
     return {
-      id: uuidText(row.id as Uint8Array),
+      id: idText(row.id as Uint8Array),
       leaf,
       time: rfc3339(Number(row.time)),
       type: RECORD_TYPES[Number(row.type)] ?? 'unknown',
@@ -217,11 +225,6 @@ export class ActivityQuery {
       subject: row.subject === null ? null : JSON.parse(String(row.subject)),
     };
   }
-}
-
-function uuidText(bytes: Uint8Array): string {
-  const hex = Buffer.from(bytes).toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
 
 function textOrNull(value: SQLOutputValue | undefined): string | null {

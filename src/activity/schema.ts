@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { touchPrivate } from '../store/files.ts';
 
 /** Raised with every change of the tables below; an index of another version is thrown away and rebuilt from the log. */
-export const INDEX_VERSION = 2;
+export const INDEX_VERSION = 3;
 
 /** What a row of `events` is, as a number in the column `kind`. */
 export const KIND = { command: 1, session: 2, change: 3, other: 4 } as const;
@@ -38,7 +38,8 @@ CREATE TABLE classes (
 ) STRICT;
 CREATE TABLE uses (
   principal INTEGER NOT NULL, resource INTEGER NOT NULL, class INTEGER NOT NULL,
-  first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (principal, resource, class)
+  first INTEGER NOT NULL, last INTEGER NOT NULL, allowed INTEGER NOT NULL, denied INTEGER NOT NULL,
+  last_allowed INTEGER NOT NULL, PRIMARY KEY (principal, resource, class)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE blocks (block INTEGER PRIMARY KEY, min_time INTEGER NOT NULL, max_time INTEGER NOT NULL) STRICT;
 CREATE TABLE events (

@@ -67,7 +67,8 @@ export async function testApi(
       record: () => {
         throw new PosternError('POSTERN_NOT_FOUND', 'No record in this test.');
       },
-      resourcesOf: async () => [],
+      observed: () => [],
+    resourcesOf: async () => [],
       sharing: async () => 0,
       lastUses: () => new Map(),
       sources: () => [],

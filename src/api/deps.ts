@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 import type { Control } from '../access/control.ts';
 import type { LifeRecord, RecordDetail } from '../activity/activity.ts';
 import type { ActivityFilter } from '../activity/filter.ts';
+import type { ObservedClass } from '../activity/observed.ts';
 import type { ActivityPage, PageOptions } from '../activity/query.ts';
 import type { ActivitySummary } from '../activity/summary.ts';
 import type { KeyRotation } from '../activity/thread-messages.ts';
@@ -26,6 +27,8 @@ export interface ActivityReader {
   lastUses(ids: readonly string[]): ReadonlyMap<string, string>;
   /** What became of a principal (id), from after a leaf on. */
   history(principal: string, after: number, limit: number): readonly LifeRecord[];
+  /** What was seen of whom and where, by class of statement. */
+  observed(filter: Pick<ActivityFilter, 'principal' | 'resource' | 'since'>): readonly ObservedClass[];
   /** Networks from which sessions of a principal (id) were opened. */
   sources(principal: string): readonly SourceSeen[];
   /** How many records of a principal on a day have one of the texts, given by their commitments. */

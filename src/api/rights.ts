@@ -76,6 +76,8 @@ export const RIGHTS = {
   'policy.put': { roles: ['admin'], fresh: true },
   'policy.retire': { roles: ['admin'], fresh: true },
   'policy.list': { roles: [...INVENTORY, 'owner'] },
+  // It shows what everybody did.
+  'policy.backtest': { roles: READERS },
   'request.create': { roles: ['admin'], own: true },
   'request.list': { roles: INVENTORY, own: true },
   'request.read': { roles: INVENTORY, own: true },

@@ -43,6 +43,7 @@ import { providerRoutes } from './routes/providers.ts';
 import { rehearsalRoutes } from './routes/rehearsals.ts';
 import { requestRoutes } from './routes/requests.ts';
 import { resourceRoutes } from './routes/resources.ts';
+import { rightSizingRoutes } from './routes/right-sizing.ts';
 import { scimRoutes } from './routes/scim.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
@@ -156,6 +157,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     grantRoutes,
     policyRoutes,
     requestRoutes,
+    rightSizingRoutes,
     credentialRoutes,
     delegationRoutes,
     ownKeyRoutes,

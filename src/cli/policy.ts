@@ -4,12 +4,12 @@ import { type Command, Option } from 'commander';
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
 import pc from 'picocolors';
 import { type CaseResult, checkPolicy, runCases } from '../access/policies.ts';
-import type { AccessPolicy } from './support/api-types.ts';
+import type { AccessPolicy, Backtest } from './support/api-types.ts';
 import { path } from './support/client.ts';
 import { connected, examples } from './support/command.ts';
 import { CliError } from './support/failure.ts';
 import { note, print, printJson, printList } from './support/output.ts';
-import { formatTime } from './support/time.ts';
+import { formatTime, parseMoment } from './support/time.ts';
 
 export function register(program: Command): void {
   const policy = program
@@ -18,6 +18,7 @@ export function register(program: Command): void {
   set(policy);
   test(policy);
   diff(policy);
+  backtest(policy);
   list(policy);
   show(policy);
   retire(policy);
@@ -97,6 +98,56 @@ function diff(parent: Command): void {
     else await print(painted(patch));
     if (!same) process.exitCode = 1;
   });
+}
+
+interface BacktestOptions {
+  readonly against: string;
+}
+
+function backtest(parent: Command): void {
+  const command = parent
+    .command('backtest <name> <file>')
+    .description('what a text would have made of the commands that were let through; nothing is enforced')
+    .addOption(
+      new Option('--against <time>', 'since then, or so long ago')
+        .argParser((text) => parseMoment(text, -1))
+        .default(parseMoment('90d', -1), '90d'),
+    );
+  examples(command, 'postern policy backtest 20-ledger ledger.yaml --against 90d');
+  connected<BacktestOptions>(command, async ({ api, options, args }) => {
+    const [name = '', file = ''] = args;
+    const body = { text: readText(file), since: options.against };
+    const done = await api.post<Backtest>(path`/v1/policies/${name}/backtest`, body);
+    if (options.json) await printJson(done);
+    else await tellBacktest(done);
+    if (done.rows.some(({ change }) => change === 'denied')) process.exitCode = 1;
+  });
+}
+
+async function tellBacktest({ rows, ...sums }: Backtest): Promise<void> {
+  await printList(
+    rows,
+    [
+      { title: 'principal', value: (row) => row.principal.name, shrinkTo: 10 },
+      { title: 'resource', value: (row) => row.resource.name, shrinkTo: 8 },
+      { title: 'scope', value: (row) => row.scope, shrinkTo: 14 },
+      { title: 'commands', value: (row) => row.commands, align: 'right' },
+      { title: 'now', value: (row) => row.before, shrinkTo: 12 },
+      {
+        title: 'then',
+        value: (row) => row.after,
+        shrinkTo: 12,
+        paint: (text, row) => (row.change === 'denied' ? pc.red(text) : text),
+      },
+      { title: 'example', value: (row) => row.example },
+    ],
+    { empty: 'Every command would have come out as it would now.' },
+  );
+  const { commands, classes, same, free, unresolved } = sums;
+  note(
+    `${commands} commands of ${classes} kinds: ${same} as now, ${free} need no scope, ${commands - same - free} otherwise.` +
+      (unresolved > 0 ? ` Of ${unresolved} it could not be told which verb went to which object.` : ''),
+  );
 }
 
 const painted = (patch: string): string =>

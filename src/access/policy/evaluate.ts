@@ -42,6 +42,41 @@ export type Verdict =
       readonly nearly: readonly NearMiss[];
     };
 
+/** Whose wish it is for what, without the circumstances of a request. */
+export type AccessSubject = Pick<AccessQuestion, 'principal' | 'resource' | 'scope'> & {
+  /** Null: not known, taken to be as a rule has them. */
+  readonly claims: AccessQuestion['claims'] | null;
+};
+
+/** What a policy would make of a wish at best: with the right ticket, at the right time, for short enough. */
+export type AtBest =
+  | { readonly effect: 'allow'; readonly rule: AllowRule }
+  | { readonly effect: 'deny'; readonly rule: string | null };
+
+/** As {@link evaluate}, where the circumstances of a request are not known. */
+export function evaluateAtBest(
+  policy: Pick<PolicyDocument, 'rules'>,
+  subject: AccessSubject,
+  relations: typeof scopeRelations,
+): AtBest {
+  for (const rule of policy.rules) {
+    if (!isAbout(rule, subject)) continue;
+    const { scope } = rule.what;
+    const { protocol } = subject.resource;
+    if (rule.effect === 'deny') {
+      if (scope === null || relations.meet(protocol, subject.scope, scope)) {
+        return { effect: 'deny', rule: rule.name };
+      }
+    } else if (
+      rule.emergency === null &&
+      (scope === null || relations.within(protocol, subject.scope, scope))
+    ) {
+      return { effect: 'allow', rule };
+    }
+  }
+  return { effect: 'deny', rule: null };
+}
+
 const MISSES_SHOWN = 5;
 
 /** @param relations how scopes stand to each other */
@@ -78,13 +113,13 @@ const saysAll = (said: Readonly<Record<string, string>>, wanted: Readonly<Record
   Object.entries(wanted).every(([name, value]) => Object.hasOwn(said, name) && said[name] === value);
 
 /** Whether the rule is for this principal and this resource at all. */
-function isAbout({ who, what, when }: PolicyRule, { principal, resource, claims }: AccessQuestion): boolean {
+function isAbout({ who, what, when }: PolicyRule, { principal, resource, claims }: AccessSubject): boolean {
   return (
     among(who.principals, principal.name) &&
     among(who.kinds, principal.kind) &&
     among(who.environments, principal.environment) &&
     saysAll(principal.tags, who.tags) &&
-    saysAll(claims, who.claims) &&
+    (claims === null || saysAll(claims, who.claims)) &&
     (who.sponsored === null || who.sponsored === (principal.sponsor !== null)) &&
     among(what.resources, resource.name) &&
     among(what.environments, resource.environment) &&

@@ -77,7 +77,7 @@ async function ownRecord(deps: ApiDeps, person: Person, principal: string | unde
 }
 
 /** Lets the index catch up, so that an answer holds what was done a moment ago. */
-async function fresh(deps: ApiDeps): Promise<void> {
+export async function fresh(deps: ApiDeps): Promise<void> {
   const patience = new AbortController();
   const flushed = deps.ledger.flush().catch((error: unknown) => {
     const fields = { error: error instanceof Error ? error.message : String(error) };

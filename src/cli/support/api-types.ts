@@ -7,6 +7,7 @@ import type { LintFinding } from '../../identity/presets/lint.ts';
 import type { Erased } from '../../ledger/payloads.ts';
 import type { Binding, Credential, Grant, Principal, Resource } from '../../store/entities.ts';
 
+export type { Backtest } from '../../access/policy/backtest.ts';
 export type { ActivityItem } from '../../activity/query.ts';
 export type { ActivitySummary } from '../../activity/summary.ts';
 export type { SourceSeen } from '../../activity/uses.ts';
@@ -174,4 +175,15 @@ export interface ErasurePreview extends Preview {
   readonly records: number | null;
   /** Id of the record of it; null where nothing was erased yet. */
   readonly record: string | null;
+}
+
+/** What was used of what is granted on one resource. */
+export interface RightSized {
+  readonly resource: Ref;
+  readonly granted: readonly string[];
+  readonly suggested: string | null;
+  readonly rights: readonly { readonly verb: string; readonly object: string; readonly commands: number }[];
+  readonly unused: readonly { readonly verb: string; readonly object: string }[];
+  readonly commands: number;
+  readonly unresolved: number;
 }
