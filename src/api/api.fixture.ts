@@ -68,7 +68,7 @@ export async function testApi(
         throw new PosternError('POSTERN_NOT_FOUND', 'No record in this test.');
       },
       observed: () => [],
-    resourcesOf: async () => [],
+      resourcesOf: async () => [],
       sharing: async () => 0,
       lastUses: () => new Map(),
       sources: () => [],
