@@ -257,6 +257,26 @@ describe('tokens of an OIDC issuer', () => {
       '-',
     ];
     assert.match((await cli('add', ...wide, '--audience', 'postern')).stderr, /cannot be read/);
+    const jwks = join(directory, 'keys.json');
+    writeFileSync(jwks, JSON.stringify(issuer.jwks));
+    const github = await cli('add', ...wide.slice(0, -1), jwks, '--audience', 'postern', '--json');
+    const ci = JSON.parse(github.stdout) as { id: string; preset: string; issuer: string };
+    assert.deepEqual([ci.preset, ci.issuer], ['github', 'https://token.actions.githubusercontent.com']);
+    assert.match((await cli('lint')).stdout, /at-shell .*warning .*any-branch/);
+    assert.equal((await cli('remove', ci.id, '--reason', 'too wide')).code, 0);
+    const gitlab = [
+      'gitlab',
+      'at-shell',
+      '--project-id',
+      'bank',
+      '--namespace-id',
+      '72',
+      '--audience',
+      'postern',
+    ];
+    assert.match((await cli('add', ...gitlab)).stderr, /project_id is a number/);
+    assert.match((await cli('add', 'gitlab', 'at-shell')).stderr, /required option/);
+    assert.match((await cli('add', 'kubernetes-review', '--help')).stdout, /--cluster <name>/);
     assert.match((await cli('add', ...base, '--claim', 'sub')).stderr, /NAME=VALUE/);
     assert.match((await cli('add', ...base, '--claim', 'a=1', '--claim', 'a=2')).stderr, /given twice/);
     assert.equal((await cli('remove', id, '--reason', 'test')).code, 0);

@@ -102,6 +102,7 @@ const STEPS = [
   'untrust',
   'bindSpiffe',
   'bindCertificate',
+  'bindPlatform',
   'secret',
   'approveSecret',
   'invite',
@@ -330,6 +331,18 @@ async function play(
       const audience = n > 1 ? 'postern' : undefined;
       return control.possession.bind(actor, name, { kind: 'spiffe', spiffeId, audience }, undefined);
     },
+    bindPlatform: () => {
+      const ids = { repository_id: '74', repository_owner_id: '65', environment: name };
+      const issuer = 'https://token.actions.githubusercontent.com';
+      const github = { kind: 'oidc', preset: 'github', issuer, audience: 'postern', claims: ids } as const;
+      if (n === 0) return control.bindings.create(actor, { principal: name, ...github });
+      const uid = `0b8c1d1e-6a52-4a5c-9f0e-6f4f0d1c2b3${n}`;
+      const pod = { cluster: 'prod', namespace: 'ledger', serviceAccount: name, uid, audience: 'postern' };
+      if (n === 1) return control.platforms.bind(actor, name, { kind: 'kubernetes', ...pod }, 'why');
+      const role = { account: '123456789012', uniqueId: 'AROAEXAMPLEEXAMPLE12', region: 'eu-central-1' };
+      const session = n > 2 ? `i-${n}` : undefined;
+      return control.platforms.bind(actor, name, { kind: 'aws', ...role, session, audience: 'p' }, undefined);
+    },
     bindCertificate: () => {
       const by = n < 3 ? ({ trust: 'bank', by: 'dns' } as const) : ({ by: 'public_key' } as const);
       const value = n < 3 ? `${name}.example` : 'a'.repeat(64);
@@ -435,6 +448,9 @@ test('folding the records into empty tables gives the state tables, after any hi
         publish: async () => undefined,
         door: async () => (++knocks % 5 === 0 ? { outcome: 'refused', why: 'x' } : { outcome: 'done' }),
         fetchIssuerKeys: async (issuer) => ({ issuer, jwks: JWKS }),
+        platforms: {
+          clusters: [{ name: 'prod', server: 'https://cluster.example', ca: '', tokenFile: 'none' }],
+        },
       });
       const folded = Store.open(':memory:');
       try {
