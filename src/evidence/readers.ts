@@ -1,7 +1,7 @@
 import { PosternError } from '../core/errors.ts';
 import type { ByteSource } from './package-files.ts';
 
-const CHUNK = 1 << 18;
+const CHUNK = 1 << 16;
 /** Longer than any line that Postern writes: a statement and its parameters, twice over. */
 const LONGEST_LINE = 256 * 1024 * 1024;
 
