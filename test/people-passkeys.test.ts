@@ -312,6 +312,11 @@ test('postern login asks the browser on the same computer, and the session that 
   await press(d.page, 'Sign in with a passkey');
   await press(d.page, 'Yes, sign it in');
   assert.equal((await again.child.exited).code, 0, again.child.stderr);
+  assert.equal(
+    (await w.api.call('GET', '/v1/whoami', undefined, token)).status,
+    401,
+    'the session of before',
+  );
   const second = JSON.parse(readFileSync(profile, 'utf8')).token;
   assert.equal((await run(LAUNCHER, ['logout'], { env })).code, 0);
   assert.equal((await w.api.call('GET', '/v1/whoami', undefined, second)).status, 401);

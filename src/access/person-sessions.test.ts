@@ -113,6 +113,14 @@ test('somebody else ends a session only where it is said to be anybody’s', asy
   );
 });
 
+test('a session that goes on from another one lives no longer than that would have', async (context) => {
+  const t = await testControl(context);
+  const begunAt = Date.now() - 11 * 3_600_000;
+  const { session } = await t.control.sessions.open(login(t, { begunAt }));
+  assert.ok(Date.parse(session.expiresAt) <= begunAt + 12 * 3_600_000 + 1);
+  await assert.rejects(t.control.sessions.open(login(t, { begunAt: Date.now() - 13 * 3_600_000 })), REFUSED);
+});
+
 test('a person has at most fifty sessions: the oldest gives way', async (context) => {
   const t = await testControl(context);
   const first = await t.control.sessions.open(login(t));

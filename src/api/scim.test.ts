@@ -252,6 +252,17 @@ test('one directory reaches nothing of another, nor anybody that it has not told
   );
 });
 
+test('people of a directory that was removed can be told of by another one', async (context) => {
+  const a = await directory(context);
+  const { id } = await a.user('ed@example.org');
+  await a.group('Owners', id);
+  const b = await directory(context, a.api, 'entra');
+  assert.equal((await b.call('POST', '/Users', { userName: 'ed@example.org' })).status, 409);
+  await a.api.call('POST', '/v1/directories/okta/remove', { reason: 'moved' });
+  assert.deepEqual((await person(a, 'ed@example.org')).roles, [], 'the roles of its groups have ended');
+  assert.equal((await b.user('ed@example.org')).id, id);
+});
+
 test('the token of a directory opens SCIM and nothing else, nothing else opens SCIM, and it ends', async (context) => {
   const d = await directory(context);
   assert.equal((await d.api.call('GET', '/v1/persons', undefined, d.token)).status, 401);

@@ -13,6 +13,7 @@ import type { Caller } from '../identity/tokens.ts';
 import { authenticate, showsCredential } from './authenticate.ts';
 import type { ApiDeps } from './deps.ts';
 import { errorHandler, TooMany } from './errors.ts';
+import { networkOf } from './network.ts';
 import { principalCaller } from './principal-caller.ts';
 import { type Operation, type Reach, reachOf, requireFresh, requirePrincipals } from './rights.ts';
 import { activityRoutes } from './routes/activity.ts';
@@ -103,6 +104,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
   await app.register(rateLimit, {
     max: REQUESTS,
     timeWindow: MINUTE,
+    keyGenerator: (request) => networkOf(request.ip),
     errorResponseBuilder: () => new TooMany(),
   });
   await app.register(swagger, {

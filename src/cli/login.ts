@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { Person, PersonSession } from './support/api-types.ts';
 import { ApiClient } from './support/client.ts';
 import { addServerOptions, type CommonOptions, examples } from './support/command.ts';
-import { resolveConnection } from './support/connection.ts';
+import { type Connection, resolveConnection } from './support/connection.ts';
 import { CliError, usageError } from './support/failure.ts';
 import { Loopback } from './support/loopback.ts';
 import { note, printJson } from './support/output.ts';
@@ -56,7 +56,9 @@ async function login(options: LoginOptions): Promise<void> {
   const connection = resolveConnection(options, { ...process.env, POSTERN_TOKEN: undefined });
   const api = new ApiClient({ ...connection, token: null });
   const ways = await api.get<Ways>('/v1/login/ways');
+  const before = connection.token;
   const done = (await byDevice(api, ways, options)) ?? (await byBrowser(api, ways, options));
+  if (before?.startsWith('psc_')) await endSession(connection, before);
   const file = writeProfile(connection, { token: done.token, expiresAt: done.session.expiresAt });
   if (options.json) {
     const { person, session } = done;
@@ -65,6 +67,16 @@ async function login(options: LoginOptions): Promise<void> {
   note(
     `Signed in as ${safeLine(done.person.name)}, until ${formatTime(done.session.expiresAt)} at the latest.`,
   );
+}
+
+/** The session that the new one takes the place of. */
+async function endSession(connection: Connection, token: string): Promise<void> {
+  try {
+    await new ApiClient({ ...connection, token }).post('/v1/logout', {});
+  } catch (error) {
+    // It has ended already.
+    if (!(error instanceof CliError) || error.code !== 'POSTERN_UNAUTHORIZED') throw error;
+  }
 }
 
 /** @returns null where a browser is wanted, or no provider can do without */

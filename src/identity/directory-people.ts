@@ -4,7 +4,13 @@ import type { Actor } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Change, ChangeLog } from '../store/changes.ts';
 import type { Directory, Group, Person } from '../store/entities.ts';
-import { findDirectory, findGroup, listDirectoryPersons, listGroups } from '../store/people-queries.ts';
+import {
+  findDirectory,
+  findGroup,
+  findIdentityProvider,
+  listDirectoryPersons,
+  listGroups,
+} from '../store/people-queries.ts';
 import { findPerson, found } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { keepSomeAdmin, rolesFrom } from './directory-roles.ts';
@@ -69,7 +75,7 @@ export class DirectoryPeople {
       const all = await listDirectoryPersons(db, directory.id);
       requireFreeName(all, says.userName, null);
       const here = await findPerson(db, says.email);
-      if (here !== undefined && here.directory !== null && isKnown(here)) {
+      if (here !== undefined && isKnown(here) && (await isToldOf(db, here))) {
         throw new PosternError(
           'POSTERN_CONFLICT',
           `Another login or directory tells of ${says.email} already.`,
@@ -184,6 +190,13 @@ export class DirectoryPeople {
       return { changes: [change, ...people], result: after };
     });
   }
+}
+
+/** Whether what tells of a person, a directory or a provider whose groups give roles, is still there. */
+async function isToldOf(db: StateDb, { directory }: Person): Promise<boolean> {
+  if (directory === null) return false;
+  const teller = (await findDirectory(db, directory.id)) ?? (await findIdentityProvider(db, directory.id));
+  return teller?.status === 'active';
 }
 
 /** Whether the directory of a person knows them (still). */

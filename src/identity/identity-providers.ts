@@ -101,8 +101,8 @@ export class IdentityProviders {
         changes: [
           { type: 'identity_provider.updated', entity: 'identity_provider', before, after, reason: why },
         ],
-        // A secret that is not recorded yet may be kept: it opens nothing by itself.
-        secrets: (tx) => this.#keepSecret(tx, after.id, input.clientSecret),
+        // Not before the record: the secret of before is worth something until then.
+        beside: (tx) => this.#keepSecret(tx, after.id, input.clientSecret),
         result: after,
       };
     });
@@ -139,7 +139,11 @@ export class IdentityProviders {
   }
 
   async #keepSecret(tx: StateDb, id: string, secret: string | null | undefined): Promise<void> {
-    if (secret === undefined || secret === null) return;
+    if (secret === undefined) return;
+    if (secret === null) {
+      await tx.deleteFrom('identity_provider_secrets').where('provider_id', '=', id).execute();
+      return;
+    }
     const sealed = this.#box.seal(Buffer.from(secret), `provider:${id}`);
     await tx
       .insertInto('identity_provider_secrets')

@@ -51,6 +51,8 @@ export interface NewSession {
   readonly authenticatedAt: number | null;
   /** Client address. */
   readonly source: string;
+  /** When the session began that this one goes on from, in ms: it lives no longer for it. Default: now. */
+  readonly begunAt?: number;
 }
 
 export interface OpenedSession {
@@ -101,8 +103,11 @@ export class PersonSessions {
         created_at: rfc3339(micros),
         last_used_at: rfc3339(micros),
         idle_seconds: Math.min(settings.idleSeconds, absolute),
-        expires_at: rfc3339(micros + absolute * 1_000_000),
+        expires_at: rfc3339(
+          (input.begunAt === undefined ? micros : input.begunAt * 1000) + absolute * 1_000_000,
+        ),
       };
+      if (row.expires_at <= row.created_at) throw refused();
       await this.#makeRoom(person);
       await this.#write(recordOf('person.login', personActor(person), person, row));
       await this.#db.insertInto('person_sessions').values(row).execute();

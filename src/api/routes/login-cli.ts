@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { Type } from 'typebox';
 import { PosternError } from '../../core/errors.ts';
 import type { Ref, SignInMethod } from '../../core/record.ts';
+import type { NewSession } from '../../identity/sessions.ts';
 import { attempt } from '../browser-session.ts';
 import type { ApiDeps } from '../deps.ts';
 import { forbidden } from '../rights.ts';
@@ -20,6 +21,7 @@ interface CliCode {
   readonly method: SignInMethod;
   readonly provider: Ref | null;
   readonly authenticatedAt: number | null;
+  readonly begunAt: number;
   /** S256 of what the command line keeps to itself (RFC 7636). */
   readonly challenge: string;
 }
@@ -35,7 +37,7 @@ const Token = Type.Object({ token: Type.String(), person: Person, session: Perso
 export function cliLoginRoutes(app: Api, deps: ApiDeps): void {
   const { doors, persons, sessions } = deps.control;
 
-  const opened = async (login: Omit<CliCode, 'challenge'>, source: string) => {
+  const opened = async (login: Omit<NewSession, 'kind' | 'source'>, source: string) => {
     const { token, session } = await sessions.open({ ...login, kind: 'cli', source });
     return { token, session, person: await persons.get(login.person) };
   };
@@ -63,6 +65,7 @@ export function cliLoginRoutes(app: Api, deps: ApiDeps): void {
         method,
         provider,
         authenticatedAt: authenticatedAt === null ? null : Date.parse(authenticatedAt),
+        begunAt: Date.parse(session.createdAt),
         challenge: request.body.challenge,
       };
       return { code: doors.tickets.issue('cli', code, CODE_SECONDS) };

@@ -96,6 +96,9 @@ export function personRoutes(app: Api, deps: ApiDeps): void {
         throw forbidden('You may issue tokens for yourself only.');
       }
       const caller = callerOf(request);
+      // What outlives a session, or acts as somebody who decides about access, is not made by a session or token found lying about.
+      const decides = person.id !== caller.person.id && person.roles.some((role) => role !== 'owner');
+      if (caller.session !== null || decides) requireFreshly(caller);
       // A token that makes another one for sensitive acts would make itself live for ever.
       if (request.body.sensitive) {
         if (caller.session === null) throw forbidden('Only somebody who is signed in makes such a token.');
