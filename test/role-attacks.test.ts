@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Bank, type Credential, databaseError } from './support/bank.ts';
 import { startPostern } from './support/postern.ts';
 import { until, workersOf } from './support/processes.ts';
+import { say, WireClient } from './support/wire-client.ts';
 
 const TABLES = `
   create schema work;
@@ -348,6 +349,49 @@ describe('roles of sessions under attack', () => {
     await client.query('set search_path = cc, bb, aa');
     assert.match((await databaseError(client.query('select v from t'))).message, /select on bb\.t/);
     await client.end();
+  });
+
+  it('is never left out because names are changed while a session begins', async () => {
+    const door = { ...bank.postern.postgres, ca: bank.postern.caPem };
+    const churner = await WireClient.login(
+      door,
+      await bank.identity('churner', 'create, drop on pg_temp.*'),
+      'ledger-db',
+    );
+    const who = await bank.identity('beginner', 'select on work.t');
+    let churning = true;
+    const churn = (async () => {
+      for (let i = 0; churning; i++) {
+        const batch = Array.from({ length: 40 }, (_, n) =>
+          say.query(`create temp table c_${i}_${n} (n int)`),
+        );
+        await churner.ask(batch, batch.length);
+      }
+    })();
+    const names: string[] = [];
+    for (let i = 0; i < 8; i++) {
+      const client = await bank.connect(who);
+      client.end().catch(() => undefined);
+      const { items } = await bank.postern.call<{ items: { id: string; type: string }[] }>(
+        'GET',
+        '/v1/activity?principal=beginner&type=session&limit=5',
+      );
+      const opened = items.find(({ type }) => type === 'session.opened');
+      if (opened === undefined) continue;
+      const { record } = await bank.postern.call<{ record: { upstreamUser: string } }>(
+        'GET',
+        `/v1/activity/${opened.id}`,
+      );
+      names.push(record.upstreamUser);
+    }
+    churning = false;
+    await churn;
+    await churner.end();
+    assert.ok(names.length > 3);
+    assert.deepEqual(
+      names.filter((name) => !name.startsWith('postern_beginner_')),
+      [],
+    );
   });
 
   it('gives the log of the server a verifier at most, and never a password', () => {

@@ -126,8 +126,11 @@ export class Handshake {
     const catalog = catalogs.of(resource, database);
     try {
       if (catalog.current() === null) await catalog.read();
-      const names = catalog.current();
-      if (resource.admin === null || names === null) return { catalog, role: null };
+      if (resource.admin === null) return { catalog, role: null };
+      // They may change while they are read; what is new in them the role gets before a statement is decided by it.
+      const names = catalog.latest();
+      if (names === null)
+        throw new PosternError('POSTERN_UPSTREAM_UNAVAILABLE', 'the names of the database are not known');
       return { catalog, role: await roles.open({ ...target, principal: principal.name, catalog: names }) };
     } catch (error) {
       throw this.#refusedFor(error, target);

@@ -78,6 +78,11 @@ export class DatabaseCatalog {
     return Date.now() - this.#known.readAt < BELIEVED_MS ? this.#known.catalog : null;
   }
 
+  /** As last read, whatever has changed since; null only where they were never read. */
+  latest(): RelationCatalog | null {
+    return this.#known.catalog;
+  }
+
   /** Of the names in {@link current}; null when they have to be read first. */
   origins(): Origins | null {
     this.#known.wantsOrigins = true;
