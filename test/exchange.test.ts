@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { newClientKey } from '../src/cli/support/client-key.ts';
 import { Bank } from './support/bank.ts';
@@ -29,7 +30,7 @@ describe('the exchange', () => {
       args: ['--workers', '2'],
       env: { ...process.env, NODE_EXTRA_CA_CERTS: caFile },
     });
-    for (const name of ['batch', 'agent', 'tool']) {
+    for (const name of ['batch', 'agent', 'tool', 'brief']) {
       await bank.identity(name, 'select on ledger.*');
     }
   });
@@ -111,6 +112,34 @@ describe('the exchange', () => {
     ];
     await end('/v1/principals/batch/suspend');
     await allClose(last, 'principal suspended');
+  });
+
+  it('closes a session whose credential is over when its binding goes, or who is behind it', async () => {
+    const soon = () => ({ exp: Math.floor(Date.now() / 1000) + 3 });
+    const short = async (parameters: Record<string, string>) => {
+      const { access_token } = await exchange(bank.postern, parameters);
+      return bank.connect(who('brief', access_token));
+    };
+    const binding = await bind('brief');
+    const word = await bank.postern.call<{ token: string; delegation: { id: string } }>(
+      'POST',
+      '/v1/delegations',
+      { actor: 'brief', ttlSeconds: 3 },
+    );
+    const job = () => issuer.token({ sub: 'brief', jti: `run-${run++}`, ...soon() });
+    const own = await short({ subject_token: job() });
+    const behalf = await short({
+      subject_token: word.token,
+      actor_token: job(),
+      actor_token_type: TYPES.jwt,
+    });
+    await sleep(3200);
+    for (const session of [own, behalf]) await session.query('select 1');
+    await end(`/v1/delegations/${word.delegation.id}/revoke`);
+    await allClose([behalf], 'delegation revoked after its end');
+    await own.query('select 1');
+    await end(`/v1/bindings/${binding.id}/remove`);
+    await allClose([own], 'binding removed after the end of the credential');
   });
 
   it('opens one resource alone where one is named', async () => {

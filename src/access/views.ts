@@ -11,7 +11,15 @@ import type {
   Snapshot,
 } from '../core/views.ts';
 import { loggedBy } from '../identity/presets/presets.ts';
-import type { Binding, Credential, Grant, MaskRule, Principal, Resource } from '../store/entities.ts';
+import type {
+  Binding,
+  Credential,
+  Exchange,
+  Grant,
+  MaskRule,
+  Principal,
+  Resource,
+} from '../store/entities.ts';
 import {
   listBindings,
   listCredentials,
@@ -21,6 +29,7 @@ import {
   listResources,
 } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
+import { endedOf } from './ended.ts';
 import type { Resources } from './resources.ts';
 
 const millis = (time: string): number => Date.parse(time);
@@ -98,6 +107,11 @@ export function bindingView(b: Binding, keys: typeof NO_KEYS = NO_KEYS): Credent
   }
 }
 
+const basisOf = ({ delegation }: Credential, { binding }: Exchange): string[] => [
+  binding,
+  ...delegation.flatMap((each) => [each.id, each.delegation]),
+];
+
 /** What workers know of a credential, whatever its kind. */
 export const commonView = (c: Credential) => ({
   id: c.id,
@@ -105,6 +119,7 @@ export const commonView = (c: Credential) => ({
   grantId: c.grant,
   ...(c.resource && { resourceId: c.resource }),
   ...(c.delegation.length > 0 && { delegation: c.delegation }),
+  ...(c.exchange !== null && { basis: { ids: basisOf(c, c.exchange), since: millis(c.createdAt) } }),
   expiresAt: millis(c.expiresAt),
   status: c.status,
 });
@@ -194,7 +209,8 @@ export async function deltaOf(
       if (view) credentials.push(view);
     }
   }
-  const rows = [principals, resourceViews, grants, credentials, masks];
+  const ended = endedOf(records);
+  const rows = [principals, resourceViews, grants, credentials, masks, ended];
   if (rows.every((each) => each.length === 0)) return null;
   return {
     version,
@@ -203,5 +219,6 @@ export async function deltaOf(
     ...(grants.length > 0 && { grants }),
     ...(credentials.length > 0 && { credentials }),
     ...(masks.length > 0 && { masks }),
+    ...(ended.length > 0 && { ended }),
   };
 }

@@ -2,6 +2,7 @@
 import type { ChangeRecord } from '../core/record.ts';
 import type { CredentialView, Delta, Snapshot } from '../core/views.ts';
 import type { Binding, Credential, Grant, Principal, Resource } from '../store/entities.ts';
+import { endedOf } from './ended.ts';
 import type { Resources } from './resources.ts';
 import { bindingView, commonView, grantView, principalView } from './views.ts';
 
@@ -32,6 +33,7 @@ export async function withdrawalOf(
     principals: after<Principal>('principal').map(principalView),
     resources: await Promise.all(after<Resource>('resource').map((resource) => resources.view(resource))),
     grants: after<Grant>('grant').map(grantView),
+    ended: endedOf(records),
     credentials: [
       ...after<Credential>('credential').map(credentialView),
       ...after<Binding>('binding')

@@ -80,6 +80,8 @@ interface CredentialBase {
   readonly resourceId?: string;
   /** On whose behalf it is used, the origin first; absent where on the principal's own. */
   readonly delegation?: readonly Delegator[];
+  /** What it was exchanged for and on whose word it stands, by id, since when; absent where a person issued it. */
+  readonly basis?: { readonly ids: readonly string[]; readonly since: number };
   readonly expiresAt: number;
   readonly status: 'active' | 'revoked';
 }
@@ -167,6 +169,12 @@ export interface MaskRuleView {
   readonly status: 'active' | 'retired';
 }
 
+/** Something on which credentials stand that ended, and when. */
+export interface EndedView {
+  readonly id: string;
+  readonly at: number;
+}
+
 export interface Snapshot {
   readonly version: number;
   readonly principals: readonly PrincipalView[];
@@ -192,6 +200,7 @@ export interface Delta {
   readonly issuers?: readonly IssuerView[];
   readonly trust?: readonly TrustView[];
   readonly masks?: readonly MaskRuleView[];
+  readonly ended?: readonly EndedView[];
 }
 
 /** SCRAM iteration count of issued credentials. They are 256-bit random values, so the minimum of RFC 7677 serves. */

@@ -21,6 +21,7 @@ export class SnapshotDirectory implements Directory {
   readonly #resources = new Map<string, ResourceView>();
   readonly #resourceIds = new Map<string, string>();
   readonly #credentials = new Map<string, CredentialView>();
+  readonly #ended = new Map<string, number>();
   readonly #byPrincipal = new Map<string, Map<string, CredentialView>>();
   readonly #grants = new Map<string, Map<string, GrantView>>();
   readonly #tokenKeys = new Map<string, readonly TokenKey[]>();
@@ -54,6 +55,7 @@ export class SnapshotDirectory implements Directory {
       this.#resources.set(row.id, row);
       this.#resourceIds.set(row.name, row.id);
     }
+    for (const { id, at } of rows.ended ?? []) this.#ended.set(id, at);
     for (const row of rows.credentials ?? []) {
       this.#credentials.set(row.id, row);
       put(this.#byPrincipal, row.principalId, row);
@@ -112,6 +114,10 @@ export class SnapshotDirectory implements Directory {
 
   tokenKeys(issuer: string): readonly TokenKey[] {
     return this.#tokenKeys.get(issuer) ?? [];
+  }
+
+  endedAt(id: string): number | undefined {
+    return this.#ended.get(id);
   }
 
   credentialsOf(principalId: string): readonly CredentialView[] {

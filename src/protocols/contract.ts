@@ -29,6 +29,8 @@ export interface Directory {
   resource(id: string): ResourceView | undefined;
   resources(): Iterable<ResourceView>;
   credential(id: string): CredentialView | undefined;
+  /** When something ended on which credentials stand, in milliseconds; undefined where this worker was told of none. */
+  endedAt(id: string): number | undefined;
   /** Keys with which tokens of an issuer are verified; none where they are not known. */
   tokenKeys(issuer: string): readonly TokenKey[];
   /** Who is trusted to say who somebody is by a certificate or an SVID. */

@@ -210,7 +210,7 @@ function recordedOnly(error: unknown): PosternError {
   );
 }
 
-/** Whether a record ends something that gateway workers let through: a principal, credential, binding, grant or resource. */
+/** Whether a record ends something that gateway workers let through, or on which such a thing stands. */
 function takesAway({ change: { entity, before, after } }: ChangeRecord): boolean {
   switch (entity) {
     case 'principal':
@@ -219,10 +219,12 @@ function takesAway({ change: { entity, before, after } }: ChangeRecord): boolean
       );
     case 'binding':
     case 'credential':
+    case 'delegation':
     case 'grant':
+    case 'person':
     case 'resource':
     case 'trust':
-      return (after as Binding | Credential | Grant | Resource | Trust).status !== 'active';
+      return (after as { readonly status: string }).status !== 'active';
     default:
       return false;
   }

@@ -54,6 +54,7 @@ function directory(
     tokenKeys: () => [],
     trust: new TrustStore(),
     masksOf: () => [],
+    endedAt: () => undefined,
   };
 }
 

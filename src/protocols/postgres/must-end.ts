@@ -31,6 +31,12 @@ export function mustEnd(
     const message = `session closed: its credential was revoked`;
     return { kind: 'credential revoked', code: 'POSTERN_GRANT_REVOKED', message };
   }
+  // A credential may be over while its session goes on; what it stood on may not.
+  const { basis } = credential;
+  if (basis?.ids.some((id) => (directory.endedAt(id) ?? Number.NEGATIVE_INFINITY) >= basis.since)) {
+    const message = `session closed: what its credential was exchanged for has ended`;
+    return { kind: 'credential revoked', code: 'POSTERN_GRANT_REVOKED', message };
+  }
   const ended = grants.find((grant) => used.has(grant.id) && !isActive(grant, nowMs));
   if (ended !== undefined) return grantEnded(ended, resource.name);
   if (grants.some((grant) => isActive(grant, nowMs))) return null;
