@@ -3,6 +3,8 @@ import { rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { itemsOf } from '../src/api/api.fixture.ts';
+import { readManifests } from '../src/cli/apply/manifests.ts';
+import { CliError } from '../src/cli/support/failure.ts';
 import { PASSWORD, scene } from './support/declared.ts';
 
 const principal = (name: string, more = ''): string => `apiVersion: postern/v1
@@ -162,6 +164,31 @@ metadata: { name: w }
   assert.equal((await s.call('apply', '-f', '.', '--plan', '--drift')).code, 2);
 });
 
+test('a principal is bound to keys and certificates as to tokens, however they are written', async (context) => {
+  const s = await scene(context, false);
+  const print = Array.from({ length: 32 }, (_, n) => (n + 160).toString(16).toUpperCase()).join(':');
+  const binding = `  bindings:\n    - { by: public_key, value: "${print}" }\n`;
+  s.put('a.yaml', principal('bound', binding));
+  await s.apply(0, '--set', 'bank');
+  assert.match((await s.apply(0, '--set', 'bank')).stderr, /Everything is as the files say/);
+  const [made] = itemsOf(await s.api.call('GET', '/v1/principals/bound/bindings'));
+  assert.equal(made?.kind, 'certificate');
+  s.put('a.yaml', principal('bound', binding.replace('A0:', 'B0:')));
+  await s.apply(0, '--set', 'bank', '--prune', '--yes');
+  const now = itemsOf(await s.api.call('GET', '/v1/principals/bound/bindings'));
+  assert.deepEqual(
+    now.map(({ value }) => String(value).slice(0, 4)),
+    ['b0a1'],
+  );
+  s.put('a.yaml', principal('bound', binding.replace('value:', 'colour: red, value:')));
+  assert.match((await s.apply(1)).stderr, /a\.yaml:11: spec\.bindings\.0\.colour is not known here/);
+  s.put('a.yaml', principal('bound', '  bindings:\n    - { spiffeId: "spiffe://bank.example/batch" }\n'));
+  assert.match(
+    (await s.apply(1)).stderr,
+    /a\.yaml:2: Binding bound to spiffe:.*no trust domain "bank\.example"/,
+  );
+});
+
 test('a secret in a file is refused, and one that it points to is never shown', async (context) => {
   const s = await scene(context);
   s.edit('resources.yaml', 'passwordFrom:\n      env: LEDGER_DB_PASSWORD', `password: ${PASSWORD}`);
@@ -190,21 +217,34 @@ test('hostile files: alias bombs, tags, duplicate keys, links, prototypes, contr
     ['apiVersion: !!js/function "function () {}"', /tag/i],
     [`${principal('x')}  kind: agent\n`, /bad\.yaml:\d+: Map keys must be unique/],
     ['{"__proto__": {"apiVersion": "postern/v1"}, "kind": "Principal"}', /apiVersion is postern/],
-    [principal('x', '  tags: {"__proto__": "x"}\n'), /spec\.tags\.__proto__ is not known here/],
-    [principal('hostile').replace('purpose: x', 'purpose: "a\\u202eb"'), /control or invisible/],
-    [principal('hostile').replace('purpose: x', 'purpose: "\\u001b[31m"'), /control or invisible/],
     ['- - - -', /a declaration has apiVersion/],
     ['metadata: [', /bad\.yaml:\d+: /],
     ['"just text"', /a declaration has apiVersion/],
     [' '.repeat(1024 * 1024 + 1), /longer than 1048576 bytes/],
   ] as const) {
     s.put('bad.yaml', text);
-    const done = await s.call('apply', '-f', '.');
-    assert.notEqual(done.code, 0, text.slice(0, 80));
-    assert.match(done.stderr, expected, text.slice(0, 80));
-    assert.ok(!done.stderr.includes('do-not-show'));
-    assert.ok(!done.stderr.includes('\u001b[31m'));
-    assert.ok(!done.stderr.includes('CLI_INTERNAL'), done.stderr);
+    assert.throws(
+      () => readManifests([s.dir]),
+      (error: unknown) => {
+        assert.ok(error instanceof CliError, String(error));
+        const said = [error.message, ...error.details].join('\n');
+        assert.match(said, expected, text.slice(0, 80));
+        assert.ok(!said.includes('do-not-show'));
+        return true;
+      },
+      text.slice(0, 80),
+    );
+  }
+  for (const [text, expected] of [
+    [principal('x', '  tags: {"__proto__": "x"}\n'), /spec\.tags\.__proto__ is not known here/],
+    [principal('hostile').replace('purpose: x', 'purpose: "a\\u202eb"'), /control or invisible/],
+    [principal('hostile').replace('purpose: x', 'purpose: "\\u001b[31m"'), /control or invisible/],
+  ] as const) {
+    s.put('bad.yaml', text);
+    const { stderr } = await s.apply(1);
+    assert.match(stderr, expected);
+    assert.ok(!stderr.includes('\u001b[31m'));
+    assert.ok(!stderr.includes('CLI_INTERNAL'), stderr);
   }
   assert.deepEqual(itemsOf(await s.api.call('GET', '/v1/principals')), []);
 });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { uuidv7 } from '../core/ids.ts';
 import { Bindings } from '../identity/bindings.ts';
+import { Possession } from '../identity/possession.ts';
 import { Principals } from '../identity/principals.ts';
 import { ChangeLog } from '../store/changes.ts';
 import { ensureDirectory, touchPrivate } from '../store/files.ts';
@@ -17,6 +18,7 @@ import { Resources } from './resources.ts';
 export interface Rehearsed {
   readonly principals: Principals;
   readonly bindings: Bindings;
+  readonly possession: Possession;
   readonly resources: Resources;
   readonly masks: Masks;
 }
@@ -54,6 +56,7 @@ export async function rehearse<T>(
       return await work({
         principals: new Principals(store.db, log),
         bindings: new Bindings(store.db, log, nothing),
+        possession: new Possession(log),
         resources: new Resources(store.db, log, new ResourceSecrets(store.db, box, unasked(sources))),
         masks: new Masks(store.db, log),
       });

@@ -51,3 +51,20 @@ test('the policy is changed by an administrator, with a reason, within its bound
     unusedDays: null,
   });
 });
+
+test('who there is can be seen while the index cannot be read; who is unused is not guessed', async (context) => {
+  const broken = () => {
+    throw new Error('the index is damaged');
+  };
+  const api = await testApi(context);
+  Object.assign(api.deps.activity, { lastUses: broken, sources: broken });
+  const people = { owner: 'ada@example.org', backupOwner: 'bea@example.org' };
+  const fields = { name: 'batch', kind: 'agent', purpose: 'x', environment: 'test', ...people };
+  await api.call('POST', '/v1/principals', fields);
+  const [listed] = itemsOf(await api.call('GET', '/v1/principals'));
+  assert.deepEqual([listed?.name, listed?.lastUsedAt], ['batch', null]);
+  const shown = await api.call('GET', '/v1/principals/batch');
+  assert.deepEqual([shown.status, shown.body.sources], [200, []]);
+  assert.ok(api.logged.some((line) => line.includes('the index is damaged')));
+  assert.equal((await api.call('GET', '/v1/principals?unusedSince=2099-01-01T00:00:00Z')).status, 500);
+});

@@ -6,9 +6,11 @@ import type { Rehearsed } from '../access/rehearsal.ts';
 import type { NewResource } from '../access/resources.ts';
 import { PosternError } from '../core/errors.ts';
 import type { Actor } from '../core/record.ts';
+import type { CertificateInput, SpiffeInput } from '../identity/possession.ts';
 import type { NewPrincipal } from '../identity/principals.ts';
 import { BindingBody } from './routes/bindings.ts';
 import { MaskBody, MaskUpdateBody } from './routes/masks.ts';
+import { CertificateBody, SpiffeBody } from './routes/possession.ts';
 import {
   PrincipalBody,
   PrincipalUpdateBody,
@@ -45,6 +47,16 @@ export const REHEARSABLE = {
     body: BindingBody,
     run: (on, actor, principal, body: Omit<Parameters<Rehearsed['bindings']['create']>[1], 'principal'>) =>
       on.bindings.create(actor, { ...body, kind: 'oidc', principal }),
+  },
+  'binding.spiffe': {
+    body: SpiffeBody,
+    run: (on, actor, principal, { reason, ...input }: Omit<SpiffeInput, 'kind'> & Partial<Reasoned>) =>
+      on.possession.bind(actor, principal, { kind: 'spiffe', ...input }, reason),
+  },
+  'binding.certificate': {
+    body: CertificateBody,
+    run: (on, actor, principal, { reason, ...input }: Omit<CertificateInput, 'kind'> & Partial<Reasoned>) =>
+      on.possession.bind(actor, principal, { kind: 'certificate', ...input }, reason),
   },
   'binding.remove': {
     body: ReasonBody,

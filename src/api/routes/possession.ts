@@ -7,7 +7,7 @@ import { Binding } from './bindings.ts';
 
 const text = Type.String({ minLength: 1, maxLength: 500 });
 
-const SpiffeBody = Type.Object(
+export const SpiffeBody = Type.Object(
   {
     spiffeId: Type.String({ minLength: 1, maxLength: 2048 }),
     audience: Type.Optional(text),
@@ -15,7 +15,7 @@ const SpiffeBody = Type.Object(
   },
   closed,
 );
-const CertificateBody = Type.Object(
+export const CertificateBody = Type.Object(
   {
     trust: Type.Optional(refText),
     by: oneOf(['subject', 'uri', 'dns', 'email', 'certificate', 'public_key'] as const),

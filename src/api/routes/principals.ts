@@ -97,7 +97,13 @@ export function principalRoutes(app: Api, deps: ApiDeps): void {
         tags: tagsOf(tag),
         orphaned: orphaned !== undefined,
       };
-      if (unusedSince === undefined) return listed(withUses(deps, await principals.list(filter, page)), page);
+      if (unusedSince === undefined) {
+        const found = await principals.list(filter, page);
+        return listed(
+          fromIndex(deps, () => withUses(deps, found), unknownUses(found)),
+          page,
+        );
+      }
       // What is not yet in the index is a use that would not be seen.
       await deps.ledger.flush();
       return listed(await unused(deps, filter, page, checkTime(unusedSince, 'time')), page);
@@ -115,10 +121,15 @@ export function principalRoutes(app: Api, deps: ApiDeps): void {
       requireOwn(personOf(request), request.reach, principal);
       const related = { principal: principal.id };
       return {
-        ...withUse(deps, principal),
+        ...principal,
+        lastUsedAt: fromIndex(
+          deps,
+          () => deps.activity.lastUses([principal.id]).get(principal.id) ?? null,
+          null,
+        ),
         grants: await grants.list({ ...related, status: 'active' }, { limit: RELATED_MAX }),
         credentials: await credentials.list({ ...related, status: 'active' }, { limit: RELATED_MAX }),
-        sources: deps.activity.sources(principal.id),
+        sources: fromIndex(deps, () => deps.activity.sources(principal.id), []),
       };
     },
   );
@@ -177,10 +188,19 @@ function withUses(deps: ApiDeps, found: readonly PrincipalEntity[]): WithUse[] {
   return found.map((principal) => ({ ...principal, lastUsedAt: uses.get(principal.id) ?? null }));
 }
 
-const withUse = (deps: ApiDeps, principal: PrincipalEntity): WithUse => ({
-  ...principal,
-  lastUsedAt: deps.activity.lastUses([principal.id]).get(principal.id) ?? null,
-});
+/** What the index says, or else where it cannot be read: who there is has to be seen all the same. */
+function fromIndex<T>(deps: ApiDeps, ask: () => T, otherwise: T): T {
+  try {
+    return ask();
+  } catch (error) {
+    const fields = { error: error instanceof Error ? error.message : String(error) };
+    deps.logger?.warn(fields, 'when and from where principals were last used is not known');
+    return otherwise;
+  }
+}
+
+const unknownUses = (found: readonly PrincipalEntity[]): WithUse[] =>
+  found.map((principal) => ({ ...principal, lastUsedAt: null }));
 
 /** A page of those that were neither made nor used after `since`. State and index are apart, so it is put together of several. */
 async function unused(deps: ApiDeps, filter: PrincipalFilter, page: Page, since: string): Promise<WithUse[]> {

@@ -32,14 +32,7 @@ export interface Kind {
  */
 export async function planManifest(kind: Kind, manifest: Manifest, planning: Planning): Promise<Action[]> {
   const { file, spec } = manifest;
-  const errors = Value.Errors(kind.spec, spec ?? {});
-  for (const { instancePath, message } of errors.slice(0, 10)) {
-    const path = pointer(instancePath);
-    const what = message === 'schema is false' ? 'is not known here' : message;
-    const line = manifest.lineOf(path.map((part) => (/^\d+$/.test(part) ? Number(part) : part)));
-    planning.problems.push({ file, line, message: `${['spec', ...path].join('.')} ${what}` });
-  }
-  if (errors.length > 0) return [];
+  if (shapeProblems(kind.spec, spec ?? {}, [], manifest, planning.problems)) return [];
   try {
     return await kind.plan(manifest, (spec ?? {}) as never, planning);
   } catch (error) {
@@ -47,6 +40,29 @@ export async function planManifest(kind: Kind, manifest: Manifest, planning: Pla
     planning.problems.push({ file, line: manifest.line, message: error.message });
     return [];
   }
+}
+
+/**
+ * Tells where a part of a spec is not as its schema has it.
+ *
+ * @param at where that part is in the spec
+ * @returns whether there was something
+ */
+export function shapeProblems(
+  schema: TSchema,
+  value: unknown,
+  at: readonly string[],
+  manifest: Manifest,
+  problems: Problem[],
+): boolean {
+  const errors = Value.Errors(schema, value);
+  for (const { instancePath, message } of errors.slice(0, 10)) {
+    const path = [...at, ...pointer(instancePath)];
+    const what = message === 'schema is false' ? 'is not known here' : message;
+    const line = manifest.lineOf(path.map((part) => (/^\d+$/.test(part) ? Number(part) : part)));
+    problems.push({ file: manifest.file, line, message: `${['spec', ...path].join('.')} ${what}` });
+  }
+  return errors.length > 0;
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc6901 */

@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
 import { REVIEW_INTERVAL_DEFAULT } from '../../identity/principals.ts';
 import { PRINCIPAL_KINDS } from '../../store/entities.ts';
-import type { Binding, Principal } from '../support/api-types.ts';
-import { type Action, canonical, differences } from './action.ts';
+import type { Principal } from '../support/api-types.ts';
+import { type Action, differences } from './action.ts';
+import { planBindings } from './bindings.ts';
 import type { Kind, Planning } from './kind.ts';
 import type { Manifest } from './manifests.ts';
 
@@ -10,27 +11,6 @@ const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
 const closed = { additionalProperties: false };
 const email = Type.String({ pattern: '^[^@\\s]+@[^@\\s]+$', maxLength: 254 });
 const tagName = Type.String({ pattern: '^[a-z0-9][a-z0-9._/-]{0,62}$' });
-// Any name but those that mean something to JavaScript.
-const claimName = Type.String({ pattern: '^(?!__)[^]{1,200}$' });
-const claims = Type.Record(claimName, text(500), { maxProperties: 16, ...closed });
-
-const BindingSpec = Type.Object(
-  {
-    issuer: text(500),
-    audience: text(500),
-    claims,
-    contains: Type.Optional(claims),
-    preset: Type.Optional(text(40)),
-    reuse: Type.Optional(Type.Boolean()),
-  },
-  closed,
-);
-
-export interface BindingSpec {
-  readonly issuer: string;
-  readonly audience: string;
-  readonly claims: Readonly<Record<string, string>>;
-}
 
 export interface PrincipalSpec {
   readonly kind: string;
@@ -42,7 +22,7 @@ export interface PrincipalSpec {
   readonly expiresAt?: string;
   readonly tags?: Readonly<Record<string, string>>;
   readonly sponsor?: string;
-  readonly bindings?: readonly BindingSpec[];
+  readonly bindings?: readonly Readonly<Record<string, unknown>>[];
 }
 
 /** What is not said is as if it were the default: a file says all of it. */
@@ -60,7 +40,7 @@ export const principalKind: Kind = {
       expiresAt: Type.Optional(text(40)),
       tags: Type.Optional(Type.Record(tagName, text(200), { maxProperties: 32, ...closed })),
       sponsor: Type.Optional(text(200)),
-      bindings: Type.Optional(Type.Array(BindingSpec, { maxItems: 16 })),
+      bindings: Type.Optional(Type.Array(Type.Record(Type.String(), Type.Unknown()), { maxItems: 16 })),
     },
     closed,
   ),
@@ -76,8 +56,7 @@ export const principalKind: Kind = {
     };
     const own = planPrincipal({ name: manifest.name, before, spec: whole }, manifest, planning);
     const known = before === undefined ? [] : await planning.live.bindings(before.name);
-    const made = bindings.flatMap((binding) => planBinding(binding, known, manifest, planning));
-    return [...own, ...made];
+    return [...own, ...planBindings(bindings, known, manifest, planning)];
   },
 };
 
@@ -155,49 +134,3 @@ const tagPatch = (
   ...Object.fromEntries(Object.keys(before).map((name) => [name, null])),
   ...after,
 });
-
-function planBinding(
-  spec: BindingSpec,
-  known: readonly Binding[],
-  manifest: Manifest,
-  planning: Planning,
-): Action[] {
-  const same = known.find((each) => each.kind === 'oidc' && canonical(of(each)) === canonical(of(spec)));
-  if (same !== undefined) {
-    planning.kept.add(same.id);
-    return [];
-  }
-  const step = {
-    operation: 'binding.create',
-    ref: manifest.name,
-    body: { ...spec, reason: planning.reason },
-  } as const;
-  const changes = differences({}, { ...spec });
-  return [
-    {
-      ...{
-        verb: 'create',
-        kind: 'Binding',
-        name: `${manifest.name} to ${spec.issuer}`,
-        manifest,
-        changes,
-        step,
-      },
-      declares: { kind: 'binding', id: null },
-    },
-  ];
-}
-
-/** What makes two bindings the same. */
-const of = (binding: object): object => {
-  const { issuer, audience, claims, contains, preset, reuse } = binding as BindingSpec &
-    Record<string, unknown>;
-  return {
-    issuer,
-    audience,
-    claims,
-    contains: contains ?? null,
-    preset: preset ?? null,
-    reuse: reuse ?? false,
-  };
-};
