@@ -164,7 +164,7 @@ export class Story {
     return id;
   }
 
-  open(principal: Ref, grant: string, credential: string): string {
+  open(principal: Ref, grant: string, credential: string, more: object = {}): string {
     const session = uuidv7();
     this.tell('session.opened', { kind: 'principal', ...principal }, principal, {
       ...this.#session(session),
@@ -175,6 +175,7 @@ export class Story {
       upstreamUser: 'ledger_app',
       upstreamIdentity: 'fixed',
       client: 'psql',
+      ...more,
     });
     return session;
   }

@@ -38,6 +38,8 @@ export interface SessionMember {
   readonly openedAt: string;
   readonly closedAt: string | null;
   readonly credential: string | null;
+  /** What told the token or certificate that opened it; null where it was opened by something else. */
+  readonly proof: object | null;
   readonly grants: readonly string[];
   readonly database: string | null;
   readonly upstreamUser: string | null;
@@ -160,7 +162,7 @@ const COLUMNS: Record<Population, readonly string[]> = {
   sessions: [
     ...['leaf', 'closedLeaf', 'id', 'status', 'principal', 'resource', 'source', 'openedAt', 'closedAt'],
     ...['credential', 'grants', 'database', 'upstreamUser', 'upstreamIdentity', 'client', 'reason'],
-    ...['commands', 'denied', 'delegation'],
+    ...['commands', 'denied', 'delegation', 'proof'],
   ],
   erasures: [
     ...['leaf', 'id', 'time', 'by', 'principal', 'day', 'kinds', 'payloads', 'record', 'cause', 'reason'],
@@ -369,6 +371,7 @@ export class Populations {
       openedAt: record.time,
       closedAt: null,
       credential: opened?.credential ?? null,
+      proof: opened?.proof ?? null,
       grants: opened?.grants ?? [],
       database: opened?.database ?? null,
       upstreamUser: opened?.upstreamUser ?? null,

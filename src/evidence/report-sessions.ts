@@ -67,7 +67,7 @@ export function sessions(populations: Populations): Html {
   const all = [...populations.rows('sessions')];
   const rows = all.slice(-SHOWN).map(
     (s) =>
-      html`<tr><td class="t">${when(String(s.openedAt))}<br>${s.closedAt === null ? '' : when(String(s.closedAt))}</td><td>${refName(s.principal)}<br><span class="soft">${proofOf(populations, s.credential)}</span></td><td>${refName(s.resource)}<br><span class="soft">${upstreamOf(s)}</span></td><td class="f"><code>${String(s.source)}</code></td><td>${tag(String(s.status))} <span class="soft">${String(s.reason ?? '')}</span></td><td class="n">${s.commands === null ? '' : count(Number(s.commands))}</td><td class="n">${s.denied === null ? '' : count(Number(s.denied))}</td></tr>
+      html`<tr><td class="t">${when(String(s.openedAt))}<br>${s.closedAt === null ? '' : when(String(s.closedAt))}</td><td>${refName(s.principal)}<br><span class="soft">${proofOf(populations, s.credential)}${subjectOf(s.proof)}</span></td><td>${refName(s.resource)}<br><span class="soft">${upstreamOf(s)}</span></td><td class="f"><code>${String(s.source)}</code></td><td>${tag(String(s.status))} <span class="soft">${String(s.reason ?? '')}</span></td><td class="n">${s.commands === null ? '' : count(Number(s.commands))}</td><td class="n">${s.denied === null ? '' : count(Number(s.denied))}</td></tr>
 `,
   );
   if (rows.length === 0) return html``;
@@ -92,6 +92,21 @@ const BY: Readonly<Record<string, string>> = {
   certificate: 'by certificate of another authority',
   secret: 'by static secret',
 };
+
+/** Whom the token or certificate names, and the run where it says one. */
+function subjectOf(proof: unknown): string {
+  if (typeof proof !== 'object' || proof === null) return '';
+  const { subject, claims } = proof as Readonly<Record<string, unknown>>;
+  const said =
+    typeof claims === 'object' && claims !== null ? (claims as Readonly<Record<string, unknown>>) : {};
+  const run = RUNS.map((name) => said[name]).find((value) => typeof value === 'string');
+  const parts = [subject, run === undefined ? null : `run ${run}`];
+  const shown = parts.filter((part) => typeof part === 'string').map((part) => part.slice(0, 200));
+  return shown.length === 0 ? '' : `: ${shown.join(', ')}`;
+}
+
+/** Claims by which platforms tell one run of a job from another. */
+const RUNS = ['run_id', 'job_id', 'oidc.circleci.com/job-id', '/kubernetes.io/pod/name'] as const;
 
 function proofOf(populations: Populations, credential: unknown): string {
   if (typeof credential !== 'string') return '';

@@ -47,7 +47,8 @@ describe('the report says in plain words', () => {
       change: { entity: 'binding', id: wide.id, before: null, after: wide },
     });
     story.open(batch, grant, certificate);
-    story.open(batch, grant, binding);
+    const proof = { issuer: 'https://issuer.example', subject: 'repo:<x>', jti: null, sha256: FINGERPRINT };
+    story.open(batch, grant, binding, { proof: { ...proof, claims: { run_id: '4711' } } });
     const lost = [
       { file: 'worker-3.journal', offset: 4096, skip: 0, what: 'missing' },
       { file: 'worker-4.journal', offset: 77, skip: 0, what: 'shorter' },
@@ -79,6 +80,7 @@ describe('the report says in plain words', () => {
       report,
       /<td>oidc<\/td><td><code>issuer=https:\/\/issuer\.example audience=postern sub=repo:bank\/&lt;b&gt;/,
     );
+    assert.match(report, /by token of an issuer: repo:&lt;x&gt;, run 4711/);
     for (const how of ['by password', 'by certificate', 'by token of an issuer'])
       assert.ok(report.includes(how));
     assert.match(report, /, the shared user/);
