@@ -20,6 +20,8 @@ export const CURL = { command: 'curl', package: 'curl' } as const satisfies Need
 export const OPENSSL = { command: 'openssl', package: 'openssl' } as const satisfies Needed;
 export const SSH_KEYGEN = { command: 'ssh-keygen', package: 'openssh-client' } as const satisfies Needed;
 export const SSHD = { command: 'sshd', package: 'openssh-server' } as const satisfies Needed;
+export const SOFTHSM = { command: 'softhsm2-util', package: 'softhsm2' } as const satisfies Needed;
+export const PKCS11_TOOL = { command: 'pkcs11-tool', package: 'opensc' } as const satisfies Needed;
 export const STRACE = { command: 'strace', package: 'strace' } as const satisfies Needed;
 
 /** Debian keeps servers where an ordinary user's path does not look. */
