@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { Preset } from '../identity/presets/preset.ts';
 import { applyPreset, PRESETS } from '../identity/presets/presets.ts';
 import { registerPlatforms } from './binding-platforms.ts';
+import { registerPossession } from './binding-possession.ts';
 import type { BindingMade } from './support/api-types.ts';
 import { path } from './support/client.ts';
 import { type Call, connected, examples } from './support/command.ts';
@@ -14,6 +15,7 @@ export function registerAdd(parent: Command): Command {
   const add = parent.command('add').description('bind a principal to what proves it');
   for (const preset of PRESETS) addPreset(add, preset);
   registerPlatforms(add);
+  registerPossession(add);
   addOidc(add);
   return add;
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { registerAdd } from './binding-add.ts';
+import { registerApproval } from './binding-possession.ts';
 import type { Binding, BindingFinding, IssuerState } from './support/api-types.ts';
 import { path } from './support/client.ts';
 import { connected } from './support/command.ts';
@@ -12,6 +13,7 @@ export function register(program: Command): void {
   registerAdd(binding);
   list(binding);
   remove(binding);
+  registerApproval(binding);
   lint(binding);
   issuers(binding);
 }

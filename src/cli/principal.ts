@@ -3,6 +3,7 @@ import { PRINCIPAL_KINDS } from '../store/entities.ts';
 import { registerBulk } from './principal-bulk.ts';
 import { filterOptions, type ListOptions, principalQuery } from './principal-filter.ts';
 import { registerHistory } from './principal-history.ts';
+import { registerJoinToken } from './principal-join-token.ts';
 import { registerRightSize } from './principal-right-size.ts';
 import { registerUpdate } from './principal-update.ts';
 import type { ListedPrincipal, Principal, PrincipalDetail, SourceSeen } from './support/api-types.ts';
@@ -22,6 +23,7 @@ export function register(program: Command): void {
   registerUpdate(principal);
   registerHistory(principal);
   registerRightSize(principal);
+  registerJoinToken(principal);
   registerBulk(principal);
   change(principal, 'disable', 'disable a principal: its live sessions are closed and it may open no other');
   change(principal, 'suspend', 'suspend a principal until it is resumed');

@@ -22,7 +22,28 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['grant', 'who may do what, where, until when, and on whose authority', () => import('./grant.ts')],
   ['policy', 'who may ask for what, and who has to agree', () => import('./policy.ts')],
   ['request', 'ask for access, and decide on what others ask for', () => import('./request.ts')],
-  ['binding', 'how principals prove themselves by tokens of an OIDC issuer', () => import('./binding.ts')],
+  ['binding', 'how principals prove themselves without a secret of Postern', () => import('./binding.ts')],
+  [
+    'trust-domain',
+    'SPIFFE trust domains whose SVIDs prove principals',
+    async () => ({ register: (await import('./trust.ts')).registerTrustDomain }),
+  ],
+  [
+    'client-ca',
+    'authorities whose client certificates prove principals',
+    async () => ({ register: (await import('./trust.ts')).registerClientCa }),
+  ],
+  [
+    'ssh-ca',
+    'SSH authorities whose user certificates prove principals',
+    async () => ({ register: (await import('./trust.ts')).registerSshCa }),
+  ],
+  ['join', 'enrol a key pair of this machine', () => import('./join.ts')],
+  [
+    'assertion',
+    'print an assertion of the key that joined',
+    async () => ({ register: (await import('./join.ts')).registerAssertion }),
+  ],
   ['mask', 'what is shown only masked, to whom and where', () => import('./mask.ts')],
   [
     'credential',

@@ -30,6 +30,7 @@ export type {
   Principal,
   Resource,
   RetentionPolicy,
+  Trust,
 } from '../../store/entities.ts';
 
 /** A resource as it is answered by itself. */

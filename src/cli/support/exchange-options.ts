@@ -18,7 +18,7 @@ export interface ExchangeOptions {
 export const fromOption = (): Option =>
   new Option(
     '--token-from <source>',
-    `where the token is by which you prove who you are: ${PLATFORMS.join(', ')}, env:NAME, file:PATH, svid:PATH, -`,
+    `where the token is by which you prove who you are: ${PLATFORMS.join(', ')}, env:NAME, file:PATH, svid:PATH, key:PATH, -`,
   ).env('POSTERN_TOKEN_FROM');
 
 export const audienceOption = (): Option =>

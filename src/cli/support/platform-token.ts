@@ -3,9 +3,11 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { CliError, usageError } from './failure.ts';
+import { nextAssertion } from './key-file.ts';
 import { readSecret } from './secret-file.ts';
 
 const JWT = 'urn:ietf:params:oauth:token-type:jwt';
+const ASSERTION = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const SVID = 'urn:postern:token-type:jwt-svid';
 const WAIT_MS = 15_000;
 const LARGEST = 65_536;
@@ -105,11 +107,12 @@ export async function platformToken(
     return checked(await fromEnvironment(name, 'Set it to a token.')(audience, env), JWT);
   if (kind === 'file' && name !== '') return checked(readToken(name), JWT);
   if (kind === 'svid' && name !== '') return checked(readToken(name), SVID);
+  if (kind === 'key' && name !== '') return checked(await nextAssertion(name), ASSERTION);
   const source = Object.hasOwn(SOURCES, from) ? SOURCES[from] : undefined;
   if (source === undefined)
     throw usageError(
       `"${from}" is no source of tokens`,
-      `They are ${PLATFORMS.join(', ')}, env:NAME, file:PATH, svid:PATH and - for standard input.`,
+      `They are ${PLATFORMS.join(', ')}, env:NAME, file:PATH, svid:PATH, key:PATH (postern join) and - for standard input.`,
     );
   return checked(await source(audience, env), JWT);
 }
