@@ -417,6 +417,10 @@ export class Control {
     await this.#stopSweeps?.();
     this.#stopSweeps = null;
     await this.#refusals.close();
+    // What was refused in the last minute; a journal that cannot be written keeps nobody from closing.
+    await this.doors.refusals
+      .flush(Date.now(), true)
+      .catch((error: unknown) => this.#options.onFault?.('sweep', error));
     await this.#changes.exclusive(() => this.#store.close());
     this.erasures.close();
   }
