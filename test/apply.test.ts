@@ -195,7 +195,9 @@ test('a secret in a file is refused, and one that it points to is never shown', 
   assert.match((await s.apply(1)).stderr, /resources\.yaml:\d+: spec\.upstream\.password is not known here/);
   s.edit('resources.yaml', `password: ${PASSWORD}`, 'passwordFrom: { env: NOT_SET }');
   assert.match((await s.apply(1)).stderr, /the environment variable NOT_SET is not set/);
-  s.edit('resources.yaml', '{ env: NOT_SET }', '{ file: ../pw }');
+  s.edit('resources.yaml', 'NOT_SET', 'POSTERN_TOKEN');
+  assert.match((await s.apply(1)).stderr, /resources\.yaml:\d+: POSTERN_TOKEN is for Postern itself/);
+  s.edit('resources.yaml', '{ env: POSTERN_TOKEN }', '{ file: ../pw }');
   writeFileSync(join(s.dir, '..', 'pw'), `${PASSWORD}\n`);
   const plan = await s.apply(2, '--plan', '--json');
   assert.ok(!plan.stdout.includes('pw'));

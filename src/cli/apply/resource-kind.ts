@@ -175,6 +175,10 @@ function readCa(manifest: Manifest, file: string): string {
 function loginOf(manifest: Manifest, { user, passwordFrom }: Login, at: string[]): object {
   const { env, file } = passwordFrom;
   if (file !== undefined) return { user, password: readSecret(beside(manifest, file), 'the password') };
+  if (/^POSTERN_/i.test(env ?? '')) {
+    // Who writes a declaration is not to send the token of who applies it to a server of their choice.
+    throw wrong(manifest, [...at, 'passwordFrom', 'env'], `${env} is for Postern itself`);
+  }
   const password = process.env[env ?? ''];
   if (password === undefined || password === '') {
     throw wrong(manifest, [...at, 'passwordFrom', 'env'], `the environment variable ${env} is not set`);
