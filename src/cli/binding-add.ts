@@ -49,7 +49,7 @@ const nameOf = (flag: string): string =>
   flag.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
 function addPreset(parent: Command, preset: Preset): void {
-  const command = parent.command(`${preset.name} <principal>`).description(`by tokens of ${preset.about}`);
+  const command = parent.command(`${preset.name} <principal>`).description(`by token: ${preset.about}`);
   for (const { flag, about, required } of preset.claims) {
     const flags = `--${flag} <value>`;
     if (required) command.requiredOption(flags, about);
