@@ -19,6 +19,12 @@ export interface TokenAnswer {
   readonly body: Json;
 }
 
+interface How {
+  readonly path?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
 export interface TestExchange extends TestApi {
   /** A token of the platform for a workload. */
   platformToken(workload: string, claims?: object): string;
@@ -26,8 +32,10 @@ export interface TestExchange extends TestApi {
   ask(
     parameters: Readonly<Record<string, string>>,
     headers?: Readonly<Record<string, string>>,
-    how?: { readonly path?: string; readonly cert?: string; readonly key?: string },
+    how?: How,
   ): Promise<TokenAnswer>;
+  /** Sends a body as it is. */
+  post(body: string, headers: Readonly<Record<string, string>>, how?: How): Promise<TokenAnswer>;
   port(): number;
 }
 
@@ -72,30 +80,29 @@ export async function testExchange(context: TestContext): Promise<TestExchange> 
     return signJws({}, { ...said, jti: randomUUID(), workload, ...claims }, pair.privateKey);
   };
   const port = (): number => api.deps.addresses().api.port;
-  const ask: TestExchange['ask'] = (parameters, headers = {}, { path = '/v1/token', ...tls } = {}) =>
+  const post: TestExchange['post'] = (body, headers, { path = '/v1/token', ...tls } = {}) =>
     new Promise((resolve, reject) => {
-      const body = new URLSearchParams({ grant_type: EXCHANGE, ...parameters }).toString();
-      const type = { 'content-type': 'application/x-www-form-urlencoded' };
       const options = { host: '127.0.0.1', port: port(), path, method: 'POST', agent: false, ...tls };
-      const sent = request(
-        { ...options, ca: api.deps.tls.caPem, headers: { ...type, ...headers } },
-        (answer) => {
-          const parts: Buffer[] = [];
-          answer.on('data', (part: Buffer) => parts.push(part));
-          answer.on('end', () => {
-            const text = Buffer.concat(parts).toString();
-            resolve({
-              status: answer.statusCode ?? 0,
-              headers: answer.headers,
-              body: JSON.parse(text) as Json,
-            });
+      const sent = request({ ...options, ca: api.deps.tls.caPem, headers }, (answer) => {
+        const parts: Buffer[] = [];
+        answer.on('data', (part: Buffer) => parts.push(part));
+        answer.on('end', () => {
+          const text = Buffer.concat(parts).toString();
+          resolve({
+            status: answer.statusCode ?? 0,
+            headers: answer.headers,
+            body: JSON.parse(text) as Json,
           });
-        },
-      );
+        });
+      });
       sent.on('error', reject);
       sent.end(body);
     });
-  return { ...api, platformToken, ask, port };
+  const ask: TestExchange['ask'] = (parameters, headers = {}, how = {}) => {
+    const body = new URLSearchParams({ grant_type: EXCHANGE, ...parameters }).toString();
+    return post(body, { 'content-type': 'application/x-www-form-urlencoded', ...headers }, how);
+  };
+  return { ...api, platformToken, ask, post, port };
 }
 
 /** A proof of possession of a key. */

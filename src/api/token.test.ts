@@ -8,6 +8,7 @@ import { newClientKey } from './client-key.fixture.ts';
 import {
   ACCESS,
   dpopProof,
+  EXCHANGE,
   ISSUER,
   JWT,
   PASSWORD,
@@ -285,6 +286,30 @@ test('what is asked for wrongly is refused in the words of OAuth', async (contex
   );
   const twice = await t.ask(good(), {}, { path: '/v1/token?x=1' });
   assert.equal(twice.status, 200, 'what is in the query is not looked at');
+});
+
+test('a body that is two, too many, too long or of another kind is not read as one', async (context) => {
+  const t = await testExchange(context);
+  const good = () => new URLSearchParams({ grant_type: EXCHANGE, ...bySubject(t, 'deploy') });
+  const post = (body: string, type = 'application/x-www-form-urlencoded') =>
+    t.post(body, { 'content-type': type });
+  assert.equal((await post(good().toString())).status, 200);
+  for (const name of ['audience', 'subject_token', 'lifetime', 'grant_type']) {
+    const twice = good();
+    twice.append(name, 'ledger-db');
+    if (!twice.getAll(name)[1]) twice.append(name, 'other-db');
+    assert.equal(String((await post(twice.toString())).body.error), 'invalid_request', name);
+  }
+  const many = good();
+  for (let i = 0; i < 40; i++) many.append(`p${i}`, '');
+  assert.equal(String((await post(many.toString())).body.error), 'invalid_request');
+  const json = JSON.stringify(Object.fromEntries(good()));
+  assert.equal((await post(json, 'application/json')).status, 415);
+  assert.equal((await post('x'.repeat(100_000))).status, 413);
+  assert.equal((await post(good().toString(), 'text/plain')).status, 415);
+  const long = { ...bySubject(t, 'deploy'), subject_token: `e${'x'.repeat(20_000)}.e.e` };
+  assert.equal(String((await t.ask(long)).body.error), 'invalid_grant');
+  assert.equal((await t.call('GET', '/v1/token', undefined, null)).status, 404);
 });
 
 test('a bearer token of Postern is not exchanged for more of them', async (context) => {

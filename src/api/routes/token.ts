@@ -32,7 +32,8 @@ export function tokenRoutes(app: Api, deps: ApiDeps): void {
 
   app.register(async (scope) => {
     const type = 'application/x-www-form-urlencoded';
-    if (scope.hasContentTypeParser(type)) scope.removeContentTypeParser(type);
+    // Nothing else is read here: a text would be taken for a form.
+    scope.removeAllContentTypeParsers();
     scope.addContentTypeParser(type, { parseAs: 'string' }, (_request, body, done) => done(null, body));
     scope.post(
       PATH,
