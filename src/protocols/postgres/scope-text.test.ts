@@ -89,7 +89,9 @@ test('writing a scope and reading it again gives the same scope', () => {
   });
   fc.assert(
     fc.property(fc.array(rule, { minLength: 1, maxLength: 4 }), (rules) => {
-      const text = formatScope(parseScope(rules.join('; ')));
+      const scope = parseScope(rules.join('; '));
+      const text = formatScope(scope);
+      assert.deepEqual(parseScope(text), scope);
       assert.equal(formatScope(parseScope(text)), text);
     }),
   );

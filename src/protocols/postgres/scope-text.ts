@@ -154,7 +154,8 @@ class Reader {
     if (token === undefined || token.kind === 'mark') return null;
     this.#next += 1;
     return token.kind === 'quoted'
-      ? { text: token.text, quoted: true }
+      ? // Quotes that say nothing are left out, as they are when it is written.
+        { text: token.text, quoted: !PLAIN_NAME.test(token.text) }
       : { text: fold(token.text).replace(/\*+/g, '*'), quoted: false };
   }
 }
