@@ -175,6 +175,8 @@ export const MASK_TARGETS: readonly FuzzTarget[] = [
           });
           rows = new RowMasker(cells, slab);
         } else if (bytes[0] === Back.dataRow && rows !== null && bytes.length >= 7) {
+          // What is shorter than it says the reader of frames does not hand on.
+          if (bytes.readUInt32BE(1) + 1 !== bytes.length) break;
           maskRow(rows, slab, cells, bytes);
         }
         at = end;
