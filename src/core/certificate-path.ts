@@ -48,10 +48,13 @@ const CURVES: ReadonlySet<string> = new Set(['prime256v1', 'secp384r1', 'secp521
 export function parseCertificate(der: Buffer): ReadCertificate {
   const facts = readCertificate(der);
   try {
-    return { x509: new X509Certificate(der), facts };
+    const x509 = new X509Certificate(der);
+    // The key is read when it is asked for, and may be none.
+    if (x509.publicKey.type === 'public') return { x509, facts };
   } catch {
-    throw new DerError('it cannot be read');
+    // As below.
   }
+  throw new DerError('it cannot be read');
 }
 
 /** SHA-256 of the certificate, hex. */

@@ -6,6 +6,7 @@ import { PosternError } from '../../src/core/errors.ts';
 import { isObject, tokenKeys } from '../../src/core/jws.ts';
 import { type TokenRule, verifyToken } from '../../src/core/jwt.ts';
 import { parseStrictJson } from '../../src/core/strict-json.ts';
+import { TrustStore } from '../../src/core/trust.ts';
 import { readCallerIdentity, readSignedRequest } from '../../src/identity/aws-request.ts';
 import type { Directory } from '../../src/protocols/contract.ts';
 import { ScramServer } from '../../src/protocols/postgres/auth.ts';
@@ -67,6 +68,7 @@ function prove(shown: X509Certificate): boolean {
   const directory = {
     principalByName: (name: string) => (name === 'batch' ? principal : undefined),
     credentialsOf: () => [{ ...credential, expiresAt: NOW + 1000, sha256 }],
+    trust: new TrustStore(),
   } as unknown as Directory;
   return answers(() => provenByCertificate({ directory, clientCa }, shown, 'batch', NOW), Refused) !== null;
 }
