@@ -15,6 +15,7 @@ import { Challenges } from '../identity/challenges.ts';
 import { CredentialRefusals } from '../identity/credential-refusals.ts';
 import { Credentials } from '../identity/credentials.ts';
 import { Doors } from '../identity/doors.ts';
+import { endingsBehindChanges } from '../identity/endings.ts';
 import { TokenExchange } from '../identity/exchange.ts';
 import { fetchIssuerKeys } from '../identity/issuers.ts';
 import { KeyPairs } from '../identity/key-pairs.ts';
@@ -171,6 +172,7 @@ export class Control {
     this.#changes = new ChangeLog({
       store,
       sink: options.sink,
+      behind: endingsBehindChanges,
       deliver: (records) => this.#deliver(records),
       withdraw: (records) => this.#withdraw(records),
     });

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { sql } from 'kysely';
 import { uuidv7 } from '../core/ids.ts';
 import { Bindings } from '../identity/bindings.ts';
+import { endingsBehindChanges } from '../identity/endings.ts';
 import { Possession } from '../identity/possession.ts';
 import { Principals } from '../identity/principals.ts';
 import { ChangeLog } from '../store/changes.ts';
@@ -52,7 +53,10 @@ export async function rehearse<T>(
       await sql`PRAGMA synchronous = OFF`.execute(store.db);
       const nothing = async (): Promise<void> => undefined;
       const nowhere = { append: () => undefined, flush: () => undefined };
-      const log = new ChangeLog({ store, sink: nowhere, deliver: nothing, withdraw: nothing });
+      const log = new ChangeLog({
+        ...{ store, sink: nowhere, deliver: nothing, withdraw: nothing },
+        behind: endingsBehindChanges,
+      });
       return await work({
         principals: new Principals(store.db, log),
         bindings: new Bindings(store.db, log, nothing),

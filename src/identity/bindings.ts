@@ -7,7 +7,6 @@ import type { Binding, KeySource } from '../store/entities.ts';
 import { findBinding, findPrincipal, found, listBindings, listPrincipals } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { type DetailsOf, overlaps } from './binding-kinds.ts';
-import { endingsBehind } from './endings.ts';
 import { checkReason } from './input.ts';
 import { checkOidc, type OidcInput, requireOneSource } from './oidc-binding.ts';
 
@@ -81,10 +80,8 @@ export class Bindings {
       const before = found(await findBinding(db, id), 'binding', id);
       if (before.status === 'removed')
         throw new PosternError('POSTERN_CONFLICT', `The binding ${id} is removed already.`);
-      const at = rfc3339(nowMicros());
-      const change = removedBinding(before, at, why);
-      const further = await endingsBehind(db, [id], at, `the binding ${id} was removed`);
-      return { changes: [change, ...further], result: change.after as Binding };
+      const change = removedBinding(before, rfc3339(nowMicros()), why);
+      return { changes: [change], result: change.after as Binding };
     });
   }
 }

@@ -11,7 +11,6 @@ import {
   type Page,
 } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
-import { endingsBehind } from './endings.ts';
 import { checkReason, checkTtl } from './input.ts';
 import type { Form, Made, NativeForms } from './native-forms.ts';
 import { issuedCredential, newCredential, revokedCredential } from './new-credential.ts';
@@ -94,10 +93,8 @@ export class Credentials {
       if (before.status === 'revoked') {
         throw new PosternError('POSTERN_CONFLICT', `The credential ${id} is revoked already.`);
       }
-      const at = rfc3339(nowMicros());
-      const change = revokedCredential(before, at, why);
-      const further = await endingsBehind(db, [id], at, `the credential ${id} was revoked`);
-      return { changes: [change, ...further], result: change.after as Credential };
+      const change = revokedCredential(before, rfc3339(nowMicros()), why);
+      return { changes: [change], result: change.after as Credential };
     });
   }
 

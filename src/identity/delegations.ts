@@ -10,7 +10,7 @@ import type { Credential, Delegation } from '../store/entities.ts';
 import { findPerson, findPrincipal, found, type Page } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import type { TokenKeys } from '../vault/token-keys.ts';
-import { endingsBehind, revokedDelegation } from './endings.ts';
+import { revokedDelegation } from './endings.ts';
 import { atMillis, checkReason, checkTtl } from './input.ts';
 import { actingClaims } from './native-forms.ts';
 
@@ -145,10 +145,8 @@ export class Delegations {
       const before = found(await findDelegation(db, id), 'delegation', id);
       if (before.status === 'revoked')
         throw new PosternError('POSTERN_CONFLICT', `The delegation ${id} is revoked already.`);
-      const at = rfc3339(nowMicros());
-      const change = revokedDelegation(before, at, why);
-      const further = await endingsBehind(db, [id], at, `the delegation ${id} was revoked`);
-      return { changes: [change, ...further], result: change.after as Delegation };
+      const change = revokedDelegation(before, rfc3339(nowMicros()), why);
+      return { changes: [change], result: change.after as Delegation };
     });
   }
 

@@ -1,4 +1,5 @@
 /** What ends along with something else: credentials that were exchanged for it, and what was done on somebody's word. */
+import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Change } from '../store/changes.ts';
 import { listDelegations } from '../store/delegation-queries.ts';
 import type { Delegation } from '../store/entities.ts';
@@ -24,7 +25,7 @@ export function revokedDelegation(before: Delegation, at: string, reason: string
  *
  * @param ended ids of bindings, credentials, delegations, persons or principals; the ends of these themselves are the caller's
  */
-export async function endingsBehind(
+async function endingsBehind(
   db: StateDb,
   ended: readonly string[],
   at: string,
@@ -59,3 +60,22 @@ export async function endingsBehind(
   }
   return changes;
 }
+
+/** What may end, on which others may stand. */
+const STOOD_ON: ReadonlySet<string> = new Set(['person', 'principal', 'binding', 'credential', 'delegation']);
+
+/** What ends along with what changes end, in whatever way it is ended. */
+export async function endingsBehindChanges(
+  db: StateDb,
+  changes: readonly Change[],
+): Promise<readonly Change[]> {
+  const ended = changes.filter(({ entity, after }) => STOOD_ON.has(entity) && statusOf(after) !== 'active');
+  const [first] = ended;
+  if (first === undefined) return [];
+  const { entity, after } = first;
+  const what = 'name' in after ? `${after.name} is` : `the ${entity} ${after.id} was`;
+  const ids = ended.map((each) => each.after.id);
+  return endingsBehind(db, ids, rfc3339(nowMicros()), `${what} ${statusOf(after)}`);
+}
+
+const statusOf = (after: object): unknown => (after as { readonly status?: unknown }).status;

@@ -9,7 +9,6 @@ import type { Binding, BindingOf } from '../store/entities.ts';
 import { findBinding, findPrincipal, found, keyBindings } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { newBinding } from './bindings.ts';
-import { endingsBehind } from './endings.ts';
 import { atMillis, checkReason, checkTtl } from './input.ts';
 import {
   ASSERTION_TYPES,
@@ -251,7 +250,7 @@ export class KeyPairs {
         principal: before.principal,
       };
       // Who of the two has which of the credentials cannot be told: all end.
-      return { changes: [change, ...(await endingsBehind(db, [id], at, reason))], result: undefined };
+      return { changes: [change], result: undefined };
     });
   }
 }

@@ -6,7 +6,6 @@ import type { ChangeLog } from '../store/changes.ts';
 import type { Person, Role } from '../store/entities.ts';
 import { findPerson, found, listPersons, type Page } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
-import { endingsBehind } from './endings.ts';
 import { checkReason, checkText } from './input.ts';
 import { checkRoles, directoryRoles, joinRoles } from './roles.ts';
 
@@ -96,14 +95,8 @@ export class Persons {
       }
       const after: Person = { ...before, status: 'disabled', statusReason: why };
       await keepAnAdmin(db, before, after);
-      const further = await endingsBehind(
-        db,
-        [before.id],
-        rfc3339(nowMicros()),
-        `${before.name} is disabled`,
-      );
       return {
-        changes: [{ type: 'person.disabled', entity: 'person', before, after, reason: why }, ...further],
+        changes: [{ type: 'person.disabled', entity: 'person', before, after, reason: why }],
         beside: (tx) => endAccess(tx, before.id),
         result: after,
       };

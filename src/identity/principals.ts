@@ -7,7 +7,6 @@ import type { Change, ChangeLog } from '../store/changes.ts';
 import type { Principal, PrincipalKind } from '../store/entities.ts';
 import { findPrincipal, found, listPrincipals, type Page, type PrincipalFilter } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
-import { endingsBehind } from './endings.ts';
 import { checkName, checkReason, checkTime } from './input.ts';
 import { SYSTEM } from './persons.ts';
 import { endingsOf } from './principal-endings.ts';
@@ -216,9 +215,7 @@ export class Principals {
         reason: why,
       };
       const own = status === 'retired' ? await endingsOf(db, after) : [];
-      const ended = [after.id, ...own.map((each) => each.after.id)];
-      const further = await endingsBehind(db, ended, rfc3339(nowMicros()), `${after.name} is ${status}`);
-      return { changes: [change, ...own, ...further], result: after };
+      return { changes: [change, ...own], result: after };
     });
   }
 }

@@ -11,7 +11,6 @@ import { findTrust, found, listBindings, listTrust, type Page } from '../store/q
 import type { StateDb } from '../store/store.ts';
 import { removedBinding } from './bindings.ts';
 import { parseBundle } from './bundles.ts';
-import { endingsBehind } from './endings.ts';
 import { checkName, checkReason, checkText } from './input.ts';
 import { readSshKeys } from './ssh-prover.ts';
 
@@ -105,9 +104,7 @@ export class Trusts {
       const ended = bindings.map((each) =>
         removedBinding(each, endedAt, `${WORD[kind]} ${before.name} removed`),
       );
-      const ids = bindings.map(({ id }) => id);
-      const behind = await endingsBehind(db, ids, endedAt, `${WORD[kind]} ${before.name} removed`);
-      return { changes: [change, ...ended, ...behind], result: after };
+      return { changes: [change, ...ended], result: after };
     });
   }
 

@@ -92,6 +92,8 @@ export type ChangeSink = RecordSink & { sync?(): Promise<void> };
 export interface ChangeLogOptions {
   readonly store: Store;
   readonly sink: ChangeSink;
+  /** What ends along with what a decision ends, whoever decided it. */
+  readonly behind?: (db: StateDb, changes: readonly Change[]) => Promise<readonly Change[]>;
   /** Tells the workers; resolves when they know. Called in the order of the changes, one call at a time. */
   readonly deliver: (records: readonly ChangeRecord[]) => Promise<void>;
   /**
@@ -148,9 +150,10 @@ export class ChangeLog {
     const { store, sink, deliver, withdraw } = this.#options;
     await this.#settle();
     const plan = await decide(store.db);
+    const behind = (await this.#options.behind?.(store.db, plan.changes)) ?? [];
     if (plan.secrets) await store.db.transaction().execute(plan.secrets);
     const time = rfc3339(nowMicros());
-    const records = plan.changes.map((change) => recordOf(actor, time, change));
+    const records = [...plan.changes, ...behind].map((change) => recordOf(actor, time, change));
     let written = false;
     try {
       await store.db.transaction().execute(async (tx) => {
