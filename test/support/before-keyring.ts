@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Seal } from '../../src/ledger/seal.ts';
 import { Keyring } from '../../src/vault/keyring.ts';
+import { SEALED_SETTINGS } from '../../src/vault/sealed-setting.ts';
 import { SecretBox } from '../../src/vault/secrets.ts';
 
 const aes = (key: Uint8Array, aad: string, data: Uint8Array): Buffer => {
@@ -27,7 +28,8 @@ export async function makeOldDirectory(dataDir: string): Promise<void> {
     ['vault_admin_secrets', 'sealed', 'id', 'resource-admin:'],
   ] as const;
   for (const [table, column, id, prefix] of values) {
-    const where = table === 'settings' ? "WHERE name IN ('scram_salt_secret', 'mask_key')" : '';
+    const names = SEALED_SETTINGS.map((name) => `'${name}'`).join();
+    const where = table === 'settings' ? `WHERE name IN (${names})` : '';
     for (const row of state.prepare(`SELECT ${id} AS id, ${column} AS sealed FROM ${table} ${where}`).all()) {
       const context = `${prefix}${String(row.id)}`;
       const old = Buffer.concat([
