@@ -214,7 +214,7 @@ describe('activity', () => {
       all.map((item) => item.id),
     );
     const csv = rows(await shell.ok(['activity', '--all', '--format', 'csv']));
-    assert.match(csv[0] ?? '', /^leaf,id,time,type,principal,owner,/);
+    assert.match(csv[0] ?? '', /^leaf,id,time,type,principal,delegation,owner,/);
     assert.equal(csv.length, all.length + 1);
     const whole = JSON.parse(await shell.ok(['activity', '--all', '--limit', '2', '--format', 'json']));
     assert.deepEqual(whole, { items: all, next: null });
