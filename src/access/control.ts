@@ -3,11 +3,11 @@
  * speaks to it, gateway workers live from its snapshot and deltas.
  */
 import { join } from 'node:path';
+import { Attempts } from '../core/attempts.ts';
 import { uuidv7 } from '../core/ids.ts';
 import type { Actor, ChangeRecord, RecordBase, Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
-import { Attempts } from '../identity/attempts.ts';
 import { awsProver, type StsAccess } from '../identity/aws-prover.ts';
 import { Bindings } from '../identity/bindings.ts';
 import { fetchBundle } from '../identity/bundles.ts';

@@ -272,6 +272,8 @@ export interface SessionRefused extends SessionRecord {
   readonly type: 'session.refused';
   readonly code: string;
   readonly reason: string;
+  /** How many like it, where it stands for several; `source` is that of the last. */
+  readonly repeated?: number;
 }
 
 export interface SessionClosed extends SessionRecord {

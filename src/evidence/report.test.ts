@@ -36,6 +36,18 @@ describe('the report says in plain words', () => {
     story.tell('binding.created', story.admin, batch, {
       change: { entity: 'binding', id: binding, before: null, after: { ...bound, ...says } },
     });
+    const secret = {
+      ...{ id: uuidv7(), principal: batch, kind: 'secret', status: 'active', reason: 'an <old> box' },
+      ...{
+        requestedBy: story.admin,
+        approver: story.admin,
+        approvedAt: null,
+        expiresAt: '2027-01-01T00:00:00Z',
+      },
+    };
+    story.tell('binding.created', story.admin, batch, {
+      change: { entity: 'binding', id: secret.id, before: null, after: secret },
+    });
     const wide = {
       ...{ id: uuidv7(), principal: batch, kind: 'oidc', audience: 'postern', status: 'active' },
       issuer: 'https://token.actions.githubusercontent.com',
@@ -81,6 +93,10 @@ describe('the report says in plain words', () => {
       /<td>oidc<\/td><td><code>issuer=https:\/\/issuer\.example audience=postern sub=repo:bank\/&lt;b&gt;/,
     );
     assert.match(report, /by token of an issuer: repo:&lt;x&gt;, run 4711/);
+    assert.match(
+      report,
+      /<h2>Exceptions<\/h2>[\s\S]*static secret[\s\S]*an &lt;old&gt; box[\s\S]*2027-01-01/,
+    );
     for (const how of ['by password', 'by certificate', 'by token of an issuer'])
       assert.ok(report.includes(how));
     assert.match(report, /, the shared user/);

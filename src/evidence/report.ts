@@ -4,6 +4,7 @@ import type { LogPosition, Manifest } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Populations } from './populations.ts';
 import { accountable } from './report-accountable.ts';
+import { exceptions } from './report-exceptions.ts';
 import { grants } from './report-grants.ts';
 import { masks } from './report-masks.ts';
 import { count, refName, table, when } from './report-parts.ts';
@@ -49,7 +50,7 @@ ${grants(populations, tally)}
 ${deeds(tally)}
 ${refusals(tally)}
 ${statements(tally)}
-${proofs(populations)}
+${proofs(populations)}${exceptions(populations)}
 ${people(populations, manifest.coverage)}
 ${sessions(populations)}
 ${masks(populations)}

@@ -262,6 +262,7 @@ class Worker implements Gateway {
 
   #exit(): void {
     try {
+      this.#protocol.flush();
       this.#journal.flush();
       this.#journal.close();
     } catch (error) {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Attempts, networkOf } from '../core/attempts.ts';
 import type { CredentialRefused } from '../core/record.ts';
-import { Attempts, networkOf } from './attempts.ts';
 import { CredentialRefusals } from './credential-refusals.ts';
 import { Replays } from './replays.ts';
 

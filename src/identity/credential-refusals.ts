@@ -2,11 +2,12 @@
  * Records of refused requests for credentials, so many and no more: the first from an address for a reason at once, those that
  * follow within a minute as one record with their number. However many come, a minute has {@link KEYS_MAX} times two at most.
  */
+
+import { networkOf } from '../core/attempts.ts';
 import { type ErrorCode, PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
 import type { CredentialRefused, Ref } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
-import { networkOf } from './attempts.ts';
 import { SYSTEM } from './persons.ts';
 
 const WINDOW_MS = 60_000;

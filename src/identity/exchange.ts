@@ -3,13 +3,14 @@
  *
  * @see https://www.rfc-editor.org/rfc/rfc8693
  */
+
+import type { Attempts } from '../core/attempts.ts';
 import { PosternError } from '../core/errors.ts';
 import type { ChangeLog } from '../store/changes.ts';
 import { findDelegation } from '../store/delegation-queries.ts';
 import type { Delegation, Exchange } from '../store/entities.ts';
 import { findBinding, findCredential } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
-import type { Attempts } from './attempts.ts';
 import type { CredentialRefusals } from './credential-refusals.ts';
 import { chainBehind, type Delegations } from './delegations.ts';
 import { checkTtl } from './input.ts';

@@ -149,6 +149,8 @@ export type CredentialAnswer =
 export interface Protocol {
   /** Takes over an accepted connection. */
   accept(socket: Socket): void;
+  /** Hands over to the recorder what is still to be recorded: before the worker ends. */
+  flush(): void;
   /** A cancel request received by another worker. */
   cancel(key: Buffer): void;
   test(resource: ResourceView): Promise<readonly TestStep[]>;

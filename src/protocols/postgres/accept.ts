@@ -1,15 +1,18 @@
 import type { Socket } from 'node:net';
+import type { Attempts } from '../../core/attempts.ts';
 import { type ErrorCode, PosternError } from '../../core/errors.ts';
 import { uuidv7 } from '../../core/ids.ts';
 import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../../core/views.ts';
 import type { Gateway } from '../contract.ts';
 import { AUTHENTICATION_OK, type Authenticated, authenticate } from './authenticate.ts';
 import type { CancelKeys } from './cancel-keys.ts';
+import { addressOf } from './conditions.ts';
 import { openTo, Refused } from './door.ts';
 import { Entrance, Gone } from './entrance.ts';
 import { errorResponse } from './errors.ts';
 import { cancelSecretBytes, negotiate } from './negotiation.ts';
-import { refusedRecord, SessionRecords } from './records.ts';
+import { SessionRecords } from './records.ts';
+import type { RefusalLog } from './refusal-log.ts';
 import type { DatabaseCatalog, RelationCatalogs } from './relations.ts';
 import { upstreamApplication } from './role-names.ts';
 import { PgSession } from './session.ts';
@@ -27,6 +30,8 @@ export interface Shared {
   readonly catalogs: RelationCatalogs;
   readonly roles: SessionRoles;
   readonly keys: CancelKeys;
+  readonly attempts: Attempts;
+  readonly refusals: RefusalLog;
 }
 
 /** Startup parameters that are Postern's own business, not settings. */
@@ -69,7 +74,7 @@ export class Handshake {
       const settings = this.#settings(packet);
       const { version, answer } = negotiate(packet);
       if (answer !== null) this.#entrance.socket.write(answer);
-      const proven = await authenticate(this.#gateway, this.#entrance, packet.parameters.get('user') ?? '');
+      const proven = await this.#prove(packet.parameters.get('user') ?? '');
       const { principal, credential } = proven;
       const open = openTo(this.#gateway.directory, packet.parameters, principal, credential, this.#source);
       const target = { ...open, session: uuidv7(), principal, credential };
@@ -83,6 +88,26 @@ export class Handshake {
       this.#refuse(error);
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  /** Whom the client proves to be. Who failed too often is not heard at all: nothing is looked up or compared. */
+  async #prove(name: string): Promise<Authenticated> {
+    const { attempts } = this.#shared;
+    const address = addressOf(this.#source);
+    if (!attempts.heard(address, name, Date.now()))
+      throw new PosternError(
+        'POSTERN_TOO_MANY_REQUESTS',
+        'too many attempts from this address, or for this name, have failed',
+        'Wait a minute.',
+      );
+    try {
+      const proven = await authenticate(this.#gateway, this.#entrance, name);
+      attempts.proven(address, name, Date.now());
+      return proven;
+    } catch (error) {
+      if (error instanceof PosternError) attempts.failed(address, name, Date.now());
+      throw error;
     }
   }
 
@@ -280,9 +305,8 @@ export class Handshake {
       // At the door a missing grant is a matter of authorization, not of a privilege on an object.
       if (code === 'POSTERN_GRANT_MISSING') sqlstate = '28000';
       if (error.principal !== undefined) {
-        this.#gateway.recorder.append(
-          refusedRecord(error.principal, error.resource, this.#source, code, text),
-        );
+        const { principal, resource } = error;
+        this.#shared.refusals.note({ principal, resource, source: this.#source, code, reason: text });
       }
     } else if (error instanceof PosternError) {
       ({ code, message: text, hint } = error);

@@ -1,15 +1,23 @@
 import type { Socket } from 'node:net';
+import { Attempts } from '../../core/attempts.ts';
 import { PosternError } from '../../core/errors.ts';
 import type { ResourceView } from '../../core/views.ts';
 import type { CredentialAnswer, Gateway, PasswordChange, Protocol, TestStep } from '../contract.ts';
 import { Handshake, type Shared } from './accept.ts';
 import { CancelKeys } from './cancel-keys.ts';
+import { RefusalLog } from './refusal-log.ts';
 import { RelationCatalogs } from './relations.ts';
 import { ident, literal } from './role-privileges.ts';
 import { SessionRoles } from './session-roles.ts';
 import { simpleQuery } from './simple-query.ts';
 import { StatementCatalogue } from './statements.ts';
 import { connectUpstream, PasswordRefused } from './upstream.ts';
+
+/**
+ * Failures in a minute after which a network, or a name, is not heard at this worker: far more than who mistypes makes, and far
+ * fewer than would cost or find anything. Credentials have 256 random bits.
+ */
+const ATTEMPTS = { source: 1000, name: 2000, rest: 5000, shared: true } as const;
 
 /** PostgreSQL for a gateway worker. Resolves when statements can be examined. */
 export async function createPostgres(): Promise<(gateway: Gateway) => Protocol> {
@@ -30,6 +38,8 @@ class Postgres implements Protocol {
         (resource) => gateway.directory.resource(resource.id) ?? resource,
       ),
       roles: new SessionRoles(gateway),
+      attempts: new Attempts(ATTEMPTS),
+      refusals: new RefusalLog(gateway.recorder),
       keys: new CancelKeys(gateway.worker, (worker, key) => gateway.routeCancel(worker, key)),
     };
   }
@@ -43,6 +53,10 @@ class Postgres implements Protocol {
     void new Handshake(this.#shared, socket).run().finally(() => {
       this.#handshakes -= 1;
     });
+  }
+
+  flush(): void {
+    this.#shared.refusals.flush();
   }
 
   cancel(key: Buffer): void {

@@ -102,20 +102,21 @@ function maskedField({ column, rule, rows }: MaskCount): MaskedColumn {
   };
 }
 
-/** A refused connection of a known principal. */
+/** A refused connection of a known principal. @param repeated how many like it, where it stands for several */
 export function refusedRecord(
   principal: PrincipalView,
   resource: ResourceView | undefined,
   source: string,
   code: string,
   reason: string,
+  repeated?: number,
 ): string {
   const who = ref(principal);
   const at = resource === undefined ? '' : `"resource":{${ref(resource)}},`;
   return (
     `{"id":"${uuidv7()}","time":"${rfc3339(nowMicros())}","type":"session.refused",` +
     `"actor":{"kind":"principal",${who}},"principal":{${who}},"session":"${uuidv7()}",${at}"protocol":"postgres",` +
-    `${members({ source, code, reason })}}`
+    `${members({ source, code, reason, ...(repeated !== undefined && { repeated }) })}}`
   );
 }
 

@@ -14,7 +14,15 @@ const PROVEN_MS = 24 * 3_600_000;
 const PROVEN_MAX = 20_000;
 
 /** Failures in a minute after which no more is heard. */
-const LIMITS = { source: 30, name: 100, rest: 300 } as const;
+export interface AttemptLimits {
+  readonly source: number;
+  readonly name: number;
+  readonly rest: number;
+  /** Whether an address beyond its limit is still heard for names that it proved before: one that many clients share. */
+  readonly shared?: true;
+}
+
+const LIMITS: AttemptLimits = { source: 30, name: 100, rest: 300 };
 
 interface Account {
   readonly until: number;
@@ -22,9 +30,14 @@ interface Account {
 }
 
 export class Attempts {
+  readonly #limits: AttemptLimits;
   readonly #accounts = new Map<string, Account>();
   readonly #proven = new Map<string, number>();
   #rest: Account = { until: 0, failures: 0 };
+
+  constructor(limits: AttemptLimits = LIMITS) {
+    this.#limits = limits;
+  }
 
   /**
    * Whether an attempt is heard at all.
@@ -33,9 +46,10 @@ export class Attempts {
    */
   heard(source: string, name: string | null, nowMs: number): boolean {
     const network = networkOf(source);
-    if (this.#failures(`s ${network}`, nowMs) >= LIMITS.source) return false;
-    if (name === null || this.#failures(`n ${name}`, nowMs) < LIMITS.name) return true;
-    return (this.#proven.get(`${network} ${name}`) ?? 0) > nowMs;
+    const { source: most, name: mostOfName, shared } = this.#limits;
+    const proven = name !== null && (this.#proven.get(`${network} ${name}`) ?? 0) > nowMs;
+    if (this.#failures(`s ${network}`, nowMs) >= most) return shared === true && proven;
+    return name === null || this.#failures(`n ${name}`, nowMs) < mostOfName || proven;
   }
 
   failed(source: string, name: string | null, nowMs: number): void {
@@ -56,7 +70,7 @@ export class Attempts {
     if (account !== undefined && account.until > nowMs) return account.failures;
     // Not known, where no more can be: counted with all others.
     const full = this.#accounts.size >= KEYS_MAX && this.#rest.until > nowMs;
-    return full && this.#rest.failures >= LIMITS.rest ? Number.POSITIVE_INFINITY : 0;
+    return full && this.#rest.failures >= this.#limits.rest ? Number.POSITIVE_INFINITY : 0;
   }
 
   #count(key: string, nowMs: number): void {
