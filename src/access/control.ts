@@ -339,12 +339,13 @@ export class Control {
     return this.#issuers.ask(issuer);
   }
 
+  readonly #vaultFault = (error: unknown): void => this.#options.onFault?.('vault', error);
+
   /** What a fresh worker starts from. Deltas with a higher version are to be applied on top. */
   snapshot(): Promise<Snapshot> {
-    const onFault = (error: unknown): void => this.#options.onFault?.('vault', error);
     return this.#changes.exclusive(async () => {
       const { withdrawn } = this.#changes;
-      const tables = await snapshotOf(this.#store.db, this.resources, this.#version, onFault);
+      const tables = await snapshotOf(this.#store.db, this.resources, this.#version, this.#vaultFault);
       const trust = this.#trust.views(await listTrust(this.#store.db));
       const snapshot: Snapshot = { ...tables, issuers: this.#issuers.views(), trust };
       const delta = await withdrawalOf(this.resources, withdrawn, this.#version);
@@ -442,7 +443,8 @@ export class Control {
   }
 
   async #deliver(records: readonly ChangeRecord[]): Promise<void> {
-    const delta = await deltaOf(this.#store.db, this.resources, records, this.#version + 1);
+    const next = this.#version + 1;
+    const delta = await deltaOf(this.#store.db, this.resources, records, next, this.#vaultFault);
     await this.#publish(this.#withTrust(delta, records));
   }
 

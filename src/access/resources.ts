@@ -275,16 +275,19 @@ export class Resources {
    * @throws PosternError POSTERN_INTERNAL when the secret is missing or cannot be opened
    */
   async view(resource: Resource): Promise<ResourceView> {
-    const { id, name, protocol, host, port, database, tls, durability, catalogAccess, resultDigest, status } =
-      resource;
-    return {
-      ...{ id, name, protocol, host, port, database, tls, durability, catalogAccess, resultDigest, status },
-      ...(status === 'retired'
-        ? { upstream: { user: resource.upstream.user, password: '' }, admin: null }
-        : {
-            upstream: await this.#secrets.upstream(resource),
-            admin: await this.#secrets.admin(resource),
-          }),
-    };
+    if (resource.status === 'retired') return withoutSecrets(resource, 'retired');
+    const upstream = await this.#secrets.upstream(resource);
+    const admin = await this.#secrets.admin(resource);
+    return { ...withoutSecrets(resource, resource.status), upstream, admin };
   }
+}
+
+/** What workers know of a resource that they are not to use. */
+export function withoutSecrets(resource: Resource, status: ResourceView['status']): ResourceView {
+  const { id, name, protocol, host, port, database, tls, durability, catalogAccess, resultDigest } = resource;
+  return {
+    ...{ id, name, protocol, host, port, database, tls, durability, catalogAccess, resultDigest, status },
+    upstream: { user: resource.upstream.user, password: '' },
+    admin: null,
+  };
 }

@@ -95,6 +95,28 @@ test('a password that somebody sets meanwhile wins over the one that was to come
   assert.equal(view.admin?.password, 'adm-pw');
 });
 
+test('a change of a resource whose secret cannot be opened withdraws it and is reported; workers miss nothing else', async (context) => {
+  const faults: string[] = [];
+  const t = await testControl(context, {
+    onFault: (what, error) => faults.push(`${what}: ${String(error)}`),
+  });
+  const { id, upstream } = await t.control.resources.create(t.actor, RESOURCE);
+  behind(t, `UPDATE vault_secrets SET sealed = zeroblob(60) WHERE id = '${upstream.secret}'`);
+  const told = () => t.deltas.at(-1)?.resources?.[0];
+  await t.control.resources.update(t.actor, id, { durability: 'power' }, 'asked for');
+  assert.equal((await t.control.resources.get(id)).durability, 'power');
+  assert.deepEqual([told()?.status, told()?.upstream.password, told()?.admin], ['withdrawn', '', null]);
+  assert.equal(faults.length, 1);
+  assert.match(String(faults[0]), /^vault: /);
+  assert.deepEqual((await t.control.snapshot()).resources, [], 'a worker that starts knows no more');
+  await t.control.resources.setPassword(t.actor, id, 'upstream', { password: 'anew' }, 'why');
+  assert.deepEqual([told()?.status, told()?.upstream.password], ['active', 'anew']);
+  assert.deepEqual(
+    t.deltas.map(({ version }) => version),
+    t.deltas.map((_, i) => i + 2),
+  );
+});
+
 test('a sealed password does not open for another resource, for the other credential, or after it was replaced', async (context) => {
   const t = await scene(context);
   const other = await t.control.resources.create(t.actor, {

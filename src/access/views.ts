@@ -30,7 +30,7 @@ import {
 } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { endedOf } from './ended.ts';
-import type { Resources } from './resources.ts';
+import { type Resources, withoutSecrets } from './resources.ts';
 
 const millis = (time: string): number => Date.parse(time);
 
@@ -186,13 +186,24 @@ export async function snapshotOf(
   };
 }
 
-/** What the records mean for workers, or null where they mean nothing (a person). */
+/**
+ * What the records mean for workers, or null where they mean nothing (a person). The change stands already: a resource
+ * whose secret cannot be opened does not keep the rest from them, nor do they go on with what they knew of it.
+ *
+ * @param onFault told of such a resource
+ */
 export async function deltaOf(
   db: StateDb,
   resources: Resources,
   records: readonly ChangeRecord[],
   version: number,
+  onFault: (error: unknown) => void,
 ): Promise<Delta | null> {
+  const viewOf = (resource: Resource): Promise<ResourceView> =>
+    resources.view(resource).catch((error: unknown) => {
+      onFault(error);
+      return withoutSecrets(resource, 'withdrawn');
+    });
   const principals: PrincipalView[] = [];
   const resourceViews: ResourceView[] = [];
   const grants: GrantView[] = [];
@@ -200,7 +211,7 @@ export async function deltaOf(
   const masks: MaskRuleView[] = [];
   for (const { change } of records) {
     if (change.entity === 'principal') principals.push(principalView(change.after as Principal));
-    if (change.entity === 'resource') resourceViews.push(await resources.view(change.after as Resource));
+    if (change.entity === 'resource') resourceViews.push(await viewOf(change.after as Resource));
     if (change.entity === 'grant') grants.push(grantView(change.after as Grant));
     if (change.entity === 'mask') masks.push(maskView(change.after as MaskRule));
     if (change.entity === 'binding') credentials.push(...(await bindingViews(db, [change.after as Binding])));

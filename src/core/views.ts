@@ -39,7 +39,8 @@ export interface ResourceView {
   readonly catalogAccess: 'tools' | 'none';
   /** Outcomes hold a digest of the rows that were delivered. */
   readonly resultDigest: boolean;
-  readonly status: 'active' | 'retired';
+  /** `withdrawn`: its secret cannot be opened, and what is known of it no longer holds. */
+  readonly status: 'active' | 'retired' | 'withdrawn';
   /** The injected credential, decrypted: it is sent to workers only, and never leaves them but towards the resource. */
   readonly upstream: UpstreamLogin;
   /** With it, each session is a role of its own there; null: every session is the upstream user. */

@@ -23,7 +23,12 @@ export function mustEnd(
     const message = `session closed: principal ${principal.name} is ${status}`;
     return { kind: 'principal inactive', code: 'POSTERN_PRINCIPAL_INACTIVE', message };
   }
-  if (directory.resource(resource.id)?.status !== 'active') {
+  const { status } = directory.resource(resource.id) ?? { status: 'retired' };
+  if (status === 'withdrawn') {
+    const message = `session closed: the secret of resource ${resource.name} cannot be opened`;
+    return { kind: 'resource withdrawn', code: 'POSTERN_GRANT_REVOKED', message };
+  }
+  if (status !== 'active') {
     const message = `session closed: resource ${resource.name} is retired`;
     return { kind: 'resource retired', code: 'POSTERN_GRANT_REVOKED', message };
   }
