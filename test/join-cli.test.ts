@@ -73,5 +73,11 @@ describe('at the command line', () => {
     assert.equal(secret.code, 0, secret.stderr);
     const id = /approve ([0-9a-f-]{36})/.exec(secret.stderr)?.[1] ?? '';
     assert.match((await line.call(['binding', 'approve', id])).stderr, /was asked to approve it/);
+    const shown = await line.ok(['principal', 'show', 'batch']);
+    const exception =
+      /static secret +requested +exception until \d{4}-\d\d-\d\d [\d:]+Z, Grace has yet to agree: cannot/;
+    assert.match(shown, exception);
+    assert.match(shown, /certificate +active/);
+    assert.doesNotMatch(shown, /CN=job/, 'what is removed does not prove anything');
   });
 });

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { registerAdd } from './binding-add.ts';
 import { registerApproval } from './binding-possession.ts';
 import type { Binding, BindingFinding, IssuerState } from './support/api-types.ts';
+import { BINDING_COLUMNS } from './support/binding-format.ts';
 import { path } from './support/client.ts';
 import { connected } from './support/command.ts';
 import { note, printJson, printList } from './support/output.ts';
@@ -18,24 +19,6 @@ export function register(program: Command): void {
   issuers(binding);
 }
 
-/** What proves it, in one line. */
-function provenBy(binding: Binding): string {
-  switch (binding.kind) {
-    case 'oidc': {
-      const all = Object.entries({ ...binding.claims, ...binding.contains });
-      const claims = all.map(([name, value]) => `${name}=${value}`);
-      return `${binding.issuer} for ${binding.audience}: ${claims.join(' ')}`;
-    }
-    default: {
-      const { id, principal, kind, status, endReason, endedAt, createdAt, ...proof } = binding;
-      const said = Object.entries(proof).filter(([, value]) => value !== null);
-      return said
-        .map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`)
-        .join(' ');
-    }
-  }
-}
-
 function list(parent: Command): void {
   const command = parent
     .command('list')
@@ -43,15 +26,7 @@ function list(parent: Command): void {
     .requiredOption('--principal <principal>', 'whose');
   connected<{ principal: string }>(command, async ({ api, options }) => {
     const items = await api.all<Binding>(path`/v1/principals/${options.principal}/bindings`);
-    await printList(
-      items,
-      [
-        { title: 'binding', value: (row) => row.id },
-        { title: 'kind', value: (row) => row.kind },
-        { title: 'proof', value: provenBy, shrinkTo: 24 },
-      ],
-      { json: options.json, empty: 'There is no binding.' },
-    );
+    await printList(items, BINDING_COLUMNS, { json: options.json, empty: 'There is no binding.' });
   });
 }
 

@@ -7,6 +7,7 @@ import { registerJoinToken } from './principal-join-token.ts';
 import { registerRightSize } from './principal-right-size.ts';
 import { registerUpdate } from './principal-update.ts';
 import type { ListedPrincipal, Principal, PrincipalDetail, SourceSeen } from './support/api-types.ts';
+import { BINDING_COLUMNS } from './support/binding-format.ts';
 import { path } from './support/client.ts';
 import { CREDENTIAL_COLUMNS, GRANT_COLUMNS } from './support/columns.ts';
 import { connected, examples, wholeNumber } from './support/command.ts';
@@ -112,13 +113,15 @@ function list(parent: Command): void {
 function show(parent: Command): void {
   const command = parent
     .command('show <principal>')
-    .description('show a machine identity with its grants and credentials, by id or name');
+    .description('show a machine identity with its bindings, grants and credentials, by id or name');
   connected(command, async ({ api, options, args }) => {
     const found = await api.get<PrincipalDetail>(path`/v1/principals/${args[0] as string}`);
     if (options.json) return printJson(found);
     let text = describe(found, ['last used', formatTime(found.lastUsedAt)]);
     const width = terminalWidth();
     if (found.sources.length > 0) text += `\n${new TextTable(SOURCE_COLUMNS, width).format(found.sources)}`;
+    if (found.bindings.length > 0)
+      text += `\n${new TextTable(BINDING_COLUMNS, width).format(found.bindings)}`;
     if (found.grants.length > 0) text += `\n${new TextTable(GRANT_COLUMNS, width).format(found.grants)}`;
     if (found.credentials.length > 0) {
       text += `\n${new TextTable(CREDENTIAL_COLUMNS, width).format(found.credentials)}`;

@@ -23,6 +23,7 @@ import {
   refText,
   timeText,
 } from '../schemas.ts';
+import { Binding } from './bindings.ts';
 
 const RELATED_MAX = 1000;
 
@@ -53,6 +54,7 @@ const HistoryQuery = Type.Object(
 );
 const Detail = Type.Object({
   ...Listed.properties,
+  bindings: Type.Array(Binding),
   grants: Type.Array(Grant),
   credentials: Type.Array(Credential),
   sources: Type.Array(
@@ -66,7 +68,7 @@ const Detail = Type.Object({
 });
 
 export function principalRoutes(app: Api, deps: ApiDeps): void {
-  const { principals, persons, grants, credentials } = deps.control;
+  const { principals, persons, bindings, grants, credentials } = deps.control;
 
   app.post(
     '/v1/principals',
@@ -127,6 +129,7 @@ export function principalRoutes(app: Api, deps: ApiDeps): void {
           () => deps.activity.lastUses([principal.id]).get(principal.id) ?? null,
           null,
         ),
+        bindings: await bindings.list(principal.id),
         grants: await grants.list({ ...related, status: 'active' }, { limit: RELATED_MAX }),
         credentials: await credentials.list({ ...related, status: 'active' }, { limit: RELATED_MAX }),
         sources: fromIndex(deps, () => deps.activity.sources(principal.id), []),

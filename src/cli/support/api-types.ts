@@ -59,6 +59,8 @@ export interface ListedPrincipal extends Principal {
 }
 
 export interface PrincipalDetail extends ListedPrincipal {
+  /** Those that hold, or wait for somebody. */
+  readonly bindings: readonly Binding[];
   readonly grants: readonly Grant[];
   readonly credentials: readonly Credential[];
   readonly sources: readonly SourceSeen[];

@@ -18,7 +18,8 @@ export function authorityOf(authority: Grant['authority'] | null): string {
   return authority.ticket ? `${names}, ${authority.ticket}` : names;
 }
 
-function paintStatus(text: string, row: { readonly status: string }): string {
+/** Green for what is active. */
+export function paintStatus(text: string, row: { readonly status: string }): string {
   return row.status === 'active' ? pc.green(text) : pc.yellow(text);
 }
 
