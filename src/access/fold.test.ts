@@ -80,6 +80,7 @@ const STEPS = [
   'disable',
   'retire',
   'resource',
+  'ownResource',
   'retireResource',
   'setAdmin',
   'setPassword',
@@ -298,6 +299,8 @@ async function play(
     setRotation: () => control.resources.setRotation(actor, name, n === 0 ? null : n * 86_400, 'why'),
     rotate: () => control.rotation.rotate(actor, name, 'upstream', 'why'),
     rotateAdmin: () => control.rotation.rotate(actor, name, 'admin', 'why'),
+    ownResource: () =>
+      control.resources.update(actor, name, { owner: n % 2 === 0 ? 'ada@example.org' : null }, 'why'),
     retireResource: () => control.resources.retire(actor, name, 'why'),
     grant: () =>
       control.grants.create(actor, {

@@ -22,6 +22,8 @@ import type { ValidateScope } from './scopes.ts';
 
 /** No grant lasts longer: what is needed for longer is decided again. */
 export const GRANT_MAX_SECONDS = 90 * 86_400;
+/** Begins the reason of a grant's end where it was given back. */
+export const RELEASED = 'released';
 const SCOPE_MAX = 16_384;
 /** How far in the past a start may lie, for clocks that differ. */
 const START_SLACK_MS = 60_000;
@@ -126,6 +128,16 @@ export class Grants {
       const change = endedGrant(before, 'revoked', rfc3339(nowMicros()), why);
       return { changes: [change], result: change.after as Grant };
     });
+  }
+
+  /**
+   * Ends a grant that is needed no more. Whose it is to say so the caller has checked.
+   *
+   * @throws PosternError POSTERN_CONFLICT when it has ended already
+   */
+  release(actor: Actor, id: string, words?: string | undefined): Promise<Grant> {
+    const said = checkOptionalText(words, 'reason', 1000);
+    return this.revoke(actor, id, said === null ? RELEASED : `${RELEASED}: ${said}`);
   }
 
   /** Marks every grant whose end has come. The gateway needs no telling: it knows the end; this makes the record. */

@@ -121,6 +121,28 @@ describe('requests', () => {
     await assert.rejects(control.requests.approve(as(people.eva), request.id), code('POSTERN_CONFLICT'));
   });
 
+  test('the owner of the resource agrees as such, as long as they are, and not to what they answer for themselves', async (context) => {
+    const policy = `${HEAD}  - { name: r, what: { longest: 2h }, approve: [{ from: [resource-owner] }] }\n`;
+    const { control, actor, ask, people, as } = await bank(context, policy);
+    const request = await control.requests.create(actor, ask);
+    await assert.rejects(control.requests.approve(as(people.eva), request.id), code('POSTERN_FORBIDDEN'));
+    const owned = await control.resources.update(actor, 'ledger-db', { owner: 'eva@example.org' }, 'CHG-2');
+    assert.deepEqual(owned.owner, { id: people.eva.id, name: 'Eva', email: 'eva@example.org' });
+    assert.deepEqual((await control.resources.get('ledger-db')).owner, owned.owner);
+    assert.equal(await control.requests.asks(people.eva, request), true);
+    // Olga owns the principal: she does not agree as somebody else.
+    await control.resources.update(actor, 'ledger-db', { owner: people.olga.id }, 'CHG-3');
+    for (const person of [people.olga, people.eva]) {
+      await assert.rejects(control.requests.approve(as(person), request.id), code('POSTERN_FORBIDDEN'));
+    }
+    await control.resources.update(actor, 'ledger-db', { owner: people.eva.id }, 'CHG-4');
+    assert.equal((await control.requests.approve(as(people.eva), request.id)).status, 'granted');
+    // An approver alone answers for nothing.
+    const byMax = control.resources.update(actor, 'ledger-db', { owner: people.max.id }, 'x');
+    await assert.rejects(byMax, code('POSTERN_INVALID'));
+    assert.equal((await control.resources.update(actor, 'ledger-db', { owner: null }, 'x')).owner, null);
+  });
+
   test('two who agree at the same instant are counted once each, and one grant comes of it', async (context) => {
     const { control, actor, ask, people, as } = await bank(context, TWO);
     const request = await control.requests.create(actor, ask);

@@ -1,21 +1,22 @@
 import { checkConditions, type GrantConditions } from '../core/conditions.ts';
 import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
-import type { Actor } from '../core/record.ts';
+import type { Actor, Delegator } from '../core/record.ts';
 import { rfc3339 } from '../core/time.ts';
 import { checkOptionalText, checkReason, checkTime, checkTtl } from '../identity/input.ts';
 import { SYSTEM } from '../identity/persons.ts';
 import type { ChangeLog } from '../store/changes.ts';
 import type { AccessRequest, Person, Principal, Resource } from '../store/entities.ts';
 import { findGrant, findPerson, findPrincipal, findResource, found, type Page } from '../store/queries.ts';
-import { findRequest, listActiveGroups, listRequests, type RequestFilter } from '../store/requests.ts';
+import { findRequest, listRequests, type RequestFilter } from '../store/requests.ts';
 import type { StateDb } from '../store/store.ts';
 import { GRANT_MAX_SECONDS } from './grants.ts';
 import { type Decision, decide } from './policies.ts';
-import { type ApprovalContext, approvalWords, mayApprove, missingApprovals } from './policy/approvals.ts';
+import { approvalWords, mayApprove, missingApprovals } from './policy/approvals.ts';
 import { bothConditions } from './policy/conditions.ts';
 import type { AllowRule } from './policy/document.ts';
 import type { NearMiss } from './policy/evaluate.ts';
+import { contextOf, peopleOf } from './request-context.ts';
 import { ended, granted, refOf, requestChange } from './request-outcomes.ts';
 import type { ValidateScope } from './scopes.ts';
 
@@ -41,6 +42,15 @@ export interface Circumstances {
   /** Client address, without its port. */
   readonly source: string | null;
   readonly claims: Readonly<Record<string, string>>;
+  /** On whose behalf; absent where on its own. */
+  readonly delegation?: readonly Delegator[];
+}
+
+/** What became of asking. */
+export interface Asked {
+  readonly request: AccessRequest;
+  /** Whether somebody had asked for the same already, and it waits. */
+  readonly joined: boolean;
 }
 
 const BY_A_PERSON: Circumstances = { source: null, claims: {} };
@@ -60,13 +70,31 @@ export class Requests {
     this.#clock = clock;
   }
 
+  /** As `ask`, for whom it does not matter whether somebody else asked before. */
+  async create(actor: Actor, input: NewRequest, circumstances = BY_A_PERSON): Promise<AccessRequest> {
+    return (await this.ask(actor, input, circumstances)).request;
+  }
+
   /**
    * Asks for a grant. Who asks for what is asked for already gets the request that waits. The answer is the request: granted,
    * pending or denied.
    *
    * @throws PosternError POSTERN_INVALID, POSTERN_NOT_FOUND, POSTERN_PRINCIPAL_INACTIVE, POSTERN_CONFLICT
    */
-  create(actor: Actor, input: NewRequest, circumstances = BY_A_PERSON): Promise<AccessRequest> {
+  async ask(actor: Actor, input: NewRequest, circumstances = BY_A_PERSON): Promise<Asked> {
+    let joined = false;
+    const request = await this.#ask(actor, input, circumstances, () => {
+      joined = true;
+    });
+    return { request, joined };
+  }
+
+  #ask(
+    actor: Actor,
+    input: NewRequest,
+    circumstances: Circumstances,
+    join: () => void,
+  ): Promise<AccessRequest> {
     const seconds = checkTtl(input.ttlSeconds, GRANT_MAX_SECONDS, 'grant');
     const asked = {
       seconds,
@@ -76,6 +104,7 @@ export class Requests {
       justification: checkOptionalText(input.justification, 'justification', 2000),
       emergency: input.emergency ?? false,
     };
+    const { delegation = [] } = circumstances;
     return this.#changes.run(actor, async (db) => {
       const { principal, resource } = await parties(db, input.principal, input.resource);
       const now = this.#clock();
@@ -87,7 +116,10 @@ export class Requests {
         resource: resource.id,
       });
       const same = waiting.find((each) => each.scope === scope && Date.parse(each.expiresAt) * 1000 > now);
-      if (same !== undefined) return { changes: [], result: same };
+      if (same !== undefined) {
+        join();
+        return { changes: [], result: same };
+      }
       if (waiting.length >= PENDING_MAX) {
         throw new PosternError('POSTERN_CONFLICT', `${principal.name} has ${PENDING_MAX} requests waiting.`);
       }
@@ -98,7 +130,9 @@ export class Requests {
         scope,
         ...asked,
         requester: actor,
-        ...circumstances,
+        source: circumstances.source,
+        claims: circumstances.claims,
+        ...(delegation.length > 0 && { delegation }),
         rule: null,
         needs: [],
         approvals: [],
@@ -174,7 +208,7 @@ export class Requests {
         );
       }
       const { rule, ref } = decision;
-      const context = await contextOf(db, before, principal);
+      const context = await contextOf(db, before, principal, resource);
       const person = found(await findPerson(db, actor.id), 'person', actor.id);
       if (!mayApprove(person, rule.approvals, context)) throw notAsked(person, before, rule);
       if (before.approvals.some((each) => each.person.id === person.id)) {
@@ -214,7 +248,7 @@ export class Requests {
       const decision = await this.#decide(db, before, principal, resource);
       const asked =
         decision.effect === 'allow' &&
-        mayApprove(person, decision.rule.approvals, await contextOf(db, before, principal));
+        mayApprove(person, decision.rule.approvals, await contextOf(db, before, principal, resource));
       if (!asked && !person.roles.includes('admin')) throw notAsked(person, before, null);
       return ended(before, 'denied', 'grant.denied', why);
     });
@@ -259,7 +293,7 @@ export class Requests {
     if (principal === undefined || resource === undefined) return false;
     const decision = await this.#decide(this.#db, request, principal, resource);
     if (decision.effect === 'deny') return false;
-    const context = await contextOf(this.#db, request, principal);
+    const context = await contextOf(this.#db, request, principal, resource);
     const missing = missingApprovals(decision.rule.approvals, await peopleOf(this.#db, request), context);
     return (
       mayApprove(person, missing, context) && !request.approvals.some((each) => each.person.id === person.id)
@@ -310,29 +344,6 @@ function waits(request: AccessRequest, now: number): AccessRequest {
     'POSTERN_CONFLICT',
     `The request ${id} ${status === 'pending' ? 'has waited too long' : `is ${status} already`}.`,
   );
-}
-
-async function contextOf(
-  db: StateDb,
-  { requester }: AccessRequest,
-  principal: Principal,
-): Promise<ApprovalContext> {
-  const groups = await listActiveGroups(db);
-  return {
-    owners: principal,
-    resourceOwner: null,
-    requester: requester.kind === 'person' ? requester.id : null,
-    members: (name) => {
-      const named = groups.filter((group) => group.name === name);
-      // Two directories may use one name for different people: then it says nothing.
-      return new Set(named.length === 1 ? named[0]?.members : []);
-    },
-  };
-}
-
-async function peopleOf(db: StateDb, { approvals }: AccessRequest): Promise<Person[]> {
-  const people = await Promise.all(approvals.map(({ person }) => findPerson(db, person.id)));
-  return people.filter((person) => person !== undefined);
 }
 
 function notAsked(person: Person, { requester }: AccessRequest, rule: AllowRule | null): PosternError {

@@ -5,6 +5,7 @@ import type { Actor } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { ResourceView, TlsSettings } from '../core/views.ts';
 import { checkName, checkReason, checkText } from '../identity/input.ts';
+import { accountable } from '../identity/principal-input.ts';
 import type { Change, ChangeLog } from '../store/changes.ts';
 import type { HeldLogin, Resource } from '../store/entities.ts';
 import { findResource, found, listGrants, listResources, type Page } from '../store/queries.ts';
@@ -33,6 +34,8 @@ export interface NewResource {
   readonly durability?: Resource['durability'] | undefined;
   readonly catalogAccess?: Resource['catalogAccess'] | undefined;
   readonly resultDigest?: boolean | undefined;
+  /** Person: id, name or e-mail address. */
+  readonly owner?: string | undefined;
   readonly upstream: Login;
   readonly admin?: Login | undefined;
 }
@@ -49,7 +52,7 @@ export type ResourceChange = {
     | 'durability'
     | 'catalogAccess'
     | 'resultDigest']?: NewResource[K] | undefined;
-};
+} & { readonly owner?: string | null | undefined };
 
 /** With a password, or a reference to where it is kept. */
 export interface Login {
@@ -99,6 +102,7 @@ export class Resources {
         upstream: heldOf('upstream', input.upstream, createdAt),
         admin: input.admin === undefined ? null : heldOf('admin', input.admin, createdAt),
         rotateSeconds: null,
+        owner: input.owner === undefined ? null : await accountable(db, input.owner, 'owner'),
         status: 'active',
         statusReason: null,
         createdAt,
@@ -134,13 +138,14 @@ export class Resources {
       const before = found(await findResource(db, ref), 'resource', ref);
       if (before.status === 'retired')
         throw new PosternError('POSTERN_CONFLICT', `${before.name} is retired.`);
-      const { host, port, database, tls, environment, classification } = input;
+      const { host, port, database, tls, environment, classification, owner } = input;
       const after: Resource = {
         ...before,
         ...(host !== undefined && { host: checkHost(host, 'host') }),
         ...(port !== undefined && { port: checkPort(port) }),
         ...(database !== undefined && { database: checkText(database, 'database', IDENTIFIER_MAX) }),
         ...(tls !== undefined && { tls: checkTls(tls) }),
+        ...(owner !== undefined && { owner: owner === null ? null : await accountable(db, owner, 'owner') }),
         ...(environment !== undefined && { environment: checkText(environment, 'environment', 64) }),
         ...(classification !== undefined && {
           classification: checkText(classification, 'classification', 64),

@@ -64,6 +64,8 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['GET', '/v1/grants/GRANT-THEIRS', undefined, 'admin approver reviewer auditor'],
   ['POST', '/v1/grants/GRANT-MINE/revoke', {}, 'admin owner approver'],
   ['POST', '/v1/grants/GRANT-THEIRS/revoke', {}, 'admin owner approver'],
+  ['POST', '/v1/grants/GRANT-MINE/release', {}, 'owner'],
+  ['POST', '/v1/grants/GRANT-THEIRS/release', {}, ''],
   ['POST', '/v1/credentials', { principal: 'mine' }, 'admin owner'],
   ['POST', '/v1/credentials', { principal: 'theirs' }, 'admin'],
   ['GET', '/v1/credentials', undefined, 'admin owner approver reviewer auditor'],

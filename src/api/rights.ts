@@ -72,15 +72,20 @@ export const RIGHTS = {
   'grant.list': { roles: INVENTORY, own: true },
   'grant.read': { roles: INVENTORY, own: true },
   'grant.revoke': { roles: ['admin', 'approver'], own: true },
+  // What nobody needs any more may be given back by who owns or uses it, and by who asked for it.
+  'grant.release': { roles: 'any', principals: true },
   // Who changes the policy changes what everybody may have.
   'policy.put': { roles: ['admin'], fresh: true },
   'policy.retire': { roles: ['admin'], fresh: true },
   'policy.list': { roles: [...INVENTORY, 'owner'] },
   // It shows what everybody did.
   'policy.backtest': { roles: READERS },
-  'request.create': { roles: ['admin'], own: true },
+  // A principal asks for itself.
+  'request.create': { roles: ['admin'], own: true, principals: true },
+  'request.renew': { roles: ['admin'], own: true },
   'request.list': { roles: INVENTORY, own: true },
-  'request.read': { roles: INVENTORY, own: true },
+  'request.read': { roles: INVENTORY, own: true, principals: true },
+  'request.withdraw': { roles: 'any', principals: true },
   // The policy says who decides on which.
   'request.decide': { roles: 'any' },
   'credential.issue': { roles: ['admin'], own: true },

@@ -46,6 +46,13 @@ export function agentOf(request: Pick<FastifyRequest, 'agent'>): PrincipalCaller
 
 export const actorOf = (request: Pick<FastifyRequest, 'caller'>): Actor => personActor(personOf(request));
 
+/** Whoever calls, a person or a principal. */
+export function callerActor(request: Pick<FastifyRequest, 'caller' | 'agent'>): Actor {
+  if (request.agent === null) return actorOf(request);
+  const { id, name } = request.agent.principal;
+  return { kind: 'principal', id, name };
+}
+
 /**
  * The answer's schema by status. Typed loosely: entities are read-only, which TypeBox's types are not; the
  * serializer still cuts the answer down to the schema.

@@ -101,6 +101,7 @@ export const Resource = Type.Object({
   rotateSeconds: orNull(
     Type.Integer({ description: 'how old its passwords become before they are replaced' }),
   ),
+  owner: orNull(PersonRef),
   status: Type.String(),
   statusReason: orNull(Type.String()),
   createdAt: Type.String(),
@@ -312,6 +313,7 @@ export const ResourceBody = Type.Object(
     durability: Type.Optional(oneOf(['process', 'power'] as const)),
     catalogAccess: Type.Optional(oneOf(['tools', 'none'] as const)),
     resultDigest: Type.Optional(Type.Boolean()),
+    owner: Type.Optional(refText),
     upstream: Login,
     admin: Type.Optional(Login),
   },
@@ -329,6 +331,7 @@ export const ResourceUpdateBody = Type.Object(
     durability: Type.Optional(oneOf(['process', 'power'] as const)),
     catalogAccess: Type.Optional(oneOf(['tools', 'none'] as const)),
     resultDigest: Type.Optional(Type.Boolean()),
+    owner: Type.Optional(orNull(refText)),
     reason,
   },
   closed,

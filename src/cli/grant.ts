@@ -18,6 +18,7 @@ export function register(program: Command): void {
   list(grant);
   show(grant);
   revoke(grant);
+  release(grant);
 }
 
 interface AddOptions extends ConditionOptions {
@@ -118,6 +119,20 @@ function revoke(parent: Command): void {
   connected<{ reason: string }>(command, async ({ api, options, args }) => {
     const done = await api.post<Grant>(path`/v1/grants/${args[0] as string}/revoke`, {
       reason: options.reason,
+    });
+    await (options.json ? printJson(done) : print(describe(done)));
+  });
+}
+
+function release(parent: Command): void {
+  const command = parent
+    .command('release <id>')
+    .description('give a grant back that is needed no more, before its end')
+    .option('--reason <text>', 'kept in the log');
+  connected<{ reason?: string }>(command, async ({ api, options, args }) => {
+    const { reason } = options;
+    const done = await api.post<Grant>(path`/v1/grants/${args[0] as string}/release`, {
+      ...(reason !== undefined && { reason }),
     });
     await (options.json ? printJson(done) : print(describe(done)));
   });

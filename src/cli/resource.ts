@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { registerPasswords } from './resource-password.ts';
+import { registerUpdate } from './resource-update.ts';
 import type { Resource, ResourceTest, ShownResource } from './support/api-types.ts';
 import { path } from './support/client.ts';
 import { pc } from './support/colors.ts';
@@ -21,6 +22,7 @@ export function register(program: Command): void {
   show(resource);
   test(resource);
   admin(resource);
+  registerUpdate(resource);
   registerPasswords(resource);
   retire(resource);
 }
@@ -37,6 +39,7 @@ interface AddOptions {
   readonly tlsNegotiation?: string;
   readonly environment: string;
   readonly classification: string;
+  readonly owner?: string;
   readonly durability?: string;
   readonly catalogAccess?: string;
   readonly resultDigest?: true;
@@ -70,6 +73,7 @@ function add(parent: Command): void {
     )
     .requiredOption('--environment <name>', 'where it belongs, such as production')
     .requiredOption('--classification <name>', 'class of its data, such as confidential')
+    .option('--owner <person>', 'who answers for it, and approves where the policy asks its owner')
     .addOption(
       new Option(
         '--durability <level>',
@@ -121,6 +125,7 @@ function add(parent: Command): void {
       },
       environment: options.environment,
       classification: options.classification,
+      ...(options.owner !== undefined && { owner: options.owner }),
       ...(options.durability !== undefined && { durability: options.durability }),
       ...(options.catalogAccess !== undefined && { catalogAccess: options.catalogAccess }),
       ...(options.resultDigest !== undefined && { resultDigest: options.resultDigest }),

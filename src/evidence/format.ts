@@ -3,7 +3,7 @@ import type { Ref } from '../core/record.ts';
 
 export const FORMAT = 'postern-evidence/1';
 /** Raised whenever the same facts would give another `report.html`. */
-export const RENDERER = 13;
+export const RENDERER = 14;
 
 export const FILES = {
   manifest: 'manifest.json',

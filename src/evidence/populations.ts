@@ -81,7 +81,7 @@ const COLUMNS: Record<Population, readonly string[]> = {
   ],
   resources: [
     ...['leaf', 'lastLeaf', 'id', 'name', 'protocol', 'host', 'port', 'database', 'environment'],
-    ...['classification', 'durability', 'catalogAccess', 'resultDigest', 'status', 'createdAt'],
+    ...['classification', 'durability', 'catalogAccess', 'resultDigest', 'owner', 'status', 'createdAt'],
   ],
   grants: [
     ...[

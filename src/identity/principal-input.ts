@@ -81,7 +81,12 @@ export async function answerable(
   return { owner: first, backupOwner: second };
 }
 
-async function accountable(db: StateDb, refText: string, what: string): Promise<PersonRef> {
+/**
+ * A person who can answer for something: active, with the role owner or admin.
+ *
+ * @throws PosternError POSTERN_NOT_FOUND, POSTERN_INVALID
+ */
+export async function accountable(db: StateDb, refText: string, what: string): Promise<PersonRef> {
   const person = found(await findPerson(db, refText), 'person', refText);
   if (person.status !== 'active' || !person.roles.some((role) => role === 'owner' || role === 'admin')) {
     throw new PosternError(

@@ -178,6 +178,8 @@ export interface Resource extends Ref, Pick<ResourceView, 'protocol' | 'host' | 
   readonly admin: HeldLogin | null;
   /** How old its passwords become before they are replaced; null where that is left to people. */
   readonly rotateSeconds: number | null;
+  /** The person who answers for it, and approves as `resource-owner`; null where nobody is named. */
+  readonly owner: PersonRef | null;
   readonly status: 'active' | 'retired';
   readonly statusReason: string | null;
   readonly createdAt: string;
@@ -520,6 +522,8 @@ export interface AccessRequest {
   readonly source: string | null;
   /** What the token said by which the principal was proved. */
   readonly claims: Readonly<Record<string, string>>;
+  /** On whose behalf the principal asked, the origin first: they do not decide on it. Absent where on its own. */
+  readonly delegation?: readonly Delegator[];
   /** The rule under which it waits, or was decided; null: none fits. */
   readonly rule: RuleRef | null;
   /** Who has to agree, in words: `2 of role:approver`. */

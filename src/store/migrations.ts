@@ -333,4 +333,7 @@ CREATE TABLE key_uses (
   VAULT_MIGRATION,
   EXCHANGE_MIGRATION,
   POLICY_MIGRATION,
+  `
+ALTER TABLE resources ADD COLUMN owner_id TEXT CONSTRAINT resource_owner_is_a_person REFERENCES persons (id);
+`,
 ];

@@ -28,6 +28,7 @@ import {
   retentionOf,
   trustOf,
 } from './rows.ts';
+import type { ResourceTable } from './schema.ts';
 import type { StateDb } from './store.ts';
 
 /** A page of a list, in the order of making. `after` is the id of the last item already seen. */
@@ -167,13 +168,25 @@ export async function listPrincipals(
   return (await paged(query, 'principals.id', page).execute()).map(joined);
 }
 
-export async function findResource(db: StateDb, ref: string): Promise<Resource | undefined> {
-  const row = await db
+function resources(db: StateDb) {
+  return db
     .selectFrom('resources')
-    .selectAll()
-    .where(isId(ref) ? 'id' : 'name', '=', ref)
-    .executeTakeFirst();
-  return row && resourceOf(row);
+    .leftJoin('persons as o', 'o.id', 'resources.owner_id')
+    .selectAll('resources')
+    .select(['o.name as owner_name', 'o.email as owner_email']);
+}
+
+const resourceWithOwner = (
+  row: ResourceTable & { readonly owner_name: string | null; readonly owner_email: string | null },
+): Resource => {
+  const { owner_id: id, owner_name: name, owner_email: email } = row;
+  return resourceOf(row, id === null || name === null || email === null ? null : { id, name, email });
+};
+
+export async function findResource(db: StateDb, ref: string): Promise<Resource | undefined> {
+  const column = isId(ref) ? 'resources.id' : 'resources.name';
+  const row = await resources(db).where(column, '=', ref).executeTakeFirst();
+  return row && resourceWithOwner(row);
 }
 
 export async function listResources(
@@ -181,9 +194,9 @@ export async function listResources(
   filter: { readonly status?: Resource['status'] | undefined },
   page?: Page,
 ): Promise<Resource[]> {
-  let query = db.selectFrom('resources').selectAll().orderBy('id');
-  if (filter.status !== undefined) query = query.where('status', '=', filter.status);
-  return (await paged(query, 'id', page).execute()).map(resourceOf);
+  let query = resources(db).orderBy('resources.id');
+  if (filter.status !== undefined) query = query.where('resources.status', '=', filter.status);
+  return (await paged(query, 'resources.id', page).execute()).map(resourceWithOwner);
 }
 
 export interface GrantFilter {

@@ -150,12 +150,13 @@ export const resourceRow = (e: Resource): ResourceTable => ({
   admin_source: e.admin?.source ?? null,
   admin_since: e.admin ? (e.admin.since ?? e.createdAt) : null,
   rotate_seconds: e.rotateSeconds ?? null,
+  owner_id: e.owner?.id ?? null,
   status: e.status,
   status_reason: e.statusReason,
   created_at: e.createdAt,
 });
 
-export const resourceOf = (r: ResourceTable): Resource => ({
+export const resourceOf = (r: ResourceTable, owner: PersonRef | null): Resource => ({
   id: r.id,
   name: r.name,
   protocol: r.protocol,
@@ -184,6 +185,7 @@ export const resourceOf = (r: ResourceTable): Resource => ({
           since: r.admin_since ?? r.created_at,
         },
   rotateSeconds: r.rotate_seconds,
+  owner,
   status: r.status,
   statusReason: r.status_reason,
   createdAt: r.created_at,

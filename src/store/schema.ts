@@ -73,6 +73,7 @@ export interface ResourceTable {
   admin_source: string | null;
   admin_since: string | null;
   rotate_seconds: number | null;
+  owner_id: string | null;
   status: 'active' | 'retired';
   status_reason: string | null;
   created_at: string;

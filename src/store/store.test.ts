@@ -58,6 +58,7 @@ const RESOURCE: Resource = {
   admin: null,
   upstream: { user: 'app', secret: 's1', source: null, since: T0 },
   rotateSeconds: 86_400,
+  owner: { id: 'p1', name: 'Ada', email: 'ada@example.org' },
   status: 'active',
   statusReason: null,
   createdAt: T0,

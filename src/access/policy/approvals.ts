@@ -7,8 +7,8 @@ export interface ApprovalContext {
   readonly owners: Pick<Principal, 'owner' | 'backupOwner'>;
   /** Id of the person who answers for the resource. */
   readonly resourceOwner: string | null;
-  /** Id of who made the request, where it was a person. */
-  readonly requester: string | null;
+  /** Ids of the people whose request it is: who made it, or on whose behalf a principal did. */
+  readonly requesters: readonly string[];
   /** Ids of the people in a group, by its name. */
   readonly members: (group: string) => ReadonlySet<string>;
 }
@@ -20,9 +20,9 @@ export interface ApprovalContext {
 export function mayApproveAs(
   person: Pick<Person, 'id' | 'email' | 'roles' | 'status'>,
   approver: Approver,
-  { owners, resourceOwner, requester, members }: ApprovalContext,
+  { owners, resourceOwner, requesters, members }: ApprovalContext,
 ): boolean {
-  if (person.status !== 'active' || person.id === requester) return false;
+  if (person.status !== 'active' || requesters.includes(person.id)) return false;
   const isOwner = owners.owner.id === person.id;
   const isBackup = owners.backupOwner?.id === person.id;
   if (approver.kind === 'owner') return isOwner;

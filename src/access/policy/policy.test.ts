@@ -193,7 +193,7 @@ const CONTEXT: ApprovalContext = {
     backupOwner: { id: 'ben', name: 'Ben', email: '' },
   },
   resourceOwner: 'rita',
-  requester: 'quinn',
+  requesters: ['quinn'],
   members: (group) => new Set(group === 'dba' ? ['dana', 'anna', 'olga'] : []),
 };
 const TWO: Approval[] = [
@@ -222,7 +222,10 @@ describe('approvals', () => {
     assert.equal(mayApproveAs(person('olga'), role, CONTEXT), false);
     assert.equal(mayApproveAs(person('ben'), { kind: 'group', name: 'dba' }, CONTEXT), false);
     assert.equal(mayApproveAs(person('olga'), { kind: 'owner' }, CONTEXT), true);
-    assert.equal(mayApproveAs(person('olga'), { kind: 'owner' }, { ...CONTEXT, requester: 'olga' }), false);
+    assert.equal(
+      mayApproveAs(person('olga'), { kind: 'owner' }, { ...CONTEXT, requesters: ['olga'] }),
+      false,
+    );
     const disabled = { ...(person('anna') as object), status: 'disabled' } as never;
     assert.equal(mayApproveAs(disabled, role, CONTEXT), false);
     assert.equal(mayApproveAs(person('rita', []), { kind: 'resource-owner' }, CONTEXT), true);

@@ -1,7 +1,9 @@
 import { Type } from 'typebox';
+import type { Grant as GrantEntity, Person } from '../../store/entities.ts';
 import type { ApiDeps } from '../deps.ts';
-import { requireIndependence, requireOwn } from '../rights.ts';
-import { type Api, actorOf, answers, listed, pageOf, personOf } from '../route.ts';
+import { requireItself } from '../itself.ts';
+import { forbidden, owns, requireIndependence, requireOwn } from '../rights.ts';
+import { type Api, actorOf, answers, callerActor, listed, pageOf, personOf } from '../route.ts';
 import { endingStatus, Grant, GrantBody, IdParams, listOf, page, ReasonBody, refText } from '../schemas.ts';
 
 const ListQuery = Type.Object(
@@ -14,8 +16,13 @@ const ListQuery = Type.Object(
   { additionalProperties: false },
 );
 
+const ReleaseBody = Type.Object(
+  { reason: Type.Optional(Type.String({ minLength: 1, maxLength: 1000 })) },
+  { additionalProperties: false },
+);
+
 export function grantRoutes(app: Api, deps: ApiDeps): void {
-  const { grants, principals, resources } = deps.control;
+  const { grants, principals, resources, requests } = deps.control;
 
   app.post(
     '/v1/grants',
@@ -54,6 +61,31 @@ export function grantRoutes(app: Api, deps: ApiDeps): void {
       return grant;
     },
   );
+
+  app.post(
+    '/v1/grants/:id/release',
+    {
+      config: { operation: 'grant.release' },
+      schema: { params: IdParams, body: ReleaseBody, response: answers(200, Grant) },
+    },
+    async (request) => {
+      const grant = await grants.get(request.params.id);
+      const { agent } = request;
+      if (agent !== null) requireItself(agent, grant.principal.id);
+      else await requireUser(personOf(request), grant);
+      return grants.release(callerActor(request), grant.id, request.body.reason);
+    },
+  );
+
+  /** Who answers for the principal, or asked for the grant. */
+  const requireUser = async (person: Person, { principal, authority }: GrantEntity): Promise<void> => {
+    if (owns(person, await principals.get(principal.id))) return;
+    if (authority.request !== undefined) {
+      const { requester } = await requests.get(authority.request);
+      if (requester.kind === 'person' && requester.id === person.id) return;
+    }
+    throw forbidden('Who asked for a grant gives it back, or who answers for the principal.');
+  };
 
   app.post(
     '/v1/grants/:id/revoke',

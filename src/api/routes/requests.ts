@@ -1,8 +1,9 @@
 import { Type } from 'typebox';
 import type { AccessRequest, Person } from '../../store/entities.ts';
 import type { ApiDeps } from '../deps.ts';
+import { circumstancesOf, requireItself } from '../itself.ts';
 import { forbidden, owns, requireOwn } from '../rights.ts';
-import { type Api, actorOf, answers, listed, pageOf, personOf } from '../route.ts';
+import { type Api, actorOf, answers, callerActor, listed, pageOf, personOf } from '../route.ts';
 import {
   Conditions,
   closed,
@@ -43,6 +44,9 @@ const Request = Type.Object({
   grant: orNull(Text),
   expiresAt: Text,
   createdAt: Text,
+});
+const Asked = Type.Interface([Request], {
+  joined: Type.Boolean({ description: 'whether somebody had asked for the same already, and it waits' }),
 });
 
 const why = {
@@ -95,18 +99,23 @@ export function requestRoutes(app: Api, deps: ApiDeps): void {
     '/v1/requests',
     {
       config: { operation: 'request.create' },
-      schema: { body: RequestBody, response: answers(201, Request) },
+      schema: { body: RequestBody, response: answers(201, Asked) },
     },
     async (request, reply) => {
-      requireOwn(personOf(request), request.reach, await principals.get(request.body.principal));
-      return reply.status(201).send(await requests.create(actorOf(request), request.body));
+      const { agent, body } = request;
+      const principal = await principals.get(body.principal);
+      if (agent !== null) requireItself(agent, principal.id);
+      else requireOwn(personOf(request), request.reach, principal);
+      const how = agent === null ? undefined : circumstancesOf(agent, request.ip);
+      const asked = await requests.ask(callerActor(request), body, how);
+      return reply.status(201).send({ ...asked.request, joined: asked.joined });
     },
   );
 
   app.post(
     '/v1/requests/renew',
     {
-      config: { operation: 'request.create' },
+      config: { operation: 'request.renew' },
       schema: { body: RenewBody, response: answers(201, Request) },
     },
     async (request, reply) => {
@@ -152,7 +161,12 @@ export function requestRoutes(app: Api, deps: ApiDeps): void {
   app.get(
     '/v1/requests/:id',
     { config: { operation: 'request.read' }, schema: { params: IdParams, response: answers(200, Request) } },
-    async (request) => seen(personOf(request), request.reach, await requests.get(request.params.id)),
+    async (request) => {
+      const found = await requests.get(request.params.id);
+      if (request.agent === null) return seen(personOf(request), request.reach, found);
+      requireItself(request.agent, found.principal.id);
+      return found;
+    },
   );
 
   app.post(
@@ -176,12 +190,16 @@ export function requestRoutes(app: Api, deps: ApiDeps): void {
   app.post(
     '/v1/requests/:id/withdraw',
     {
-      config: { operation: 'request.decide' },
+      config: { operation: 'request.withdraw' },
       schema: { params: IdParams, body: ReasonBody, response: answers(200, Request) },
     },
     async (request) => {
-      const person = personOf(request);
       const found = await requests.get(request.params.id);
+      if (request.agent !== null) {
+        requireItself(request.agent, found.principal.id);
+        return requests.withdraw(callerActor(request), found.id, request.body.reason);
+      }
+      const person = personOf(request);
       const mine = found.requester.id === person.id || person.roles.includes('admin');
       if (!mine && !owns(person, await principals.get(found.principal.id))) {
         throw forbidden('Who asked takes a request back, or who answers for the principal.');

@@ -38,6 +38,8 @@ interface ResourceSpec {
   readonly durability?: string;
   readonly catalogAccess?: string;
   readonly resultDigest?: boolean;
+  /** E-mail address. */
+  readonly owner?: string;
   readonly upstream: Login;
   readonly admin?: Login;
 }
@@ -68,6 +70,7 @@ export const resourceKind: Kind = {
       durability: Type.Optional(Type.Enum(['process', 'power'])),
       catalogAccess: Type.Optional(Type.Enum(['tools', 'none'])),
       resultDigest: Type.Optional(Type.Boolean()),
+      owner: Type.Optional(text(320)),
       upstream: login,
       admin: Type.Optional(login),
     },
@@ -89,7 +92,11 @@ export const resourceKind: Kind = {
       );
     }
     const tls = before.tls;
-    const is = { ...before, tls: { ...tls, negotiation: tls.negotiation ?? 'postgres' } };
+    const is = {
+      ...before,
+      owner: before.owner?.email ?? null,
+      tls: { ...tls, negotiation: tls.negotiation ?? 'postgres' },
+    };
     const changes = differences({ ...is }, wanted);
     if (changes.length === 0) return [];
     const body: Record<string, unknown> = Object.fromEntries(
@@ -148,6 +155,8 @@ function wantedOf(manifest: Manifest, spec: ResourceSpec) {
     durability: spec.durability ?? 'process',
     catalogAccess: spec.catalogAccess ?? 'tools',
     resultDigest: spec.resultDigest ?? false,
+    // Where the declaration is silent the owner is left to people.
+    ...(spec.owner !== undefined && { owner: spec.owner.toLowerCase() }),
   };
 }
 

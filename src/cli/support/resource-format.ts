@@ -16,6 +16,7 @@ export function describe(resource: Resource): string {
     ['sessions are', admin === null ? 'the upstream user' : `roles of their own, made by ${admin.user}`],
     ...(admin === null ? [] : [['its password', password(admin)] as const]),
     ['replaced', rotateSeconds === null ? 'when asked' : `every ${formatDuration(rotateSeconds * 1000)}`],
+    ['owner', resource.owner === null ? 'nobody' : `${resource.owner.name} <${resource.owner.email}>`],
     ['environment', resource.environment],
     ['classification', resource.classification],
     ['durability', resource.durability],
