@@ -23,7 +23,7 @@ test('the example is planned, applied, and then is as the files say', async (con
   const plan = await s.apply(2, '--set', 'bank', '--plan');
   assert.match(plan.stdout, /\+ Resource ledger-db {2}resources\.yaml:2\n/);
   assert.match(plan.stdout, /\+ Binding ci-ledger-migrations to https:\/\/token\.actions/);
-  assert.match(plan.stderr, /Plan: 6 to make, 0 to change, 0 to end/);
+  assert.match(plan.stderr, /Plan: 7 to make, 0 to change, 0 to end/);
   assert.deepEqual(itemsOf(await s.api.call('GET', '/v1/resources')), [], 'a plan does nothing');
 
   const done = JSON.parse((await s.apply(0, '--set', 'bank', '--json')).stdout) as {
@@ -32,7 +32,7 @@ test('the example is planned, applied, and then is as the files say', async (con
   };
   assert.deepEqual(
     done.done.map(({ kind }) => kind),
-    ['Resource', 'Principal', 'Principal', 'Binding', 'MaskRule', 'MaskRule'],
+    ['Resource', 'Principal', 'Principal', 'Binding', 'MaskRule', 'MaskRule', 'AccessPolicy'],
     'what is named before what names it',
   );
   assert.deepEqual(done.left, []);

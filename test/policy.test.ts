@@ -12,25 +12,27 @@ interface Request {
 
 const POLICY = `apiVersion: postern/v1
 kind: AccessPolicy
-rules:
-  - name: nobody-reads-salaries
-    what: { scope: 'all on hr.*' }
-    deny: Salaries are read in the HR system.
-  - name: reading
-    what: { resources: [ledger-db], scope: 'select on ledger.*', longest: 1h }
-    grant: { maxRows: 100 }
-    approve: at once
-  - name: writing
-    what: { resources: [ledger-db], scope: 'all on ledger.*', longest: 30m }
-    when: { ticket: 'CHG-*' }
-    approve: [{ from: ['role:approver'] }]
-cases:
-  - name: whoever reads the ledger may
-    ask: { principal: { name: any }, resource: { name: ledger-db }, scope: 'select on ledger.entries', for: 30m }
-    expect: { decision: at once, rule: reading }
-  - name: salaries stay where they are
-    ask: { principal: { name: any }, resource: { name: ledger-db }, scope: 'select on *.*', for: 5m }
-    expect: { decision: denied, rule: nobody-reads-salaries }
+metadata: { name: main }
+spec:
+  rules:
+    - name: nobody-reads-salaries
+      what: { scope: 'all on hr.*' }
+      deny: Salaries are read in the HR system.
+    - name: reading
+      what: { resources: [ledger-db], scope: 'select on ledger.*', longest: 1h }
+      grant: { maxRows: 100 }
+      approve: at once
+    - name: writing
+      what: { resources: [ledger-db], scope: 'all on ledger.*', longest: 30m }
+      when: { ticket: 'CHG-*' }
+      approve: [{ from: ['role:approver'] }]
+  cases:
+    - name: whoever reads the ledger may
+      ask: { principal: { name: any }, resource: { name: ledger-db }, scope: 'select on ledger.entries', for: 30m }
+      expect: { decision: at once, rule: reading }
+    - name: salaries stay where they are
+      ask: { principal: { name: any }, resource: { name: ledger-db }, scope: 'select on *.*', for: 5m }
+      expect: { decision: denied, rule: nobody-reads-salaries }
 `;
 
 let shell: CommandLine;
@@ -53,15 +55,15 @@ describe('the access policy at the command line', () => {
       /ok +salaries stay where they are: denied by nobody-reads/,
     );
     const wrong = shell.file('wrong.yaml', POLICY.replace('select on ledger.*', 'selekt on ledger.*'));
-    const refused = await shell.fails(['policy', 'set', 'main', wrong, '--reason', 'x']);
-    assert.match(refused, /main\.yaml:8: rules\/1\/what\/scope: .*"selekt" is not a verb/);
+    const refused = await shell.fails(['policy', 'set', wrong, '--reason', 'x']);
+    assert.match(refused, /wrong\.yaml:10: spec\/rules\/1\/what\/scope: .*"selekt" is not a verb/);
     const failing = shell.file('failing.yaml', POLICY.replace('decision: at once', 'decision: denied'));
     assert.match(
       await shell.fails(['policy', 'test', failing]),
       /expected denied by reading, but at once by reading/,
     );
-    assert.match(await shell.fails(['policy', 'diff', 'main', file]), /^\+ {2}- name: reading/m);
-    await shell.ok(['policy', 'set', 'main', file, '--reason', 'CHG-1']);
+    assert.match(await shell.fails(['policy', 'diff', file]), /^\+ {4}- name: reading/m);
+    await shell.ok(['policy', 'set', file, '--reason', 'CHG-1']);
     assert.match(await shell.ok(['policy', 'list']), /main +1 +active +3/);
   });
 
@@ -142,7 +144,7 @@ describe('the access policy at the command line', () => {
       'stricter.yaml',
       POLICY.replace('select on ledger.*', 'select on ledger.accounts').split('cases:')[0] ?? '',
     );
-    const done = await shell.call(['policy', 'backtest', 'main', stricter, '--json']);
+    const done = await shell.call(['policy', 'backtest', stricter, '--json']);
     assert.equal(done.code, 0, done.stderr);
     const { rows, commands } = JSON.parse(done.stdout) as {
       commands: number;
@@ -153,7 +155,7 @@ describe('the access policy at the command line', () => {
       rows.map(({ scope, before, after, change }) => [scope, before, after, change]),
       [['select on ledger.entries', 'at once by reading', '1 of role:approver by writing', 'otherwise']],
     );
-    assert.match(await shell.ok(['policy', 'backtest', 'main', file]), /^$/);
+    assert.match(await shell.ok(['policy', 'backtest', file]), /^$/);
     const sized = await shell.ok(['principal', 'right-size', 'batch']);
     assert.match(sized, /granted {2}insert on ledger\.entries/);
     assert.match(sized, /used {5}select on ledger\.entries \(1 command\)/);

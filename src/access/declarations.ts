@@ -6,6 +6,7 @@ import { checkName } from '../identity/input.ts';
 import type { Change, ChangeLog } from '../store/changes.ts';
 import type { Declaration } from '../store/entities.ts';
 import { findBinding, findMask, findPrincipal, findResource, found } from '../store/queries.ts';
+import { findPolicy } from '../store/requests.ts';
 import { declarationOf } from '../store/rows.ts';
 import type { StateDb } from '../store/store.ts';
 
@@ -90,7 +91,7 @@ async function declared(db: StateDb, set: string, { kind, id }: Declared): Promi
 
 async function nameOf(db: StateDb, kind: Declaration['kind'], id: string): Promise<string | undefined> {
   if (kind === 'binding') return (await findBinding(db, id))?.principal.name;
-  const find = { principal: findPrincipal, resource: findResource, mask: findMask }[kind];
+  const find = { principal: findPrincipal, resource: findResource, mask: findMask, policy: findPolicy }[kind];
   const object = await find(db, id);
   return object?.id === id ? object.name : undefined;
 }

@@ -149,8 +149,8 @@ const RULES = [
   'deny: no',
 ];
 const POLICIES = RULES.map(
-  (rule) =>
-    `{ apiVersion: postern/v1, kind: AccessPolicy, directGrants: true, rules: [{ name: r, ${rule} }] }`,
+  (rule) => (name: string) =>
+    `{ apiVersion: postern/v1, kind: AccessPolicy, metadata: { name: ${name} }, spec: { directGrants: true, rules: [{ name: r, ${rule} }] } }`,
 );
 let invited = '';
 
@@ -412,7 +412,8 @@ async function play(
         remove: [{ kind: 'principal', id: (await control.principals.get(name)).id }],
       }),
     sweep: () => control.lifecycle.sweep(),
-    policy: () => control.policies.put(actor, `policy-${n % 2}`, POLICIES[n] ?? '', 'why'),
+    policy: () =>
+      control.policies.put(actor, `policy-${n % 2}`, POLICIES[n]?.(`policy-${n % 2}`) ?? '', 'why'),
     retirePolicy: () => control.policies.retire(actor, `policy-${n % 2}`, 'why'),
     request: () => {
       const asked = { principal: name, resource: name, scope: `select on a.t${n}`, ttlSeconds: 60 + n };

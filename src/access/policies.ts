@@ -38,6 +38,9 @@ export class Policies {
   async put(actor: Actor, name: string, text: string, reason: string): Promise<AccessPolicy> {
     const why = checkReason(reason);
     const checked = checkPolicy(checkName(name, 'policy'), text);
+    if (checked.name !== name) {
+      throw new PosternError('POSTERN_INVALID', `The text calls itself ${checked.name}, not ${name}.`);
+    }
     const failed = runCases(checked).filter(({ passed }) => !passed);
     if (failed.length > 0) {
       throw new PosternError(
@@ -103,7 +106,7 @@ export class Policies {
  *
  * @throws PosternError POSTERN_INVALID with line and reason of each problem
  */
-export function checkPolicy(name: string, text: string): PolicyDocument {
+export function checkPolicy(name: string, text: string, file = `${name}.yaml`): PolicyDocument {
   if (JSON.stringify(text).length > TEXT_MAX) {
     throw new PosternError(
       'POSTERN_INVALID',
@@ -111,7 +114,7 @@ export function checkPolicy(name: string, text: string): PolicyDocument {
       'Split it: the texts of a policy are tried in the order of their names.',
     );
   }
-  return readPolicy(text, `${name}.yaml`, (scope) => validateScope('postgres', scope));
+  return readPolicy(text, file, (scope) => validateScope('postgres', scope));
 }
 
 /** What the policy in force says to a question. Within a change, with its database. */

@@ -12,6 +12,7 @@ import { type StateDb, Store } from '../store/store.ts';
 import type { SecretBox } from '../vault/secrets.ts';
 import type { SecretSources } from '../vault/sources/sources.ts';
 import { Masks } from './masks.ts';
+import { Policies } from './policies.ts';
 import { ResourceSecrets, type Sourced } from './resource-secrets.ts';
 import { Resources } from './resources.ts';
 
@@ -22,6 +23,7 @@ export interface Rehearsed {
   readonly possession: Possession;
   readonly resources: Resources;
   readonly masks: Masks;
+  readonly policies: Policies;
 }
 
 interface Original {
@@ -63,6 +65,7 @@ export async function rehearse<T>(
         possession: new Possession(log),
         resources: new Resources(store.db, log, new ResourceSecrets(store.db, box, unasked(sources))),
         masks: new Masks(store.db, log),
+        policies: new Policies(store.db, log),
       });
     } finally {
       await store.close();

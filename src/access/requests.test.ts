@@ -6,7 +6,7 @@ import type { Role } from '../store/entities.ts';
 import { RESOURCE, testControl } from './control.fixture.ts';
 import type { ControlOptions } from './control.ts';
 
-const HEAD = 'apiVersion: postern/v1\nkind: AccessPolicy\nrules:\n';
+const HEAD = 'apiVersion: postern/v1\nkind: AccessPolicy\nmetadata: { name: main }\nspec:\n rules:\n';
 const TWO = `${HEAD}  - name: two
     what: { resources: [ledger-db], scope: 'select on ledger.*', longest: 2h }
     grant: { maxRows: 1000, sources: [10.0.0.0/8] }
@@ -223,7 +223,7 @@ describe('requests', () => {
     await control.policies.put(
       actor,
       'zz',
-      `${HEAD}  []\ndirectGrants: true\n`.replace('rules:\n  []', 'rules: []'),
+      'apiVersion: postern/v1\nkind: AccessPolicy\nmetadata: { name: zz }\nspec: { rules: [], directGrants: true }\n',
       'x',
     );
     assert.equal((await control.grants.create(actor, ask)).authority.kind, 'approval');
@@ -231,7 +231,7 @@ describe('requests', () => {
 
   test('a policy that fails its own cases is refused, and so is one with two minds about a word', async (context) => {
     const { control, actor } = await bank(context, AT_ONCE);
-    const text = `${AT_ONCE}cases:
+    const text = `${AT_ONCE} cases:
   - name: nobody deletes
     ask: { principal: { name: p }, resource: { name: r }, scope: 'delete on ledger.entries', for: 1h }
     expect: { decision: at once }

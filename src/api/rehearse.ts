@@ -10,6 +10,7 @@ import type { CertificateInput, SpiffeInput } from '../identity/possession.ts';
 import type { NewPrincipal } from '../identity/principals.ts';
 import { BindingBody } from './routes/bindings.ts';
 import { MaskBody, MaskUpdateBody } from './routes/masks.ts';
+import { PolicyBody } from './routes/policies.ts';
 import { CertificateBody, SpiffeBody } from './routes/possession.ts';
 import {
   PrincipalBody,
@@ -85,6 +86,15 @@ export const REHEARSABLE = {
   'mask.retire': {
     body: ReasonBody,
     run: (on, actor, ref, { reason }: Reasoned) => on.masks.retire(actor, ref, reason),
+  },
+  'policy.put': {
+    body: PolicyBody,
+    run: (on, actor, name, { text, reason }: Reasoned & { readonly text: string }) =>
+      on.policies.put(actor, name, text, reason),
+  },
+  'policy.retire': {
+    body: ReasonBody,
+    run: (on, actor, ref, { reason }: Reasoned) => on.policies.retire(actor, ref, reason),
   },
 } as const satisfies Record<string, Rehearsable>;
 

@@ -29,7 +29,9 @@ interface ApplyOptions {
 export function register(program: Command): void {
   const command = program
     .command('apply')
-    .description('make principals, bindings, resources and mask rules what files say they are')
+    .description(
+      'make principals, bindings, resources, mask rules and the access policy what files say they are',
+    )
     .requiredOption(
       '-f, --file <path>',
       'YAML or JSON file, or a folder of them; several with several flags',

@@ -4,6 +4,7 @@ import { type Command, Option } from 'commander';
 import { createTwoFilesPatch, FILE_HEADERS_ONLY } from 'diff';
 import pc from 'picocolors';
 import { type CaseResult, checkPolicy, runCases } from '../access/policies.ts';
+import type { PolicyDocument } from '../access/policy/document.ts';
 import type { AccessPolicy, Backtest } from './support/api-types.ts';
 import { path } from './support/client.ts';
 import { connected, examples } from './support/command.ts';
@@ -28,20 +29,24 @@ interface Texts {
   readonly items: readonly AccessPolicy[];
 }
 
-const readText = (file: string): string => readFileSync(file === '-' ? 0 : file, 'utf8');
+/** A text and what it says; "-" is standard input. @throws PosternError with line and reason of what is wrong */
+function readPolicyFile(file: string): PolicyDocument & { readonly text: string } {
+  const text = readFileSync(file === '-' ? 0 : file, 'utf8');
+  return { ...checkPolicy('policy', text, file === '-' ? 'standard input' : basename(file)), text };
+}
 
 function set(parent: Command): void {
   const command = parent
-    .command('set <name> <file>')
+    .command('set <file>')
     .description(
       'put a text in force at once, when it is right and passes its own cases; "-" is standard input',
     )
     .requiredOption('--reason <text>', 'why; it is kept in the log');
-  examples(command, 'postern policy set 20-ledger ledger.yaml --reason "CHG-1042: nightly job posts itself"');
+  examples(command, 'postern policy set ledger.yaml --reason "CHG-1042: nightly job posts itself"');
   connected<{ reason: string }>(command, async ({ api, options, args }) => {
-    const [name = '', file = ''] = args;
+    const { name, text } = readPolicyFile(args[0] ?? '');
     const done = await api.post<AccessPolicy>(path`/v1/policies/${name}`, {
-      text: readText(file),
+      text,
       reason: options.reason,
     });
     await (options.json ? printJson(done) : print(`${done.name} is in force, revision ${done.revision}.\n`));
@@ -55,8 +60,7 @@ function test(parent: Command): void {
     .option('--json', 'print JSON');
   examples(command, 'postern policy test ledger.yaml');
   command.action(async () => {
-    const [file = ''] = command.args;
-    const read = checkPolicy(basename(file).replace(/\.ya?ml$/, ''), readText(file));
+    const read = readPolicyFile(command.args[0] ?? '');
     const cases = runCases(read);
     const failed = cases.filter(({ passed }) => !passed).length;
     if (command.opts<{ json?: boolean }>().json) await printJson({ rules: read.rules.length, cases, failed });
@@ -79,14 +83,14 @@ function describeCases(cases: readonly CaseResult[], rules: number): string {
 
 function diff(parent: Command): void {
   const command = parent
-    .command('diff <name> <file>')
+    .command('diff <file>')
     .description('what a text would change in the policy that is in force; exit code 1 when something');
-  examples(command, 'postern policy diff 20-ledger ledger.yaml');
+  examples(command, 'postern policy diff ledger.yaml');
   connected(command, async ({ api, options, args }) => {
-    const [name = '', file = ''] = args;
+    const [file = ''] = args;
+    const { name, text: after } = readPolicyFile(file);
     const { items } = await api.get<Texts>('/v1/policies?status=active');
     const before = items.find((each) => each.name === name);
-    const after = readText(file);
     const from = before === undefined ? '(none)' : `${name}, revision ${before.revision}`;
     const patch = createTwoFilesPatch(from, file, before?.text ?? '', after, undefined, undefined, {
       context: 3,
@@ -106,17 +110,17 @@ interface BacktestOptions {
 
 function backtest(parent: Command): void {
   const command = parent
-    .command('backtest <name> <file>')
+    .command('backtest <file>')
     .description('what a text would have made of the commands that were let through; nothing is enforced')
     .addOption(
       new Option('--against <time>', 'since then, or so long ago')
         .argParser((text) => parseMoment(text, -1))
         .default(parseMoment('90d', -1), '90d'),
     );
-  examples(command, 'postern policy backtest 20-ledger ledger.yaml --against 90d');
+  examples(command, 'postern policy backtest ledger.yaml --against 90d');
   connected<BacktestOptions>(command, async ({ api, options, args }) => {
-    const [name = '', file = ''] = args;
-    const body = { text: readText(file), since: options.against };
+    const { name, text } = readPolicyFile(args[0] ?? '');
+    const body = { text, since: options.against };
     const done = await api.post<Backtest>(path`/v1/policies/${name}/backtest`, body);
     if (options.json) await printJson(done);
     else await tellBacktest(done);

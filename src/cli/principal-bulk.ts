@@ -64,7 +64,7 @@ async function plan(api: ApiClient, file: string, reason: string): Promise<Actio
   const live = await readLive(api, null);
   const planning = { live, reason, problems, kept: new Set<string>() };
   const actions = rows.flatMap(({ line, name, spec }) => {
-    const manifest: Manifest = { file, line, kind: 'Principal', name, spec, lineOf: () => line };
+    const manifest: Manifest = { file, line, kind: 'Principal', name, spec, text: '', lineOf: () => line };
     return planPrincipal({ name, before: live.principals.get(name), spec }, manifest, planning);
   });
   const progress = new Progress();

@@ -472,7 +472,7 @@ export interface Notice {
   readonly createdAt: string;
 }
 
-export const DECLARED_KINDS = ['principal', 'resource', 'binding', 'mask'] as const;
+export const DECLARED_KINDS = ['principal', 'resource', 'binding', 'mask', 'policy'] as const;
 
 /** Says that a thing was made by `postern apply` for a set of files: the set may end it too, and no other set has it. */
 export interface Declaration {

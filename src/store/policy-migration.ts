@@ -52,4 +52,21 @@ CREATE TABLE requests (
 ) STRICT;
 CREATE INDEX requests_by_principal ON requests (principal_id);
 CREATE INDEX requests_pending ON requests (expires_at) WHERE status = 'pending';
+
+-- Sets of files declare texts of the policy too.
+CREATE TABLE declarations_new (
+  id TEXT PRIMARY KEY NOT NULL,
+  set_name TEXT NOT NULL CONSTRAINT set_has_a_name CHECK (length(set_name) BETWEEN 2 AND 63),
+  kind TEXT NOT NULL
+    CONSTRAINT declared_kind_known CHECK (kind IN ('principal', 'resource', 'binding', 'mask', 'policy')),
+  object_id TEXT NOT NULL,
+  object_name TEXT NOT NULL,
+  status TEXT NOT NULL CONSTRAINT declaration_status_known CHECK (status IN ('held', 'released')),
+  created_at TEXT NOT NULL CONSTRAINT declaration_created_at_is_a_time CHECK (created_at ${TIME})
+) STRICT;
+INSERT INTO declarations_new SELECT * FROM declarations;
+DROP TABLE declarations;
+ALTER TABLE declarations_new RENAME TO declarations;
+CREATE UNIQUE INDEX declared_in_one_set ON declarations (kind, object_id) WHERE status = 'held';
+CREATE INDEX declarations_by_set ON declarations (set_name) WHERE status = 'held';
 `;

@@ -260,7 +260,7 @@ export interface NoticeTable {
 export interface DeclarationTable {
   id: string;
   set_name: string;
-  kind: 'principal' | 'resource' | 'binding' | 'mask';
+  kind: 'principal' | 'resource' | 'binding' | 'mask' | 'policy';
   object_id: string;
   object_name: string;
   status: 'held' | 'released';

@@ -94,6 +94,7 @@ export interface PolicyCase {
 }
 
 export interface PolicyDocument {
+  readonly name: string;
   readonly rules: readonly PolicyRule[];
   readonly cases: readonly PolicyCase[];
   /** Whether people may make grants beside the policy, on their own word. */
@@ -211,12 +212,18 @@ const Shape = Type.Object(
   {
     apiVersion: Type.Literal('postern/v1'),
     kind: Type.Literal('AccessPolicy'),
-    directGrants: Type.Optional(Type.Boolean()),
-    rules: Type.Array(RuleShape, { maxItems: 1000 }),
-    cases: Type.Optional(
-      Type.Array(Type.Object({ name: text(200), ask: AskShape, expect: ExpectShape }, closed), {
-        maxItems: 1000,
-      }),
+    metadata: Type.Object({ name: text(63) }, closed),
+    spec: Type.Object(
+      {
+        directGrants: Type.Optional(Type.Boolean()),
+        rules: Type.Array(RuleShape, { maxItems: 1000 }),
+        cases: Type.Optional(
+          Type.Array(Type.Object({ name: text(200), ask: AskShape, expect: ExpectShape }, closed), {
+            maxItems: 1000,
+          }),
+        ),
+      },
+      closed,
     ),
   },
   closed,
@@ -229,16 +236,17 @@ const LONGEST = 90 * DAY_SECONDS;
 /**
  * Reads a policy and checks all of it.
  *
- * @param name what the messages call it
+ * @param file what the messages call it
  * @param checkScope gives a scope in its canonical form, or throws
  * @throws PosternError POSTERN_INVALID with line and reason of each problem
  */
 export function readPolicy(
   source: string,
-  name: string,
+  file: string,
   checkScope: (scope: string) => string,
 ): PolicyDocument {
-  const { value, lineOf } = readDocument(source, Shape, name);
+  const { value: manifest, lineOf } = readDocument(source, Shape, file);
+  const value = manifest.spec;
   const problems: string[] = [];
   const names = new Set<string>();
   /** Runs a check; what it throws is said with the line. */
@@ -247,12 +255,12 @@ export function readPolicy(
       return check();
     } catch (error) {
       if (!(error instanceof PosternError)) throw error;
-      problems.push(`${name}:${lineOf(path)}: ${path.join('/')}: ${error.message}`);
+      problems.push(`${file}:${lineOf(path)}: ${path.join('/')}: ${error.message}`);
       return otherwise;
     }
   };
   const rules = value.rules.map((rule, index): PolicyRule => {
-    const path = ['rules', index] as const;
+    const path = ['spec', 'rules', index] as const;
     const seconds = (key: DocumentPath, duration: string, max = LONGEST): number =>
       at([...path, ...key], () => checkDuration(duration, max), 1);
     if (names.has(rule.name)) at([...path, 'name'], () => fail('another rule has this name'), undefined);
@@ -317,7 +325,7 @@ export function readPolicy(
     };
   });
   const cases = (value.cases ?? []).map((each, index) => {
-    const path = ['cases', index] as const;
+    const path = ['spec', 'cases', index] as const;
     at([...path, 'ask', 'scope'], () => checkScope(each.ask.scope), '');
     at([...path, 'ask', 'for'], () => checkDuration(each.ask.for, LONGEST), 1);
     at([...path, 'ask', 'at'], () => checkMoment(each.ask.at), undefined);
@@ -327,7 +335,7 @@ export function readPolicy(
     return each;
   });
   if (problems.length > 0) throw new PosternError('POSTERN_INVALID', problems.slice(0, 20).join('\n'));
-  return { rules, cases, directGrants: value.directGrants ?? false };
+  return { name: manifest.metadata.name, rules, cases, directGrants: value.directGrants ?? false };
 }
 
 function fail(message: string): never {

@@ -8,9 +8,9 @@ import { type Approval, readPolicy } from './document.ts';
 import { type AccessQuestion, evaluate } from './evaluate.ts';
 
 const read = (text: string) => readPolicy(text, 'policy.yaml', (scope) => validateScope('postgres', scope));
-const HEAD = 'apiVersion: postern/v1\nkind: AccessPolicy\n';
-const POLICY = `${HEAD}
-rules:
+const HEAD = 'apiVersion: postern/v1\nkind: AccessPolicy\nmetadata: { name: policy }\nspec:\n';
+const textOf = (spec: string): string => `${HEAD}${spec.replaceAll(/^(?=.)/gm, '  ')}`;
+const POLICY = textOf(`rules:
   - name: no-third-party-on-restricted
     who: { sponsored: true }
     what: { classifications: [restricted] }
@@ -35,7 +35,7 @@ rules:
     emergency: { reviewWithin: 1d }
     when: { justification: true }
     approve: at once
-`;
+`);
 
 const QUESTION: AccessQuestion = {
   principal: {
@@ -118,7 +118,7 @@ describe('a policy', () => {
 
   test('a claim is what the token said, not what an object inherits', () => {
     const policy = read(
-      `${HEAD}rules:\n  - { name: ci, who: { claims: { repository_id: '42' } }, approve: at once }\n`,
+      textOf(`rules:\n  - { name: ci, who: { claims: { repository_id: '42' } }, approve: at once }\n`),
     );
     const verdict = (claims: Record<string, string>) =>
       evaluate(policy, { ...QUESTION, claims }, scopeRelations).effect;
@@ -128,7 +128,7 @@ describe('a policy', () => {
   });
 
   test('what is wrong is said with its line and the reason, all of it at once', () => {
-    const text = `${HEAD}rules:
+    const text = textOf(`rules:
   - name: a
     what: { scope: 'selekt on x.y', longest: 3 fortnights }
     approve: at once
@@ -142,19 +142,19 @@ cases:
   - name: c
     ask: { principal: { name: p }, resource: { name: r }, scope: 'select on a.b', for: 1h }
     expect: { decision: denied, rule: nowhere }
-`;
+`);
     assert.throws(
       () => read(text),
       (error: unknown) => {
         assert.ok(error instanceof PosternError);
         for (const part of [
-          'policy.yaml:5: rules/0/what/scope: scope, position 1: "selekt" is not a verb',
-          'policy.yaml:5: rules/0/what/longest: "3 fortnights" is not a duration',
-          'policy.yaml:7: rules/1/name: another rule has this name',
-          'policy.yaml:8: rules/1/when: "noon" is not a span of hours',
-          'policy.yaml:9: rules/1/approve/0/from/0: "boss" names nobody',
-          'policy.yaml:10: rules/2: a rule either denies or says how it is approved',
-          'policy.yaml:16: cases/0/expect/rule: there is no rule of this name',
+          'policy.yaml:7: spec/rules/0/what/scope: scope, position 1: "selekt" is not a verb',
+          'policy.yaml:7: spec/rules/0/what/longest: "3 fortnights" is not a duration',
+          'policy.yaml:9: spec/rules/1/name: another rule has this name',
+          'policy.yaml:10: spec/rules/1/when: "noon" is not a span of hours',
+          'policy.yaml:11: spec/rules/1/approve/0/from/0: "boss" names nobody',
+          'policy.yaml:12: spec/rules/2: a rule either denies or says how it is approved',
+          'policy.yaml:18: spec/cases/0/expect/rule: there is no rule of this name',
         ]) {
           assert.ok(error.message.includes(part), `${part}\nnot in\n${error.message}`);
         }
@@ -162,16 +162,16 @@ cases:
       },
     );
     assert.throws(
-      () => read(`${HEAD}rules:\n  - name: a\n    aprove: at once\n`),
-      /policy.yaml:4: rules\/0: .*aprove/,
+      () => read(textOf(`rules:\n  - name: a\n    aprove: at once\n`)),
+      /policy.yaml:6: spec\/rules\/0: .*aprove/,
     );
-    assert.throws(() => read(`${HEAD}rules: []\nrules: []\n`), /policy.yaml:4: .*unique/);
+    assert.throws(() => read(textOf(`rules: []\nrules: []\n`)), /policy.yaml:6: .*unique/);
   });
 
   test('text that could blow up, or means more than it says, is refused', () => {
-    const bomb = `${HEAD}x: &a [1,1]\ny: &b [*a,*a]\nrules: []\n`;
+    const bomb = textOf(`x: &a [1,1]\ny: &b [*a,*a]\nrules: []\n`);
     assert.throws(() => read(bomb), PosternError);
-    assert.throws(() => read(`${HEAD}rules: !!js/function 'x'\n`), PosternError);
+    assert.throws(() => read(textOf(`rules: !!js/function 'x'\n`)), PosternError);
     assert.throws(() => read('x'.repeat(2_000_000)), /longer than/);
     fc.assert(
       fc.property(fc.string({ maxLength: 200 }), (text) => {

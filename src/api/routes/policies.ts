@@ -15,6 +15,7 @@ const Policy = Type.Object({
   createdAt: Text,
 });
 const source = Type.String({ minLength: 1, maxLength: 100_000 });
+export const PolicyBody = Type.Object({ text: source, reason }, closed);
 const CheckAnswer = Type.Object({
   rules: Type.Array(Type.Object({ name: Text, effect: Text })),
   cases: Type.Array(Type.Object({ name: Text, passed: Type.Boolean(), expected: Text, got: Text })),
@@ -55,7 +56,7 @@ export function policyRoutes(app: Api, deps: ApiDeps): void {
       config: { operation: 'policy.put' },
       schema: {
         params: RefParams,
-        body: Type.Object({ text: source, reason }, closed),
+        body: PolicyBody,
         response: answers(200, Policy),
       },
     },

@@ -1,7 +1,7 @@
 /** Reads declarations from YAML and JSON files, and knows in which line each part of them is. */
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Document, isNode, LineCounter, parseAllDocuments } from 'yaml';
+import { type Document, isNode, LineCounter, parseAllDocuments, stringify } from 'yaml';
 import { CliError, usageError } from '../support/failure.ts';
 
 export const API_VERSION = 'postern/v1';
@@ -24,6 +24,8 @@ export interface Manifest {
   readonly kind: string;
   readonly name: string;
   readonly spec: unknown;
+  /** As it stands in its file; of one among several in a list, as YAML. */
+  readonly text: string;
   /** The line of a part of `spec`, or of the nearest thing around it. */
   lineOf(path: Path): number;
 }
@@ -123,9 +125,9 @@ export function parseManifests(file: string, text: string, problems: Problem[]):
     const at = (path: Path): number => lineIn(document, lines, path);
     if (Array.isArray(value)) {
       for (const [n, item] of value.entries()) {
-        take(file, item, (path) => at([n, ...path]), found, problems);
+        take(file, item, stringify(item), (path) => at([n, ...path]), found, problems);
       }
-    } else take(file, value, at, found, problems);
+    } else take(file, value, text.slice(document.range[0], document.range[2]), at, found, problems);
   }
   return found;
 }
@@ -133,6 +135,7 @@ export function parseManifests(file: string, text: string, problems: Problem[]):
 function take(
   file: string,
   value: unknown,
+  text: string,
   at: (path: Path) => number,
   found: Manifest[],
   problems: Problem[],
@@ -151,7 +154,8 @@ function take(
   for (const key of Object.keys(others)) problem(['metadata', key], `"${key}" is not known here`);
   if (typeof kind !== 'string') problem(['kind'], 'kind is missing');
   else if (typeof name !== 'string') problem(['metadata', 'name'], 'metadata.name is missing');
-  else found.push({ file, line: at(['kind']), kind, name, spec, lineOf: (path) => at(['spec', ...path]) });
+  else
+    found.push({ file, line: at(['kind']), kind, name, spec, text, lineOf: (path) => at(['spec', ...path]) });
 }
 
 function lineIn(document: Document, lines: LineCounter, path: Path): number {

@@ -7,11 +7,12 @@ import { type Kind, type Planning, planManifest } from './kind.ts';
 import type { Live } from './live.ts';
 import { failure, type Manifest, type Problem } from './manifests.ts';
 import { maskKind } from './mask-kind.ts';
+import { policyKind } from './policy-kind.ts';
 import { principalKind } from './principal-kind.ts';
 import { resourceKind } from './resource-kind.ts';
 
 /** Every kind that can be declared, in the order in which they are made: what is named before what names it. */
-const KINDS: readonly Kind[] = [resourceKind, principalKind, maskKind];
+const KINDS: readonly Kind[] = [resourceKind, principalKind, maskKind, policyKind];
 
 export interface Plan {
   readonly actions: readonly Action[];
@@ -62,11 +63,13 @@ async function endings(
     if (kind === 'principal') return (byId.get(object.id)?.status ?? 'retired') !== 'retired';
     if (kind === 'resource') return live.resources.get(object.name)?.status === 'active';
     if (kind === 'mask') return live.masks.get(object.name)?.status === 'active';
+    if (kind === 'policy') return live.policies.get(object.name)?.status === 'active';
     // A principal that is retired takes its bindings with it.
     if (retiring.has(object.name)) return false;
     return (await live.bindings(object.name)).some(({ id }) => id === object.id);
   };
   for (const [kind, shown, operation] of [
+    ['policy', 'AccessPolicy', 'policy.retire'],
     ['binding', 'Binding', 'binding.remove'],
     ['mask', 'MaskRule', 'mask.retire'],
     ['principal', 'Principal', 'principal.retire'],
