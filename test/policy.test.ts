@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { CommandLine } from './support/command-line.ts';
 import { run } from './support/processes.ts';
@@ -160,5 +161,45 @@ describe('the access policy at the command line', () => {
     assert.match(sized, /granted {2}insert on ledger\.entries/);
     assert.match(sized, /used {5}select on ledger\.entries \(1 command\)/);
     assert.match(sized, /- insert on ledger\.entries/);
+  });
+
+  const running = (scope: string, ...more: readonly string[]): readonly string[] => [
+    ...['run', '--resource', 'ledger-db', '--principal', 'batch', '--scope', scope, '--for', '10m', ...more],
+    ...['--', 'psql', '-XAtqc', 'select count(*) > 0 from ledger.entries'],
+  ];
+  const grantIn = (said: string): Promise<{ status: string; endReason: string }> =>
+    shell.json(['grant', 'show', /grant ([0-9a-f-]{36})/.exec(said)?.[1] ?? '']);
+
+  it('gives a run its grant by a request, which is given back when it ends', async () => {
+    const done = await shell.call(running('select on ledger.*'));
+    assert.deepEqual([done.code, done.stdout], [0, 't\n'], done.stderr);
+    const { status, endReason } = await grantIn(done.stderr);
+    assert.deepEqual([status, endReason], ['revoked', 'released: run ended: exit 0']);
+    const denied = await shell.fails(running('select on hr.salaries'));
+    assert.match(denied, /is denied: Salaries are read in the HR system/);
+  });
+
+  it('has a run wait for those who have to agree; Ctrl-C takes the request back', async () => {
+    const writing = running('select, insert on ledger.*', '--ticket', 'CHG-9');
+    const [max] = [['--token-file', join(shell.home, 'max.token')]];
+    const waiting = await shell.begin(writing);
+    const [, id = ''] = await waiting.waitFor(/request ([0-9a-f-]{36}) waits for 1 of role:approver/);
+    await shell.ok(['request', 'approve', id, ...max]);
+    const exit = await waiting.exited;
+    assert.equal(exit.code, 0);
+    assert.match((await shell.json<Request>(['request', 'show', id])).status, /granted/);
+
+    const stopped = await shell.begin(writing);
+    const [, second = ''] = await stopped.waitFor(/request ([0-9a-f-]{36}) waits for/);
+    stopped.child.kill('SIGINT');
+    await stopped.exited;
+    assert.equal((await shell.json<Request>(['request', 'show', second])).status, 'withdrawn');
+
+    const late = await shell.fails(running('insert on ledger.*', '--ticket', 'CHG-9', '--wait', '1s'));
+    assert.match(late, /is pending: nobody decided in time/);
+    const left = await shell.json<{ items: Request[] }>(['request', 'list']);
+    assert.deepEqual(left.items, []);
+    const { items } = await shell.json<{ items: object[] }>(['grant', 'list']);
+    assert.equal(items.length, 2, 'what was granted before, and nothing of the runs');
   });
 });

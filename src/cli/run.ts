@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Command, Option } from 'commander';
 import { loginOf } from './credential.ts';
 import { runExchanged } from './exchange-run.ts';
-import type { Grant, IssuedCredential, Principal } from './support/api-types.ts';
+import type { AccessRequest, Grant, IssuedCredential, Principal } from './support/api-types.ts';
 import { describeEnd, type Ended, exitCode, SignalGuard } from './support/child.ts';
 import { type ApiClient, path } from './support/client.ts';
 import { pc } from './support/colors.ts';
@@ -31,10 +31,14 @@ interface RunOptions extends CommonOptions, ConditionOptions {
   readonly reason?: string;
   readonly grant?: string;
   readonly database?: string;
+  readonly wait?: number;
   readonly quiet?: boolean;
 }
 
 const HOUR = 3600;
+/** How long a request waits for those who have to agree, in seconds. */
+const WAIT = 900;
+const POLL_MS = 1000;
 /** The longest life of a credential; one bound to a grant ends with it anyway. */
 const DAY = 86_400;
 /** Failures after which it is not known whether the API did what it was asked. */
@@ -53,12 +57,14 @@ export function register(program: Command): void {
     .option('--for <duration>', 'how long the grant made lasts at most (1h)', parseDuration)
     .option('--ticket <id>', 'ticket or change number that the grant made rests on')
     .option('--reason <text>', 'why it is needed')
+    .option('--wait <duration>', 'how long to wait for those who have to agree (15m)', parseDuration)
     .addOption(
       new Option('--grant <id>', 'use this grant and leave it as it is').conflicts([
         'scope',
         'for',
         'ticket',
         'reason',
+        'wait',
       ]),
     )
     .option('--database <name>', "database of the resource (the resource's own)")
@@ -107,8 +113,10 @@ function runFrom(
 const HELP = `
 The command finds PGHOST, PGPORT, PGUSER, PGPASSWORD, PGDATABASE, PGSSLMODE and PGSSLROOTCERT in its environment, and
 POSTERN_PRINCIPAL, POSTERN_RESOURCE and POSTERN_GRANT; not your API token. Signals are passed on to it. When it ends, the
-grant made for it is revoked, its credential too, and postern ends with its exit code (128 + n for a signal, 127
+grant made for it is ended, its credential too, and postern ends with its exit code (128 + n for a signal, 127
 where it was not found, 126 where it cannot be run).
+
+Where an access policy is in force it makes a request, says who has to agree, and waits for them; Ctrl-C takes the request back.
 
 With --token-from it is for machines: the job proves itself by a token of its platform, makes no grant, and the command finds
 PGPASSFILE instead of PGPASSWORD: a file with a credential of the exchange, made anew before it ends.`;
@@ -130,7 +138,7 @@ class Run {
     const signals = new SignalGuard();
     let end = 'failed before the command was started';
     try {
-      const grant = await this.#grant();
+      const grant = await this.#grant(signals);
       signals.check();
       const env = await this.#environment(grant);
       signals.check();
@@ -155,7 +163,7 @@ class Run {
     }
   }
 
-  async #grant(): Promise<Grant> {
+  async #grant(signals: SignalGuard): Promise<Grant> {
     const { grant: id, resource, scope } = this.#options;
     if (id !== undefined) {
       const grant = await this.#api.get<Grant>(path`/v1/grants/${id}`);
@@ -165,7 +173,8 @@ class Run {
     }
     if (resource === undefined) throw usageError('the resource is missing', 'Give --resource, or --grant.');
     const principal = this.#options.principal ?? (await this.#onlyPrincipal());
-    return scope === undefined ? this.#existing(principal, resource) : this.#make(principal, resource, scope);
+    if (scope === undefined) return this.#existing(principal, resource);
+    return this.#make(signals, principal, resource, scope);
   }
 
   /** A grant named by its id decides for whom and where; what is said beside it must agree. */
@@ -215,7 +224,7 @@ class Run {
     );
   }
 
-  async #make(principal: string, resource: string, scope: string): Promise<Grant> {
+  async #make(signals: SignalGuard, principal: string, resource: string, scope: string): Promise<Grant> {
     const { ticket, reason } = this.#options;
     const asked = this.#api.post<Grant>('/v1/grants', {
       principal,
@@ -227,6 +236,7 @@ class Run {
       ...(reason !== undefined && { justification: reason }),
     });
     const grant = await asked.catch((error: unknown) => {
+      if (error instanceof CliError && error.code === 'POSTERN_FORBIDDEN') return error;
       if (error instanceof CliError && UNCERTAIN.has(error.code)) {
         this.#warn(
           'The grant may have been made all the same. Look with:',
@@ -235,17 +245,86 @@ class Run {
       }
       throw error;
     });
-    this.#undo.push(async (why) => {
-      if (await this.#end(path`/v1/grants/${grant.id}/revoke`, why)) {
-        this.#say({ event: 'ended', grant: grant.id, reason: why }, `grant ${grant.id} ended (${why})`);
-      } else {
-        this.#warn(
-          `THE GRANT ${grant.id} COULD NOT BE REVOKED. It ends by itself ${formatTime(grant.end)}. End it now with:`,
-          `postern grant revoke ${grant.id} --reason "${why}"`,
-        );
-      }
-    });
+    if (grant instanceof CliError) return this.#request(grant, signals, principal, resource, scope);
+    this.#undo.push((why) => this.#endGrant('revoke', grant, why));
     return grant;
+  }
+
+  async #endGrant(verb: 'revoke' | 'release', { id, end }: Grant, why: string): Promise<void> {
+    if (await this.#end(`${path`/v1/grants/${id}`}/${verb}`, why)) {
+      this.#say({ event: 'ended', grant: id, reason: why }, `grant ${id} ended (${why})`);
+    } else {
+      this.#warn(
+        `THE GRANT ${id} COULD NOT BE ENDED. It ends by itself ${formatTime(end)}. End it now with:`,
+        `postern grant ${verb} ${id} --reason "${why}"`,
+      );
+    }
+  }
+
+  /** Where an access policy is in force grants come from requests. @param refused why no grant could be made */
+  async #request(
+    refused: CliError,
+    signals: SignalGuard,
+    principal: string,
+    resource: string,
+    scope: string,
+  ): Promise<Grant> {
+    const { items } = await this.#api.get<{ items: object[] }>('/v1/policies?status=active');
+    if (items.length === 0) throw refused;
+    const { ticket, reason } = this.#options;
+    const asked = await this.#api.post<AccessRequest & { readonly joined: boolean }>('/v1/requests', {
+      ...{ principal, resource, scope, ...conditionsOf(this.#options) },
+      ttlSeconds: this.#options.for ?? HOUR,
+      ...(ticket !== undefined && { ticket }),
+      ...(reason !== undefined && { justification: reason }),
+    });
+    // What somebody else asked for before is theirs to take back.
+    if (!asked.joined) this.#undo.push((why) => this.#takeBack(asked.id, why));
+    const request = await this.#decided(asked, signals);
+    if (request.status !== 'granted' || request.grant === null) {
+      const why = request.statusReason ?? 'nobody decided in time';
+      throw new CliError('CLI_REQUEST_REFUSED', `the request ${request.id} is ${request.status}: ${why}`);
+    }
+    if (asked.joined)
+      this.#warn(`${asked.requester.name} asked for the same before: the grant is left as it is at the end`);
+    return this.#api.get<Grant>(path`/v1/grants/${request.grant}`);
+  }
+
+  /** The request when it waits no more, or the time to wait is over. */
+  async #decided(asked: AccessRequest, signals: SignalGuard): Promise<AccessRequest> {
+    let request = asked;
+    const end = Date.now() + (this.#options.wait ?? WAIT) * 1000;
+    if (request.status === 'pending') {
+      const { id, needs } = request;
+      const text = `request ${id} waits for ${needs.join('; ')}, at most until ${formatTime(new Date(end).toISOString())}`;
+      // Said also where all else is quiet: nothing goes on without them.
+      note(
+        this.#options.json
+          ? safeJson({ event: 'requested', request: id, needs })
+          : `postern: ${safeLine(text)}`,
+      );
+    }
+    while (request.status === 'pending' && Date.now() < end) {
+      await sleep(Math.min(POLL_MS, Math.max(0, end - Date.now())));
+      signals.check();
+      request = await this.#api.get<AccessRequest>(path`/v1/requests/${request.id}`);
+    }
+    return request;
+  }
+
+  /** Withdraws the request, or gives back what came of it: it may have been granted a moment ago. */
+  async #takeBack(id: string, why: string): Promise<void> {
+    const request = await this.#api.get<AccessRequest>(path`/v1/requests/${id}`);
+    if (request.status === 'pending' && (await this.#end(path`/v1/requests/${id}/withdraw`, why))) {
+      const now = await this.#api.get<AccessRequest>(path`/v1/requests/${id}`);
+      if (now.grant === null) {
+        this.#say({ event: 'withdrawn', request: id, reason: why }, `request ${id} withdrawn (${why})`);
+        return;
+      }
+    }
+    const { grant } = await this.#api.get<AccessRequest>(path`/v1/requests/${id}`);
+    if (grant === null) return;
+    await this.#endGrant('release', await this.#api.get<Grant>(path`/v1/grants/${grant}`), why);
   }
 
   async #environment(grant: Grant): Promise<Record<string, string | undefined>> {
