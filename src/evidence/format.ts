@@ -3,7 +3,7 @@ import type { Ref } from '../core/record.ts';
 
 export const FORMAT = 'postern-evidence/1';
 /** Raised whenever the same facts would give another `report.html`. */
-export const RENDERER = 14;
+export const RENDERER = 15;
 
 export const FILES = {
   manifest: 'manifest.json',
@@ -142,6 +142,8 @@ export const POPULATIONS = [
   'identity_providers',
   'directories',
   'groups',
+  'policies',
+  'requests',
 ] as const;
 export type Population = (typeof POPULATIONS)[number];
 

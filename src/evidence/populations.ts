@@ -70,6 +70,8 @@ const ENTITY = {
   identity_provider: 'identity_providers',
   directory: 'directories',
   group: 'groups',
+  policy: 'policies',
+  request: 'requests',
 } as const;
 
 const COLUMNS: Record<Population, readonly string[]> = {
@@ -97,7 +99,17 @@ const COLUMNS: Record<Population, readonly string[]> = {
       'status',
       'endReason',
     ],
-    ...['endedAt', 'approvers', 'ticket', 'justification', 'createdAt'],
+    ...[
+      'endedAt',
+      'kind',
+      'approvers',
+      'rule',
+      'request',
+      'reviewBy',
+      'ticket',
+      'justification',
+      'createdAt',
+    ],
   ],
   credentials: [
     ...[
@@ -183,6 +195,23 @@ const COLUMNS: Record<Population, readonly string[]> = {
   ],
   directories: ['leaf', 'lastLeaf', 'id', 'name', 'groups', 'tokenExpiresAt', 'status', 'createdAt'],
   groups: ['leaf', 'lastLeaf', 'id', 'name', 'directory', 'externalId', 'members', 'status', 'createdAt'],
+  policies: ['leaf', 'lastLeaf', 'id', 'name', 'revision', 'text', 'status', 'statusReason', 'createdAt'],
+  requests: [
+    ...[
+      'leaf',
+      'lastLeaf',
+      'id',
+      'principal',
+      'resource',
+      'scope',
+      'conditions',
+      'seconds',
+      'start',
+      'ticket',
+    ],
+    ...['justification', 'emergency', 'requester', 'source', 'rule', 'needs', 'approvals', 'status'],
+    ...['statusReason', 'grant', 'expiresAt', 'createdAt'],
+  ],
 };
 
 const COMMANDS: ReadonlySet<unknown> = new Set(['command.intent', 'command.outcome', 'command.denied']);
@@ -210,6 +239,8 @@ export class Populations {
     identity_provider: new Map(),
     directory: new Map(),
     group: new Map(),
+    policy: new Map(),
+    request: new Map(),
   };
   readonly #sessions = new Map<string, SessionMember>();
   readonly #uses = new Map<string, string>();

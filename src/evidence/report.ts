@@ -1,11 +1,10 @@
-import type { Ref } from '../core/record.ts';
 import { payloadText } from './command-texts.ts';
 import type { LogPosition, Manifest } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Populations } from './populations.ts';
 import { accountable } from './report-accountable.ts';
 import { exceptions } from './report-exceptions.ts';
-import { grants } from './report-grants.ts';
+import { authorityWords, grants } from './report-grants.ts';
 import { masks } from './report-masks.ts';
 import { count, refName, table, when } from './report-parts.ts';
 import { people } from './report-people.ts';
@@ -104,7 +103,7 @@ function lede(populations: Populations, tally: ReportTally): Html {
     .filter(([id]) => tally.commandsUnder(id) > 0)
     .map(([, grant]) => grant);
   const authorities = used.map(
-    (grant) => (grant.state.authority ?? {}) as { approvers?: Ref[]; ticket?: string },
+    (grant) => (grant.state.authority ?? {}) as Parameters<typeof authorityWords>[0] & { ticket?: string },
   );
   const unique = (names: readonly (string | undefined)[]): string =>
     [...new Set(names.filter((name) => name !== undefined && name !== null))].join(', ') || 'nobody named';
@@ -112,7 +111,7 @@ function lede(populations: Populations, tally: ReportTally): Html {
   return html`<p class="lede"><b>${String(principal.state.name)}</b>, for which <b>${refName(principal.state.owner)}</b> answers, ran <b>${count(tally.allowed)}</b> commands${used.length === 0 ? '' : html` on ${unique(used.map(({ state }) => refName(state.resource)))}`}${
     used.length === 0
       ? ''
-      : html`, under ${used.length === 1 ? 'one grant' : html`${count(used.length)} grants`} approved by <b>${unique(authorities.flatMap(({ approvers = [] }) => approvers.map(({ name }) => name)))}</b> (${unique(authorities.map(({ ticket }) => ticket))})`
+      : html`, under ${used.length === 1 ? 'one grant' : html`${count(used.length)} grants`} approved by <b>${unique(authorities.flatMap(authorityWords))}</b> (${unique(authorities.map(({ ticket }) => ticket))})`
   }. ${tally.denied === 0 ? 'Nothing was refused.' : html`<b>${count(tally.denied)}</b> were refused.`} ${
     live === 0
       ? 'No grant of it is open any more.'
