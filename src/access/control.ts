@@ -58,6 +58,7 @@ import { Requests } from './requests.ts';
 import { ResourceSecrets } from './resource-secrets.ts';
 import { Resources } from './resources.ts';
 import { Retention } from './retention.ts';
+import { Reviews } from './review/reviews.ts';
 import { type ValidateScope, validateScope } from './scopes.ts';
 import { SecretRotation, type UpstreamDoor } from './secret-rotation.ts';
 import { SourcedSecrets } from './sourced-secrets.ts';
@@ -147,6 +148,7 @@ export class Control {
   readonly declarations: Declarations;
   readonly policies: Policies;
   readonly requests: Requests;
+  readonly reviews: Reviews;
   readonly erasures: Erasures;
   readonly vault: Vault;
   /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
@@ -288,6 +290,7 @@ export class Control {
     this.lifecycle = new Lifecycle(db, this.#changes, clock);
     this.policies = new Policies(db, this.#changes);
     this.requests = new Requests(db, this.#changes, options.validateScope ?? validateScope, clock);
+    this.reviews = new Reviews(db, this.#changes, options.validateScope ?? validateScope, clock);
     const { dataDir, emptyJournals = async () => undefined } = options;
     this.erasures = new Erasures({
       dataDir,
@@ -404,6 +407,7 @@ export class Control {
       // Counts in days: a look a second is soon enough.
       async () => (turn++ % 4 === 0 ? this.lifecycle.sweep() : undefined),
       () => this.requests.lapse(),
+      async () => (turn % 4 === 0 ? this.reviews.sweep() : undefined),
     ];
     this.#stopSweeps ??= startSweeps(this.#changes, expiries, (error) =>
       this.#options.onFault?.('sweep', error),

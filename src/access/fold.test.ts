@@ -43,6 +43,9 @@ const TABLES = [
   'declarations',
   'policies',
   'requests',
+  'reviews',
+  'review_items',
+  'review_schedules',
 ] as const;
 
 /** All rows of the tables that the log speaks for. */
@@ -124,6 +127,13 @@ const STEPS = [
   'approve',
   'denyRequest',
   'withdraw',
+  'openReview',
+  'decideReview',
+  'delegateReview',
+  'sweepReviews',
+  'closeReview',
+  'scheduleReviews',
+  'endSchedule',
   'token',
   'diskFull',
   'diskFine',
@@ -422,6 +432,41 @@ async function play(
     approve: () => control.requests.approve(personActor(others[n % others.length] ?? admin), some(requests)),
     denyRequest: () => control.requests.deny(actor, some(requests), 'no'),
     withdraw: () => control.requests.withdraw(actor, some(requests), 'not needed'),
+    openReview: () =>
+      control.reviews.open(actor, {
+        ...{
+          name: `review-${uuidv7().slice(-6)}`,
+          dueSeconds: 1,
+          graceSeconds: n < 2 ? 0 : 60,
+          rehearsal: n === 1,
+        },
+        ...(n === 3 && { tags: { team: 'ledger' }, reviewers: ['appr@example.org'] }),
+      }),
+    decideReview: async () => {
+      const item = one(await control.reviews.items({ status: 'open' }));
+      const reviewer = await control.persons.get('appr@example.org');
+      const shown = await control.reviews.show(item, reviewer, 'seen');
+      const said = [
+        { kind: 'keep' },
+        { kind: 'narrow', scope: 'select on a.b' },
+        { kind: 'revoke' },
+        { kind: 'reassign', owner: email },
+      ] as const;
+      const decision = { ...(said[n] ?? said[0]), reason: 'why', view: shown?.sha256 ?? '' };
+      return control.reviews.decide(personActor(reviewer), item.id, decision);
+    },
+    delegateReview: async () =>
+      control.reviews.delegate(actor, one(await control.reviews.items({ status: 'open' })).id, email, 'why'),
+    sweepReviews: () => control.reviews.sweep(),
+    closeReview: async () =>
+      control.reviews.close(actor, one(await control.reviews.list({ status: 'open' })).id, 'why'),
+    scheduleReviews: () =>
+      control.reviews.schedules.create(
+        actor,
+        { name: `schedule-${n}`, everyDays: 1, dueSeconds: 1, graceSeconds: 0 },
+        'why',
+      ),
+    endSchedule: () => control.reviews.schedules.end(actor, `schedule-${n}`, 'why'),
     token: () => control.tokens.issue(actor, admin.id),
     diskFull: () => {
       sink.failing = true;
@@ -463,7 +508,7 @@ test('folding the records into empty tables gives the state tables, after any hi
         assert.ok(admin);
         const bea = { name: 'Bea', email: 'bea@example.org', roles: ['owner'] } as const;
         await control.persons.create(personActor(admin), bea);
-        const appr = { name: 'Appr', email: 'appr@example.org', roles: ['approver'] } as const;
+        const appr = { name: 'Appr', email: 'appr@example.org', roles: ['approver', 'reviewer'] } as const;
         await control.persons.create(personActor(admin), appr);
         for (const { op, n } of history) await play(control, sink, op, n);
         await control.close();

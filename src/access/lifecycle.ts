@@ -167,7 +167,8 @@ function countdown(
   return { change, after: change.after as Principal };
 }
 
-function suspended(before: Principal, reason: string): Change {
+/** The change that suspends a principal. */
+export function suspended(before: Principal, reason: string): Change {
   const after: Principal = { ...before, status: 'suspended', statusReason: reason, rehomeBy: null };
   return { ...updated(before, after, reason), type: 'principal.suspended' };
 }

@@ -3,6 +3,7 @@ import {
   type Observation,
   type ObservedScope,
   observedScope,
+  scopeOfRights,
   type UnusedRight,
   unusedRights,
 } from '../protocols/postgres/observed-scope.ts';
@@ -37,6 +38,22 @@ export function smallestScope(
 export function unusedOf(granted: readonly string[], used: ObservedScope): readonly UnusedRight[] {
   const within = (inner: string, outer: string): boolean => scopeWithin(parseScope(inner), parseScope(outer));
   return granted.flatMap((text) => unusedRights(parseScope(text), used.rights, within));
+}
+
+/** The smallest scope that covers what was used of a granted one; null where nothing of it was, or it cannot be told. */
+export function usedPartOf(granted: string, used: ObservedScope): string | null {
+  const whole = parseScope(granted);
+  const rights = used.rights.filter(({ verb, object }) =>
+    scopeWithin(parseScope(`${verb} on ${object}`), whole),
+  );
+  if (rights.length === 0) return null;
+  const scope = scopeOfRights(rights);
+  return scope === granted ? null : scope;
+}
+
+/** The verbs that a scope gives on anything. */
+export function verbsOf(scope: string): readonly string[] {
+  return [...new Set(parseScope(scope).rules.flatMap(({ rights }) => rights.map(({ verb }) => verb)))];
 }
 
 /** How two scopes of one protocol stand to each other. Each answers for the worse case where it is not certain. */

@@ -88,6 +88,14 @@ export const RIGHTS = {
   'request.withdraw': { roles: 'any', principals: true },
   // The policy says who decides on which.
   'request.decide': { roles: 'any' },
+  // A review that nobody attends to suspends what it is about.
+  'review.open': { roles: ['admin'] },
+  'review.close': { roles: ['admin'] },
+  'review.schedule': { roles: ['admin'] },
+  'review.list': { roles: INVENTORY, own: true },
+  'review.preview': { roles: READERS },
+  // The review says who decides on what, and who sees it beside those who see everything.
+  'review.decide': { roles: 'any' },
   'credential.issue': { roles: ['admin'], own: true },
   'credential.list': { roles: INVENTORY, own: true },
   'credential.revoke': { roles: ['admin'], own: true },

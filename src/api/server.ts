@@ -44,6 +44,8 @@ import { providerRoutes } from './routes/providers.ts';
 import { rehearsalRoutes } from './routes/rehearsals.ts';
 import { requestRoutes } from './routes/requests.ts';
 import { resourceRoutes } from './routes/resources.ts';
+import { reviewItemRoutes } from './routes/review-items.ts';
+import { reviewRoutes } from './routes/reviews.ts';
 import { rightSizingRoutes } from './routes/right-sizing.ts';
 import { scimRoutes } from './routes/scim.ts';
 import { sessionRoutes } from './routes/sessions.ts';
@@ -160,6 +162,8 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     policyRoutes,
     requestRoutes,
     rightSizingRoutes,
+    reviewRoutes,
+    reviewItemRoutes,
     credentialRoutes,
     delegationRoutes,
     ownKeyRoutes,

@@ -88,6 +88,12 @@ export const RECORD_TYPES = [
   'notice.given',
   'notice.ended',
   'resource.secret_rotated',
+  'review.opened',
+  'review.decided',
+  'review.delegated',
+  'review.lapsed',
+  'review.closed',
+  'grant.narrowed',
 ] as const;
 
 export type RecordType = (typeof RECORD_TYPES)[number];
@@ -146,7 +152,10 @@ export interface ChangeRecord extends RecordBase {
       | 'notice'
       | 'declaration'
       | 'policy'
-      | 'request';
+      | 'request'
+      | 'review'
+      | 'review_item'
+      | 'review_schedule';
     readonly id: string;
     readonly before: object | null;
     readonly after: object;

@@ -35,6 +35,9 @@ import type {
   Principal,
   Resource,
   RetentionPolicy,
+  Review,
+  ReviewItem,
+  ReviewSchedule,
   SignInSettings,
   Trust,
 } from './entities.ts';
@@ -58,6 +61,9 @@ import {
   requestRow,
   resourceRow,
   retentionRow,
+  reviewItemRow,
+  reviewRow,
+  reviewScheduleRow,
   signInRow,
   trustRow,
 } from './rows.ts';
@@ -220,10 +226,11 @@ function takesAway({ change: { entity, before, after } }: ChangeRecord): boolean
       return (
         (after as Principal).status !== 'active' || endsSooner(before as Principal | null, after as Principal)
       );
+    case 'grant':
+      return (after as Grant).status !== 'active' || isNarrowed(before as Grant | null, after as Grant);
     case 'binding':
     case 'credential':
     case 'delegation':
-    case 'grant':
     case 'person':
     case 'resource':
     case 'trust':
@@ -231,6 +238,11 @@ function takesAway({ change: { entity, before, after } }: ChangeRecord): boolean
     default:
       return false;
   }
+}
+
+/** Scopes of a grant change in one direction only. */
+function isNarrowed(before: Grant | null, after: Grant): boolean {
+  return before !== null && before.scope !== after.scope;
 }
 
 function endsSooner(before: Principal | null, after: Principal): boolean {
@@ -378,6 +390,24 @@ export async function applyChange(db: StateDb, record: ChangeRecord): Promise<vo
     case 'request': {
       const row = requestRow(after as AccessRequest);
       const put = db.insertInto('requests').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'review': {
+      const row = reviewRow(after as Review);
+      const put = db.insertInto('reviews').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'review_item': {
+      const row = reviewItemRow(after as ReviewItem);
+      const put = db.insertInto('review_items').values(row);
+      await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
+      return;
+    }
+    case 'review_schedule': {
+      const row = reviewScheduleRow(after as ReviewSchedule);
+      const put = db.insertInto('review_schedules').values(row);
       await put.onConflict((c) => c.column('id').doUpdateSet(row)).execute();
       return;
     }

@@ -537,6 +537,98 @@ export interface AccessRequest {
   readonly createdAt: string;
 }
 
+/** Which principals and grants a review is about: those for which all that is given holds. */
+export interface ReviewFilter {
+  /** Grants on it, and the principals that have such. */
+  readonly resource: Ref | null;
+  /** A person: principals that they own or back up. */
+  readonly owner: Ref | null;
+  /** Of the principal. */
+  readonly environment: string | null;
+  /** Of the principal, each as it is. */
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** How a review is carried out. */
+export interface ReviewTerms {
+  readonly filter: ReviewFilter;
+  /** Empty: everybody with the role reviewer. */
+  readonly reviewers: readonly Ref[];
+  /** From when a missed deadline is noticed until the undecided lapse. */
+  readonly graceSeconds: number;
+  /** After how many days without use something is shown as unused. */
+  readonly unusedDays: number;
+  /** Nothing takes effect; the items say what would have. */
+  readonly rehearsal: boolean;
+}
+
+/** A campaign in which people decide anew on grants and principals. */
+export interface Review extends Ref, ReviewTerms {
+  /** The schedule that opened it; null where a person did. */
+  readonly schedule: Ref | null;
+  readonly dueAt: string;
+  /** When the missed deadline was noticed: from then on administrators decide too, and the grace runs. */
+  readonly overdueAt: string | null;
+  readonly status: 'open' | 'closed';
+  readonly closeReason: string | null;
+  readonly closedAt: string | null;
+  readonly createdAt: string;
+}
+
+export const REVIEW_DECISIONS = ['keep', 'narrow', 'revoke', 'reassign'] as const;
+
+export interface ReviewDecision {
+  readonly kind: (typeof REVIEW_DECISIONS)[number];
+  readonly by: Ref;
+  readonly at: string;
+  readonly reason: string;
+  /** Of `narrow`: the scope that the grant keeps. */
+  readonly scope: string | null;
+  /** Of `reassign`: who answers for the principal from then on. */
+  readonly owner: Ref | null;
+  readonly backupOwner: Ref | null;
+  /** SHA-256 of what they were shown, hex, and when that was. */
+  readonly view: string;
+  readonly shownAt: string;
+}
+
+/** What became of the subject of an item. */
+export interface ReviewEffect {
+  readonly what: 'nothing' | 'kept' | 'narrowed' | 'revoked' | 'disabled' | 'reassigned' | 'suspended';
+  /** False in a rehearsal: it would have been so. */
+  readonly applied: boolean;
+}
+
+/** One grant or principal in a review. */
+export interface ReviewItem {
+  readonly id: string;
+  readonly review: Ref;
+  readonly principal: Ref;
+  /** Id; null where the item is about the principal as such. */
+  readonly grant: string | null;
+  /** Of the grant. */
+  readonly resource: Ref | null;
+  /** To whom it was delegated. */
+  readonly reviewer: Ref | null;
+  readonly status: 'open' | 'decided' | 'lapsed' | 'withdrawn';
+  readonly decision: ReviewDecision | null;
+  readonly effect: ReviewEffect | null;
+  readonly endedAt: string | null;
+  readonly createdAt: string;
+}
+
+/** Opens a review every so many days. */
+export interface ReviewSchedule extends Ref, ReviewTerms {
+  readonly everyDays: number;
+  /** From its opening until a review is due. */
+  readonly dueSeconds: number;
+  /** When the first is opened. */
+  readonly firstAt: string;
+  readonly status: 'active' | 'ended';
+  readonly statusReason: string | null;
+  readonly createdAt: string;
+}
+
 export interface Entities {
   readonly person: Person;
   readonly principal: Principal;
@@ -559,6 +651,9 @@ export interface Entities {
   readonly declaration: Declaration;
   readonly policy: AccessPolicy;
   readonly request: AccessRequest;
+  readonly review: Review;
+  readonly review_item: ReviewItem;
+  readonly review_schedule: ReviewSchedule;
 }
 
 export type EntityName = keyof Entities;

@@ -4,6 +4,7 @@ import { EXCHANGE_MIGRATION } from './migration-exchange.ts';
 import { PEOPLE_MIGRATION } from './migration-people.ts';
 import { VAULT_MIGRATION } from './migration-vault.ts';
 import { POLICY_MIGRATION } from './policy-migration.ts';
+import { REVIEW_MIGRATION } from './review-migration.ts';
 
 /**
  * The schema of `state.db`, as an ordered list: `PRAGMA user_version` counts how many were applied. An entry
@@ -336,4 +337,5 @@ CREATE TABLE key_uses (
   `
 ALTER TABLE resources ADD COLUMN owner_id TEXT CONSTRAINT resource_owner_is_a_person REFERENCES persons (id);
 `,
+  REVIEW_MIGRATION,
 ];

@@ -27,6 +27,9 @@ import type {
   Principal,
   Resource,
   RetentionPolicy,
+  Review,
+  ReviewItem,
+  ReviewSchedule,
   Role,
   SignInSettings,
   Trust,
@@ -51,6 +54,9 @@ import type {
   PrincipalTable,
   ResourceTable,
   RetentionTable,
+  ReviewItemTable,
+  ReviewScheduleTable,
+  ReviewTable,
   SignInTable,
   TrustTable,
 } from './schema.ts';
@@ -508,3 +514,27 @@ export const requestRow = (e: AccessRequest): AccessRequestTable => ({
 });
 
 export const requestOf = (r: AccessRequestTable): AccessRequest => JSON.parse(r.body) as AccessRequest;
+
+export const reviewRow = (e: Review): ReviewTable => ({
+  id: e.id,
+  name: e.name,
+  schedule_id: e.schedule?.id ?? null,
+  status: e.status,
+  body: JSON.stringify(e),
+});
+
+export const reviewItemRow = (e: ReviewItem): ReviewItemTable => ({
+  id: e.id,
+  review_id: e.review.id,
+  principal_id: e.principal.id,
+  grant_id: e.grant,
+  status: e.status,
+  body: JSON.stringify(e),
+});
+
+export const reviewScheduleRow = (e: ReviewSchedule): ReviewScheduleTable => ({
+  id: e.id,
+  name: e.name,
+  status: e.status,
+  body: JSON.stringify(e),
+});

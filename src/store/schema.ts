@@ -381,6 +381,43 @@ export interface AccessRequestTable {
   body: string;
 }
 
+export interface ReviewTable {
+  id: string;
+  name: string;
+  schedule_id: string | null;
+  status: 'open' | 'closed';
+  /** JSON of a `Review`. */
+  body: string;
+}
+
+export interface ReviewItemTable {
+  id: string;
+  review_id: string;
+  principal_id: string;
+  grant_id: string | null;
+  status: 'open' | 'decided' | 'lapsed' | 'withdrawn';
+  /** JSON of a `ReviewItem`. */
+  body: string;
+}
+
+export interface ReviewScheduleTable {
+  id: string;
+  name: string;
+  status: 'active' | 'ended';
+  /** JSON of a `ReviewSchedule`. */
+  body: string;
+}
+
+/** What a person was shown of an item last. Not part of who may do what: no record, no fold. */
+export interface ReviewViewTable {
+  item_id: string;
+  person_id: string;
+  /** Hex SHA-256 of `view`. */
+  sha256: string;
+  shown_at: string;
+  view: string;
+}
+
 export interface StateTables {
   persons: PersonTable;
   api_tokens: ApiTokenTable;
@@ -418,4 +455,8 @@ export interface StateTables {
   declarations: DeclarationTable;
   policies: AccessPolicyTable;
   requests: AccessRequestTable;
+  reviews: ReviewTable;
+  review_items: ReviewItemTable;
+  review_schedules: ReviewScheduleTable;
+  review_views: ReviewViewTable;
 }

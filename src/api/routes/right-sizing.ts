@@ -2,13 +2,12 @@ import { Type } from 'typebox';
 import { checkPolicy } from '../../access/policies.ts';
 import { backtest } from '../../access/policy/backtest.ts';
 import { scopeRelations, smallestScope, unusedOf } from '../../access/scopes.ts';
-import { PosternError } from '../../core/errors.ts';
-import { checkTime } from '../../identity/input.ts';
 import type { Principal, Resource } from '../../store/entities.ts';
 import type { ApiDeps } from '../deps.ts';
 import { requireOwn } from '../rights.ts';
 import { type Api, answers, personOf } from '../route.ts';
 import { closed, orNull, Ref, RefParams, refText, timeText } from '../schemas.ts';
+import { seenOf, statementOf } from '../seen.ts';
 import { fresh } from './activity.ts';
 
 const Text = Type.String();
@@ -50,16 +49,6 @@ const Backtested = Type.Object({
 export function rightSizingRoutes(app: Api, deps: ApiDeps): void {
   const { principals, resources, grants, policies } = deps.control;
 
-  /** The text of a record's statement; null where it is kept no more. */
-  const statement = async (record: string): Promise<string | null> => {
-    try {
-      return (await deps.activity.record(record)).statement;
-    } catch (error) {
-      if (error instanceof PosternError && error.code === 'POSTERN_NOT_FOUND') return null;
-      throw error;
-    }
-  };
-
   app.get(
     '/v1/principals/:ref/right-sizing',
     {
@@ -97,7 +86,7 @@ export function rightSizingRoutes(app: Api, deps: ApiDeps): void {
               verbs,
               objects,
               commands: allowed,
-              text: async () => (lastAllowed === null ? null : statement(lastAllowed)),
+              text: async () => (lastAllowed === null ? null : statementOf(deps, lastAllowed)),
             })),
         );
         items.push({
@@ -151,30 +140,10 @@ export function rightSizingRoutes(app: Api, deps: ApiDeps): void {
       const world = {
         principal: (id: string) => people.get(id),
         resource: (id: string) => places.get(id),
-        statement,
+        statement: (record: string) => statementOf(deps, record),
       };
       const done = await backtest(seen, rulesOf(before), rulesOf(after), world, scopeRelations);
       return { since: since ?? null, ...done };
     },
   );
-}
-
-/** What was let through since then; nothing where the log knows no such principal or resource yet. */
-function seenOf(
-  deps: ApiDeps,
-  {
-    principal,
-    resource,
-    since,
-  }: { principal?: string; resource?: string | undefined; since?: string | undefined },
-) {
-  // Records have microseconds, in UTC; a time that is given may have neither.
-  const from = since === undefined ? '' : checkTime(since, 'time');
-  try {
-    const seen = deps.activity.observed({ principal, resource, since });
-    return seen.filter(({ lastAllowedAt }) => lastAllowedAt !== null && lastAllowedAt >= from);
-  } catch (error) {
-    if (error instanceof PosternError && error.code === 'POSTERN_NOT_FOUND') return [];
-    throw error;
-  }
 }

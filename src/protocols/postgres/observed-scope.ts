@@ -69,7 +69,7 @@ export async function observedScope(
   const rights = [...used.values()].sort(
     (a, b) => b.commands - a.commands || (`${a.object} ${a.verb}` < `${b.object} ${b.verb}` ? -1 : 1),
   );
-  return { scope: rights.length === 0 ? null : scopeOf(rights), rights, ...total };
+  return { scope: rights.length === 0 ? null : scopeOfRights(rights), rights, ...total };
 }
 
 type Pair = readonly [verb: string, object: string];
@@ -133,7 +133,8 @@ function isFree(verb: string, object: string, catalogAccess: CatalogAccess): boo
 }
 
 /** Objects with the same verbs share a rule. */
-function scopeOf(rights: readonly UsedRight[]): string {
+/** The smallest scope that has these rights, canonical. At least one. */
+export function scopeOfRights(rights: readonly UsedRight[]): string {
   const verbsOf = new Map<string, Set<Verb>>();
   for (const { verb, object } of rights) {
     verbsOf.set(object, (verbsOf.get(object) ?? new Set()).add(verb));

@@ -1,0 +1,83 @@
+/** Who decides on what in a review, and who may not. */
+import { PosternError } from '../../core/errors.ts';
+import type { Person, Review, ReviewItem } from '../../store/entities.ts';
+import { findGrant, findPerson, findPrincipal, listPersons } from '../../store/queries.ts';
+import { findRequest } from '../../store/requests.ts';
+import type { StateDb } from '../../store/store.ts';
+
+/** Why a person may not decide on an item whoever asks them, or null: they answer for the principal, or the grant is theirs. */
+export async function conflictOf(db: StateDb, item: ReviewItem, person: Person): Promise<string | null> {
+  if (person.status !== 'active') return `${person.name} is ${person.status}`;
+  const principal = await findPrincipal(db, item.principal.id);
+  if (principal?.owner.id === person.id || principal?.backupOwner?.id === person.id) {
+    return `${person.name} answers for ${item.principal.name}`;
+  }
+  if (item.grant === null) return null;
+  const authority = (await findGrant(db, item.grant))?.authority;
+  if (authority?.approvers.some(({ id }) => id === person.id)) return `${person.name} approved the grant`;
+  if (authority?.request === undefined) return null;
+  const request = await findRequest(db, authority.request);
+  const askers = [request?.requester, ...(request?.delegation ?? [])];
+  if (askers.some((asker) => asker?.id === person.id)) return `${person.name} asked for the grant`;
+  return null;
+}
+
+/**
+ * Who decides on an item, beside administrators once it is overdue: to whom it was delegated; else the people whom the review
+ * names; else everybody with the role reviewer. Where none of a group is active and independent, the next one is asked.
+ */
+export async function askedFor(db: StateDb, review: Review, item: ReviewItem): Promise<readonly Person[]> {
+  const groups = [item.reviewer === null ? [] : [item.reviewer], review.reviewers];
+  for (const group of groups) {
+    const people = (await Promise.all(group.map(({ id }) => findPerson(db, id)))).filter(
+      (person) => person !== undefined,
+    );
+    const fit = await independent(db, item, people);
+    if (fit.length > 0) return fit;
+  }
+  return independent(
+    db,
+    item,
+    (await listPersons(db)).filter(({ roles }) => roles.includes('reviewer')),
+  );
+}
+
+async function independent(db: StateDb, item: ReviewItem, people: readonly Person[]): Promise<Person[]> {
+  const fit: Person[] = [];
+  for (const person of people) if ((await conflictOf(db, item, person)) === null) fit.push(person);
+  return fit;
+}
+
+/** Why the person does not decide on the item now; null where they do. */
+export async function refusalOf(
+  db: StateDb,
+  review: Review,
+  item: ReviewItem,
+  person: Person,
+): Promise<string | null> {
+  const conflict = await conflictOf(db, item, person);
+  if (conflict !== null) return conflict;
+  if (review.overdueAt !== null && person.roles.includes('admin')) return null;
+  const asked = await askedFor(db, review, item);
+  if (asked.some(({ id }) => id === person.id)) return null;
+  return `${person.name} is not among those who are asked`;
+}
+
+/** @throws PosternError POSTERN_FORBIDDEN */
+export async function requireAsked(
+  db: StateDb,
+  review: Review,
+  item: ReviewItem,
+  person: Person,
+): Promise<void> {
+  const refusal = await refusalOf(db, review, item, person);
+  if (refusal === null) return;
+  const asked = (await askedFor(db, review, item)).slice(0, 5).map(({ name }) => name);
+  throw new PosternError(
+    'POSTERN_FORBIDDEN',
+    `${refusal}, and does not decide on this.`,
+    asked.length === 0
+      ? 'Nobody who is asked can decide: an administrator delegates it.'
+      : `Asked are: ${asked.join(', ')}.`,
+  );
+}

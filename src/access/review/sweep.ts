@@ -1,0 +1,136 @@
+/** What reviews come to by themselves: schedules that open them, subjects that are over, deadlines that nobody kept. */
+import type { Ref } from '../../core/record.ts';
+import { rfc3339 } from '../../core/time.ts';
+import { SYSTEM } from '../../identity/persons.ts';
+import type { Change, ChangeLog, Plan } from '../../store/changes.ts';
+import type { Review, ReviewItem, ReviewSchedule, ReviewTerms } from '../../store/entities.ts';
+import {
+  countReviewItems,
+  findReview,
+  findReviewSchedule,
+  listReviewItems,
+  listReviewSchedules,
+  listReviews,
+} from '../../store/reviews.ts';
+import type { StateDb } from '../../store/store.ts';
+import { refOf } from '../request-outcomes.ts';
+import { closedReview, lapsedItem, subjectOf, withdrawnItem } from './outcomes.ts';
+import { nextOpening } from './schedules.ts';
+
+/** Items in one change: others wait for it. */
+const AT_ONCE = 100;
+
+type Open = (
+  db: StateDb,
+  name: string,
+  terms: ReviewTerms,
+  dueSeconds: number,
+  schedule: Ref | null,
+  now: number,
+) => Promise<Plan<Review>>;
+
+/**
+ * Each step is found from state and done in a change of its own, so it does not matter when this last ran, or how far it came.
+ *
+ * @param clock microseconds since the Unix epoch
+ */
+export async function sweepReviews(
+  db: StateDb,
+  changes: ChangeLog,
+  clock: () => number,
+  open: Open,
+): Promise<void> {
+  for (const { id } of await dueSchedules(db, clock())) {
+    await changes.run(SYSTEM, async (tx) => {
+      const schedule = await findReviewSchedule(tx, id);
+      if (schedule === undefined || !(await isDue(tx, schedule, clock())))
+        return { changes: [], result: null };
+      const { filter, reviewers, graceSeconds, unusedDays, rehearsal, dueSeconds } = schedule;
+      const terms = { filter, reviewers, graceSeconds, unusedDays, rehearsal };
+      return open(
+        tx,
+        await freeName(tx, schedule.name, clock()),
+        terms,
+        dueSeconds,
+        refOf(schedule),
+        clock(),
+      );
+    });
+  }
+  for (const { id } of await listReviews(db, { status: 'open' })) await sweepReview(db, changes, clock, id);
+}
+
+async function dueSchedules(db: StateDb, now: number): Promise<ReviewSchedule[]> {
+  const due: ReviewSchedule[] = [];
+  for (const each of await listReviewSchedules(db, { status: 'active' })) {
+    if (await isDue(db, each, now)) due.push(each);
+  }
+  return due;
+}
+
+async function isDue(db: StateDb, schedule: ReviewSchedule, now: number): Promise<boolean> {
+  const next = await nextOpening(db, schedule);
+  return next !== null && next <= rfc3339(now);
+}
+
+/** The day, and a number where the clock brought it twice. */
+async function freeName(db: StateDb, schedule: string, now: number): Promise<string> {
+  const day = `${schedule}-${rfc3339(now).slice(0, 10)}`;
+  let name = day;
+  for (let n = 2; (await findReview(db, name)) !== undefined; n++) name = `${day}.${n}`;
+  return name;
+}
+
+/** Step by step, each looked for first without keeping other changes waiting: mostly there is nothing to do. */
+async function sweepReview(db: StateDb, changes: ChangeLog, clock: () => number, id: string): Promise<void> {
+  while ((await stepOf(db, id, clock())).length > 0) {
+    await changes.run(SYSTEM, async (tx) => ({ changes: await stepOf(tx, id, clock()), result: null }));
+  }
+}
+
+/**
+ * What a review comes to next. The grace counts from when the missed deadline was noticed: nobody could decide while Postern was not
+ * there, and a clock that jumps ahead suspends nobody at once.
+ */
+async function stepOf(db: StateDb, id: string, now: number): Promise<Change[]> {
+  const review = await findReview(db, id);
+  if (review?.status !== 'open') return [];
+  const at = rfc3339(now);
+  const { overdueAt, dueAt, graceSeconds } = review;
+  if (overdueAt === null && dueAt <= at) {
+    const after: Review = { ...review, overdueAt: at };
+    const reason = 'it is overdue: administrators may decide too';
+    return [{ type: 'review.delegated', entity: 'review', before: review, after, reason }];
+  }
+  const page = { limit: AT_ONCE };
+  const over = await listReviewItems(db, { review: id, status: 'open', overAt: at }, page);
+  if (over.length > 0) return over.map((item) => withdrawnItem(item, at, 'its subject is over'));
+  const lapsed = overdueAt !== null && Date.parse(overdueAt) * 1000 + graceSeconds * 1_000_000 <= now;
+  if (lapsed) {
+    const due = await lapses(db, review, await listReviewItems(db, { review: id, status: 'open' }, page), at);
+    if (due.length > 0) return due;
+  }
+  if ((await countReviewItems(db, id)).open > 0) return [];
+  return [closedReview(review, at, lapsed ? 'its time is over' : 'nothing is left to decide')];
+}
+
+async function lapses(
+  db: StateDb,
+  review: Review,
+  items: readonly ReviewItem[],
+  at: string,
+): Promise<Change[]> {
+  const suspended = new Set<string>();
+  const changes: Change[] = [];
+  for (const item of items) {
+    const subject = await subjectOf(db, item, at);
+    if (subject === null) continue;
+    for (const change of lapsedItem(review, item, subject, at)) {
+      // Several items of one principal suspend it once.
+      if (change.entity === 'principal' && suspended.has(change.after.id)) continue;
+      if (change.entity === 'principal') suspended.add(change.after.id);
+      changes.push(change);
+    }
+  }
+  return changes;
+}

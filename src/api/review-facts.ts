@@ -1,0 +1,122 @@
+/** Gathers what a reviewer is shown, from state and from what the index has seen. */
+import { type DenialFacts, reviewView, type UseFacts, type ViewFacts } from '../access/review/view.ts';
+import { smallestScope, unusedOf, usedPartOf, verbsOf } from '../access/scopes.ts';
+import type { ActivityFilter } from '../activity/filter.ts';
+import type { ActivityItem } from '../activity/query.ts';
+import { PosternError } from '../core/errors.ts';
+import { rfc3339 } from '../core/time.ts';
+import type { Grant, Person, Principal, ReviewItem } from '../store/entities.ts';
+import type { ApiDeps } from './deps.ts';
+import { observedOf, statementOf } from './seen.ts';
+
+const DAY_MICROS = 86_400_000_000;
+/** Of the last so many days use and refusals are shown. */
+const DAYS = 90;
+/** Refusals that are looked at; those before are only counted. */
+const DENIALS = 500;
+
+/** The view of an item as a text, which is what is kept, hashed and shown. The index has to be fresh. */
+export async function viewText(deps: ApiDeps, item: ReviewItem, person: Person): Promise<string> {
+  const { reviews, principals, grants: allGrants, persons, bindings } = deps.control;
+  const now = reviews.now();
+  const since = rfc3339(now - DAYS * DAY_MICROS);
+  const principal = await principals.get(item.principal.id);
+  const owner = await persons.get(principal.owner.id);
+  const grants =
+    item.grant === null
+      ? await allGrants.list({ principal: principal.id, status: 'active' })
+      : [await allGrants.get(item.grant)];
+  const open = (await bindings.list(principal.id)).filter(({ status }) => status === 'active');
+  const facts: ViewFacts = {
+    item,
+    review: await reviews.get(item.review.id),
+    principal,
+    ownerActive: owner.status === 'active',
+    grants: grants.map((grant) => ({ grant, verbs: verbsOf(grant.scope) })),
+    uses: await usesOf(deps, principal, grants, since),
+    denials: await denialsOf(deps, principal, item, since),
+    sources: deps.activity
+      .sources(principal.id)
+      .map(({ network, first, last }) => ({ network, first, last })),
+    staticSecrets: open.flatMap((each) => (each.kind === 'secret' ? [each.expiresAt] : [])),
+    lastUsedAt: deps.activity.lastUses([principal.id]).get(principal.id) ?? null,
+    shownTo: person,
+    now,
+  };
+  return JSON.stringify(reviewView(facts));
+}
+
+/** By resource, each of the grants' own. */
+async function usesOf(
+  deps: ApiDeps,
+  principal: Principal,
+  grants: readonly Grant[],
+  since: string,
+): Promise<UseFacts[]> {
+  const resources = new Map(grants.map(({ resource }) => [resource.id, resource]));
+  const uses: UseFacts[] = [];
+  for (const [id, resource] of resources) {
+    const classes = observedOf(deps, { principal: principal.id, resource: id, since });
+    const allowed = classes.filter(({ lastAllowedAt }) => lastAllowedAt !== null && lastAllowedAt >= since);
+    const used = await smallestScope(
+      await deps.control.resources.get(id),
+      allowed.map(({ verbs, objects, allowed: commands, lastAllowed }) => ({
+        ...{ verbs, objects, commands },
+        text: async () => (lastAllowed === null ? null : statementOf(deps, lastAllowed)),
+      })),
+    );
+    const scopes = grants.filter((grant) => grant.resource.id === id).map(({ scope }) => scope);
+    const lastOf = (fits: (each: (typeof allowed)[number]) => boolean): string | null =>
+      latest(allowed.filter(fits).map(({ lastAllowedAt }) => lastAllowedAt));
+    uses.push({
+      resource: { id: resource.id, name: resource.name },
+      commands: used.commands,
+      unresolved: used.unresolved,
+      lastAt: lastOf(() => true),
+      rights: used.rights.map(({ verb, object, commands }) => ({
+        ...{ verb, object, commands },
+        lastAt: lastOf((each) => each.verbs.includes(verb) && each.objects.includes(object)),
+      })),
+      denied: classes.reduce((sum, { denied }) => sum + denied, 0),
+      unused: unusedOf(scopes, used).map(({ verb, object }) => ({ verb, object })),
+      // Of several grants on one resource each is narrowed by itself.
+      suggested: scopes.length === 1 ? usedPartOf(scopes[0] ?? '', used) : null,
+    });
+  }
+  return uses;
+}
+
+const latest = (times: readonly (string | null)[]): string | null =>
+  times.reduce((last, time) => (last === null || (time !== null && time > last) ? time : last), null);
+
+/** Alike ones once, the one refused last first. */
+async function denialsOf(
+  deps: ApiDeps,
+  principal: Principal,
+  item: ReviewItem,
+  since: string,
+): Promise<DenialFacts[]> {
+  const filter: ActivityFilter = {
+    principal: principal.id,
+    decision: 'deny',
+    since,
+    resource: item.resource?.id,
+  };
+  const found = new Map<string, DenialFacts>();
+  for (const { code, reason, time } of await refused(deps, filter)) {
+    const key = `${code} ${reason}`;
+    const held = found.get(key) ?? { code: code ?? '', reason: reason ?? '', count: 0, lastAt: time };
+    found.set(key, { ...held, count: held.count + 1 });
+  }
+  return [...found.values()];
+}
+
+async function refused(deps: ApiDeps, filter: ActivityFilter): Promise<readonly ActivityItem[]> {
+  try {
+    return (await deps.activity.query(filter, { limit: DENIALS })).items;
+  } catch (error) {
+    // Nothing of it is in the log yet.
+    if (error instanceof PosternError && error.code === 'POSTERN_NOT_FOUND') return [];
+    throw error;
+  }
+}
