@@ -125,7 +125,8 @@ describe('who reviews', () => {
   test('who asked for a grant does not review it', async (context) => {
     const { control, open, people, itemOf, decide, as } = await reviewBank(context);
     const rules =
-      'apiVersion: postern/v1\nkind: AccessPolicy\nrules: [{ name: r, approve: [{ from: ["role:approver"] }] }]\n';
+      '{ apiVersion: postern/v1, kind: AccessPolicy, metadata: { name: main }, spec: { rules: ' +
+      '[{ name: r, approve: [{ from: ["role:approver"] }] }] } }';
     await control.policies.put(as(people.alan), 'main', rules, 'begin');
     const request = await control.requests.create(as(people.rita), {
       ...{ principal: 'reports', resource: 'ledger-db', scope: 'select on a.b', ttlSeconds: 3600 },
