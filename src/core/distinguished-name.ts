@@ -66,9 +66,10 @@ function text({ tag, content }: { readonly tag: number; readonly content: Buffer
 
 function escaped(value: string): string {
   let out = '';
-  for (const [at, char] of [...value].entries()) {
+  const chars = [...value];
+  for (const [at, char] of chars.entries()) {
     const code = char.charCodeAt(0);
-    const edge = (char === ' ' && (at === 0 || at === value.length - 1)) || (char === '#' && at === 0);
+    const edge = (char === ' ' && (at === 0 || at === chars.length - 1)) || (char === '#' && at === 0);
     if (code < 0x20 || code === 0x7f) out += `\\${code.toString(16).padStart(2, '0')}`;
     else out += edge || SPECIAL.has(char) ? `\\${char}` : char;
   }

@@ -1,5 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { PosternError } from '../core/errors.ts';
+import { bytesIn, type ExecAnswer, keyIdIn, readAnswer } from './exec-answer.ts';
 import type { MasterKey } from './master-key.ts';
 import { mustBeSafe, runProgram } from './program.ts';
 
@@ -33,9 +34,8 @@ export class ExecMasterKey implements MasterKey {
     } catch (error) {
       throw failed((error as Error).message);
     }
-    const { keyId } = await ask(command, { operation: 'key-id' }, deadlineMs);
-    if (typeof keyId !== 'string' || !/^[!-~]{1,128}$/.test(keyId))
-      throw failed('its answer has no "keyId" of 1 to 128 printable characters');
+    const keyId = keyIdIn(await ask(command, { operation: 'key-id' }, deadlineMs));
+    if (keyId === null) throw failed('its answer has no "keyId" of 1 to 128 printable characters');
     return new ExecMasterKey(command, keyId, deadlineMs);
   }
 
@@ -64,10 +64,8 @@ export class ExecMasterKey implements MasterKey {
   }
 
   async #ask(request: Readonly<Record<string, string>>, field: string): Promise<Buffer> {
-    const answer = (await ask(this.#command, request, this.#deadlineMs))[field];
-    const bytes = Buffer.from(typeof answer === 'string' ? answer : '', 'base64');
-    if (bytes.length === 0 || bytes.toString('base64') !== answer)
-      throw failed(`its answer has no "${field}" in base64`);
+    const bytes = bytesIn(await ask(this.#command, request, this.#deadlineMs), field);
+    if (bytes === null) throw failed(`its answer has no "${field}" in base64`);
     return bytes;
   }
 }
@@ -76,7 +74,7 @@ async function ask(
   command: readonly string[],
   request: Readonly<Record<string, string>>,
   deadlineMs: number,
-): Promise<Readonly<Record<string, unknown>>> {
+): Promise<ExecAnswer> {
   const input = `${JSON.stringify({ protocol: EXEC_PROTOCOL, ...request })}\n`;
   let printed: Buffer;
   try {
@@ -84,16 +82,10 @@ async function ask(
   } catch (error) {
     throw failed((error as Error).message);
   }
-  let answer: unknown;
-  try {
-    answer = JSON.parse(printed.toString('utf8'));
-  } catch {
-    // What the parser says may quote the answer.
-  }
+  const answer = readAnswer(printed);
   printed.fill(0);
-  if (typeof answer !== 'object' || answer === null || Array.isArray(answer))
-    throw failed('its answer is not a JSON object');
-  return answer as Record<string, unknown>;
+  if (answer === null) throw failed('its answer is not a JSON object');
+  return answer;
 }
 
 function failed(why: string): PosternError {

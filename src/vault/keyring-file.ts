@@ -63,21 +63,26 @@ const keyringFile = (dataDir: string): string => join(dataDir, 'keyring.json');
 export function readEnvelopes(dataDir: string): readonly Envelope[] | null {
   const path = keyringFile(dataDir);
   if (!existsSync(path)) return null;
-  const text = readPrivate(path, MAX_FILE);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    // It is told below, without what it holds.
-  }
-  if (!Value.Check(File, json)) {
+  const envelopes = envelopesOf(readPrivate(path, MAX_FILE));
+  if (envelopes === null) {
     throw new PosternError(
       'POSTERN_INVALID',
       `${path} is not a keyring.`,
       'Restore it from your backup: without it nothing that is sealed can be opened.',
     );
   }
-  return json.envelopes;
+  return envelopes;
+}
+
+/** What a keyring as text holds; null where it is none. */
+export function envelopesOf(text: string): readonly Envelope[] | null {
+  try {
+    const json: unknown = JSON.parse(text);
+    return Value.Check(File, json) ? json.envelopes : null;
+  } catch {
+    // What the parser says may quote it.
+    return null;
+  }
 }
 
 /** Durable on return; what it replaces is overwritten. */

@@ -2,13 +2,17 @@ import { IDENTITY_TARGETS } from './identity-targets.ts';
 import { LEDGER_TARGETS } from './ledger-targets.ts';
 import { MASK_TARGETS } from './mask-targets.ts';
 import { POSTGRES_TARGETS } from './postgres-targets.ts';
+import { PROOF_TARGETS } from './proof-targets.ts';
 import type { FuzzTarget } from './target.ts';
+import { VAULT_TARGETS } from './vault-targets.ts';
 
 /** Everything that reads bytes of a client, a server, a file or a package. */
 export const TARGETS: readonly FuzzTarget[] = [
   ...POSTGRES_TARGETS,
   ...MASK_TARGETS,
   ...IDENTITY_TARGETS,
+  ...PROOF_TARGETS,
+  ...VAULT_TARGETS,
   ...LEDGER_TARGETS,
 ];
 
