@@ -1,8 +1,19 @@
 /** A static secret from the request to its end: two persons, a session by SCRAM, and what the record says. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, it } from 'node:test';
+import { nowMicros, rfc3339 } from '../src/core/time.ts';
 import { Bank } from './support/bank.ts';
 import { until } from './support/processes.ts';
+
+/** As if the person of a token had signed in just before: how they do that is not of here (people-oidc.test.ts). */
+function haveShown(dataDir: string, person: string): void {
+  const db = new DatabaseSync(join(dataDir, 'state.db'));
+  const soon = rfc3339(nowMicros() + 60_000_000);
+  db.prepare('UPDATE api_tokens SET fresh_until = ? WHERE person_id = ?').run(soon, person);
+  db.close();
+}
 
 describe('a static secret', () => {
   let bank: Bank;
@@ -32,7 +43,10 @@ describe('a static secret', () => {
       postern.call('POST', `/v1/bindings/${made.binding.id}/approve`),
       /was asked to approve it/,
     );
-    await postern.call('POST', `/v1/bindings/${made.binding.id}/approve`, undefined, token);
+    const approve = () => postern.call('POST', `/v1/bindings/${made.binding.id}/approve`, undefined, token);
+    await assert.rejects(approve(), { code: 'POSTERN_REAUTHENTICATE' }, 'a token alone does not do');
+    haveShown(postern.dataDir, approver.id);
+    await approve();
     const client = await login();
     assert.deepEqual((await client.query('select 42 as n')).rows, [{ n: 42 }]);
     await postern.call('POST', `/v1/bindings/${made.binding.id}/remove`, { reason: 'replaced' });

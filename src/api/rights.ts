@@ -100,23 +100,24 @@ export const RIGHTS = {
   'credential.list': { roles: INVENTORY, own: true },
   'credential.revoke': { roles: ['admin'], own: true },
   // Everybody gives their own word, which gives nobody a right; it is taken back by them, who owns who acts, and administrators.
-  'delegation.create': { roles: 'any', principals: true },
+  'delegation.create': { roles: 'any', principals: true, fresh: true },
   'delegation.list': { roles: INVENTORY, own: true },
   'delegation.revoke': { roles: ['admin'], own: true },
   'token-key.rotate': { roles: ['admin'], fresh: true },
   self: { roles: [], principals: true },
-  // Who binds decides who is taken for the principal from outside.
+  // Who binds decides who is taken for the principal from outside. Not `fresh`: `postern apply` makes bindings without a person there.
   'binding.create': { roles: ['admin'] },
   // Only the one who was named, whatever their role gives them else.
-  'binding.approve': { roles: ['admin', 'approver'] },
+  'binding.approve': { roles: ['admin', 'approver'], fresh: true },
   'binding.list': { roles: INVENTORY, own: true },
   // Whose keys are trusted, and whether they still come.
   'issuer.list': { roles: INVENTORY },
   'binding.remove': { roles: ['admin'], own: true },
   // Who trusts an authority lets it say who is who.
-  'trust.add': { roles: ['admin'] },
+  'trust.add': { roles: ['admin'], fresh: true },
   'trust.list': { roles: INVENTORY },
-  'trust.update': { roles: ['admin'] },
+  'trust.update': { roles: ['admin'], fresh: true },
+  // What only takes away waits for nothing.
   'trust.remove': { roles: ['admin'] },
   'session.list': { roles: READERS, own: true },
   'activity.read': { roles: READERS, own: true },
