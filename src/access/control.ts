@@ -51,6 +51,7 @@ import { Holds } from './holds.ts';
 import { type IssuerStatus, Issuers } from './issuers.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { Masks } from './masks.ts';
+import { OnConnect } from './on-connect.ts';
 import { type OwnKeys, OwnTokens, openOwnKeys } from './own-tokens.ts';
 import { Policies } from './policies.ts';
 import { type Rehearsed, rehearse } from './rehearsal.ts';
@@ -149,6 +150,7 @@ export class Control {
   readonly policies: Policies;
   readonly requests: Requests;
   readonly reviews: Reviews;
+  readonly onConnect: OnConnect;
   readonly erasures: Erasures;
   readonly vault: Vault;
   /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
@@ -291,6 +293,7 @@ export class Control {
     this.policies = new Policies(db, this.#changes);
     this.requests = new Requests(db, this.#changes, options.validateScope ?? validateScope, clock);
     this.reviews = new Reviews(db, this.#changes, options.validateScope ?? validateScope, clock);
+    this.onConnect = new OnConnect(db, this.#changes, this.requests, clock);
     const { dataDir, emptyJournals = async () => undefined } = options;
     this.erasures = new Erasures({
       dataDir,

@@ -23,7 +23,7 @@ import type { ValidateScope } from './scopes.ts';
 /** No grant lasts longer: what is needed for longer is decided again. */
 export const GRANT_MAX_SECONDS = 90 * 86_400;
 /** Begins the reason of a grant's end where it was given back. */
-export const RELEASED = 'released';
+const RELEASED = 'released';
 const SCOPE_MAX = 16_384;
 /** How far in the past a start may lie, for clocks that differ. */
 const START_SLACK_MS = 60_000;
@@ -154,6 +154,10 @@ export class Grants {
     });
   }
 }
+
+/** Whether it was given back by who used it, and not taken away. */
+export const wasReleased = ({ endReason }: Pick<Grant, 'endReason'>): boolean =>
+  endReason === RELEASED || (endReason?.startsWith(`${RELEASED}: `) ?? false);
 
 /** The change that ends a grant. */
 export function endedGrant(before: Grant, status: 'expired' | 'revoked', at: string, reason: string): Change {

@@ -10,7 +10,7 @@ import { found } from '../store/queries.ts';
 import { findPolicy, listPolicies } from '../store/requests.ts';
 import type { StateDb } from '../store/store.ts';
 import { type PolicyDocument, readPolicy } from './policy/document.ts';
-import { type AccessQuestion, evaluate, type NearMiss, type Verdict } from './policy/evaluate.ts';
+import { type AccessQuestion, evaluate, isAbout, type NearMiss, type Verdict } from './policy/evaluate.ts';
 import { scopeRelations, validateScope } from './scopes.ts';
 
 /** A change record holds the text before and after, and a leaf has at most 65,535 bytes. */
@@ -132,6 +132,32 @@ export async function decide(db: StateDb, question: AccessQuestion): Promise<Dec
     reason = verdict.reason;
   }
   return { effect: 'deny', rule: null, reason, nearly, ref: null };
+}
+
+/** What connecting asks for, and what the policy says to it. */
+export interface OnConnectWish {
+  readonly scope: string;
+  readonly seconds: number;
+  readonly decision: Decision;
+}
+
+/** Of the rules that have connecting ask, the first whose wish is allowed, else the first; null where none is about them. */
+export async function onConnectWish(
+  db: StateDb,
+  question: Omit<AccessQuestion, 'scope' | 'seconds'>,
+): Promise<OnConnectWish | null> {
+  let first: OnConnectWish | null = null;
+  for (const { name, text } of await listPolicies(db, { status: 'active' })) {
+    for (const rule of checkPolicy(name, text).rules) {
+      if (rule.effect === 'deny' || rule.onConnect === null) continue;
+      const { onConnect: wish } = rule;
+      if (!isAbout(rule, { ...question, scope: wish.scope })) continue;
+      const decision = await decide(db, { ...question, ...wish });
+      if (decision.effect === 'allow') return { ...wish, decision };
+      first ??= { ...wish, decision };
+    }
+  }
+  return first;
 }
 
 /** Whether people may make grants on their own word: while there is no policy, and where one says so. */

@@ -6,6 +6,7 @@ import type { Change } from '../store/changes.ts';
 import type { AccessRequest, Grant, Person, Principal, Resource } from '../store/entities.ts';
 import { bothConditions } from './policy/conditions.ts';
 import type { AllowRule } from './policy/document.ts';
+import type { NearMiss } from './policy/evaluate.ts';
 
 export const refOf = ({ id, name }: Ref): Ref => ({ id, name });
 
@@ -82,4 +83,10 @@ export function granted(
     principal: grant.principal,
   };
   return { changes: [requestChange(type, before, after), activated], result: after };
+}
+
+/** Why the policy says no, and what came near. */
+export function denialWords(reason: string, nearly: readonly NearMiss[]): string {
+  const near = nearly.map(({ rule, lacking }) => `${rule} would need ${lacking.join(', and ')}`);
+  return near.length === 0 ? reason : `${reason}; ${near.join('; ')}`;
 }

@@ -15,9 +15,8 @@ import { type Decision, decide } from './policies.ts';
 import { approvalWords, mayApprove, missingApprovals } from './policy/approvals.ts';
 import { bothConditions } from './policy/conditions.ts';
 import type { AllowRule } from './policy/document.ts';
-import type { NearMiss } from './policy/evaluate.ts';
 import { contextOf, peopleOf } from './request-context.ts';
-import { ended, granted, refOf, requestChange } from './request-outcomes.ts';
+import { denialWords, ended, granted, refOf, requestChange } from './request-outcomes.ts';
 import type { ValidateScope } from './scopes.ts';
 
 /** How long a request waits for those who have to agree. */
@@ -358,9 +357,4 @@ function notAsked(person: Person, { requester }: AccessRequest, rule: AllowRule 
     `${person.name} is not among those whom the policy asks.`,
     rule === null ? undefined : `It asks for ${rule.approvals.map(approvalWords).join('; ')}.`,
   );
-}
-
-function denialWords(reason: string, nearly: readonly NearMiss[]): string {
-  const near = nearly.map(({ rule, lacking }) => `${rule} would need ${lacking.join(', and ')}`);
-  return near.length === 0 ? reason : `${reason}; ${near.join('; ')}`;
 }

@@ -255,7 +255,7 @@ class Run {
       this.#say({ event: 'ended', grant: id, reason: why }, `grant ${id} ended (${why})`);
     } else {
       this.#warn(
-        `THE GRANT ${id} COULD NOT BE ENDED. It ends by itself ${formatTime(end)}. End it now with:`,
+        `THE GRANT ${id} COULD NOT BE ${verb === 'revoke' ? 'REVOKED' : 'RELEASED'}. It ends by itself ${formatTime(end)}. End it now with:`,
         `postern grant ${verb} ${id} --reason "${why}"`,
       );
     }

@@ -14,6 +14,12 @@ function count(text: string): number {
   return Number(text);
 }
 
+function hold(text: string): number {
+  if (!/^\d{1,3}$/.test(text) || Number(text) > 900)
+    throw new InvalidArgumentError('It takes a number of seconds from 0 to 900.');
+  return Number(text);
+}
+
 export function register(program: Command): void {
   program
     .command('serve')
@@ -26,6 +32,7 @@ export function register(program: Command): void {
     .option('--postgres-port <port>', 'port of the PostgreSQL listener (default 6432)', port)
     .option('--postgres-tls <mode>', 'require or allow (default require)')
     .option('--workers <n>', 'gateway workers (default: one a core, one core left for the rest)', count)
+    .option('--hold <seconds>', 'how long a client waits for those who have to agree (default 0)', hold)
     .option('--name <name...>', 'further names or addresses for the server certificate')
     .option('--set-up', 'print a one-time token although an administrator can sign in: the way back in')
     .addHelpText(

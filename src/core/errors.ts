@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   POSTERN_GRANT_MISSING: 'No grant gives this principal this resource.',
   POSTERN_GRANT_EXPIRED: 'The grant has ended by its own end time.',
   POSTERN_GRANT_REVOKED: 'The grant was ended before its time.',
+  POSTERN_REQUEST_PENDING: 'Access was asked for, and people have to agree first.',
   POSTERN_SCOPE_DENIED: 'The command touches something that no active grant covers.',
   POSTERN_CONDITION_DENIED: 'A condition of the grant does not hold for this command, here or now.',
   POSTERN_LIMIT_EXCEEDED: 'The result is larger than the grant allows.',

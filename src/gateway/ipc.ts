@@ -3,6 +3,8 @@
  */
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
 import type {
+  AccessAnswer,
+  AccessAsk,
   CredentialAnswer,
   Limits,
   PasswordChange,
@@ -42,6 +44,8 @@ export type ToWorker =
   | { readonly type: 'cancel'; readonly key: Uint8Array }
   /** The issuer was asked for its keys, or was so a moment ago; what it answered came before as a delta. */
   | { readonly type: 'keys-asked'; readonly issuer: string }
+  /** What came of an `ask-access`. A grant came before as a delta. */
+  | { readonly type: 'access-answer'; readonly ask: number; readonly answer: AccessAnswer }
   /** Stop listening, close what is idle, the rest when it is idle or `graceMs` are over; then exit. */
   | { readonly type: 'shutdown'; readonly graceMs: number };
 
@@ -54,6 +58,8 @@ export type FromWorker =
   | { readonly type: 'cancel'; readonly worker: number; readonly key: Uint8Array }
   /** A token names a key of the issuer that is not known. */
   | { readonly type: 'ask-keys'; readonly issuer: string }
+  /** Somebody connects without a grant; the policy may say that this asks for one. */
+  | { readonly type: 'ask-access'; readonly ask: number; readonly access: AccessAsk }
   /** The resource does not take its password, which is kept elsewhere. */
   | { readonly type: 'password-refused'; readonly resource: string }
   /** The journal does not take records (`reason`), or takes them again (null). */

@@ -2,6 +2,8 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { PosternError } from '../core/errors.ts';
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
 import type {
+  AccessAnswer,
+  AccessAsk,
   CredentialAnswer,
   Limits,
   PasswordChange,
@@ -25,6 +27,8 @@ export interface SupervisorOptions {
   readonly askKeys: (issuer: string) => Promise<void>;
   /** A resource refused its password, which is kept elsewhere: it is to be read again. Never throws. */
   readonly passwordRefused: (resource: string) => Promise<void>;
+  /** Asks for access for who connects, where the policy says so; a grant is told to all workers before it answers. */
+  readonly askAccess: (ask: AccessAsk) => Promise<AccessAnswer>;
   readonly log: (message: string) => void;
 }
 
@@ -178,6 +182,8 @@ export class Supervisor {
       void this.#options.askKeys(issuer).then(() => {
         if (child) send(child, { type: 'keys-asked', issuer });
       });
+    } else if (message.type === 'ask-access') {
+      void this.#askAccess(slot.child, message.ask, message.access);
     } else if (message.type === 'password-refused') {
       void this.#options.passwordRefused(message.resource);
     } else if (message.type === 'journal') {
@@ -190,6 +196,16 @@ export class Supervisor {
     } else if (message.type !== 'listening') {
       this.#calls.get(message.call)?.(message);
     }
+  }
+
+  async #askAccess(child: ChildProcess | null, ask: number, access: AccessAsk): Promise<void> {
+    let answer: AccessAnswer = { outcome: 'none' };
+    try {
+      answer = await this.#options.askAccess(access);
+    } catch (error) {
+      this.#options.log(`access could not be asked for: ${String(error)}`);
+    }
+    if (child) send(child, { type: 'access-answer', ask, answer });
   }
 
   /** Tells every worker; resolves when none is left that could act on the state before. */

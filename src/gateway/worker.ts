@@ -9,8 +9,9 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import { uuidv7 } from '../core/ids.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import { JournalWriter } from '../ledger/journal.ts';
-import type { Gateway, LiveSession, Protocol } from '../protocols/contract.ts';
+import type { AccessAnswer, AccessAsk, Gateway, LiveSession, Protocol } from '../protocols/contract.ts';
 import { createPostgres } from '../protocols/postgres/postgres.ts';
+import { AccessAsks } from './access-asks.ts';
 import { SnapshotDirectory } from './directory.ts';
 import type { FromWorker, ToWorker, WorkerStart } from './ipc.ts';
 import { TurnRecorder } from './recorder.ts';
@@ -40,6 +41,7 @@ class Worker implements Gateway {
   readonly #sessions = new Set<LiveSession>();
   /** Issuers that are being asked, and who waits for it. */
   readonly #asked = new Map<string, { readonly done: Promise<void>; readonly end: () => void }>();
+  readonly #access: AccessAsks;
   readonly #server: Server;
   readonly #protocol: Protocol;
   #closing = false;
@@ -53,6 +55,9 @@ class Worker implements Gateway {
     this.#journal = JournalWriter.create(start.journalDir, `worker-${start.worker}`);
     this.recorder = new TurnRecorder(this.#watch(this.#journal), (error) => this.#fault(String(error)));
     this.limits = start.limits;
+    this.#access = new AccessAsks(this.directory, start.limits.holdMs, (ask, access) =>
+      tell({ type: 'ask-access', ask, access }),
+    );
     this.tlsRequired = start.tlsRequired;
     this.clientCa = new X509Certificate(start.tls.caPem);
     this.scramSecret = Buffer.from(start.scramSecret);
@@ -187,6 +192,10 @@ class Worker implements Gateway {
     return promise;
   }
 
+  askAccess(ask: AccessAsk, signal: AbortSignal): Promise<AccessAnswer> {
+    return this.#access.ask(ask, signal);
+  }
+
   #check(changed: boolean): void {
     for (const session of this.#sessions) session.recheck(changed);
   }
@@ -199,6 +208,7 @@ class Worker implements Gateway {
         this.directory.apply(message.delta);
         if (message.delta.trust !== undefined) this.#secureContext = this.#newContext();
         this.#check(true);
+        this.#access.changed();
         tell({ type: 'applied', call: message.call });
         return;
       case 'sessions':
@@ -225,6 +235,9 @@ class Worker implements Gateway {
         return;
       case 'keys-asked':
         this.#asked.get(message.issuer)?.end();
+        return;
+      case 'access-answer':
+        this.#access.answered(message.ask, message.answer);
         return;
       case 'shutdown':
         this.#shutdown(message.graceMs);

@@ -55,9 +55,30 @@ export interface Limits {
   readonly messageBytes: number;
   /** Sessions of this worker. */
   readonly sessions: number;
+  /** How long a client is held whose request waits for people, in milliseconds. */
+  readonly holdMs: number;
   /** Connections of this worker that have not authenticated yet. */
   readonly handshakes: number;
 }
+
+/** A principal that proved itself connects to a resource without an active grant. */
+export interface AccessAsk {
+  /** Ids. */
+  readonly principal: string;
+  readonly resource: string;
+  /** Id of the credential, or of the binding where a token or a certificate was shown. */
+  readonly credential: string;
+  /** Client address, without its port. */
+  readonly source: string;
+  /** What the token said that was shown; null where none was. */
+  readonly claims: Readonly<Record<string, string>> | null;
+}
+
+/** `none`: connecting asks for nothing here. */
+export type AccessAnswer =
+  | { readonly outcome: 'none' | 'granted' }
+  | { readonly outcome: 'denied'; readonly reason: string }
+  | { readonly outcome: 'pending'; readonly request: string; readonly needs: readonly string[] };
 
 /** Why a session was ended by Postern. `kind` is what the record says, `code` and `message` what the client reads. */
 export interface SessionEnd {
@@ -121,6 +142,11 @@ export interface Gateway {
    * answered, when it was asked a moment ago, or after some seconds.
    */
   askKeys(issuer: string): Promise<void>;
+  /**
+   * Asks for access where the policy says that connecting does. Where people have to agree, it waits for them up to `holdMs`, unless
+   * the signal says that nobody waits any more. `granted`: the directory has the grant. Never throws.
+   */
+  askAccess(ask: AccessAsk, signal: AbortSignal): Promise<AccessAnswer>;
   /** A resource has refused a password that is kept elsewhere: it may have been replaced there. */
   passwordRefused(resource: string): void;
   /** A cancel request that belongs to another worker. */

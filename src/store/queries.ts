@@ -207,6 +207,8 @@ export interface GrantFilter {
   readonly owner?: string | undefined;
   /** Only those whose end is at or before this time. */
   readonly endedBy?: string | undefined;
+  /** Only those whose end is after this time. */
+  readonly endsAfter?: string | undefined;
 }
 
 function grants(db: StateDb) {
@@ -225,11 +227,12 @@ export async function findGrant(db: StateDb, id: string): Promise<Grant | undefi
 
 export async function listGrants(db: StateDb, filter: GrantFilter, page?: Page): Promise<Grant[]> {
   let query = grants(db).orderBy('grants.id');
-  const { principal, resource, status, owner, endedBy } = filter;
+  const { principal, resource, status, owner, endedBy, endsAfter } = filter;
   if (principal !== undefined) query = query.where('grants.principal_id', '=', principal);
   if (resource !== undefined) query = query.where('grants.resource_id', '=', resource);
   if (status !== undefined) query = query.where('grants.status', '=', status);
   if (endedBy !== undefined) query = query.where('grants.end_at', '<=', endedBy);
+  if (endsAfter !== undefined) query = query.where('grants.end_at', '>', endsAfter);
   if (owner !== undefined) {
     query = query.where((e) =>
       e.or([e('principals.owner_id', '=', owner), e('principals.backup_owner_id', '=', owner)]),

@@ -30,6 +30,8 @@ export interface RequestFilter {
   readonly owner?: string | undefined;
   /** Only those that waited no longer than until then. */
   readonly expiredAt?: string | undefined;
+  /** Only those whose time to wait was not over then, whatever became of them. */
+  readonly expiresAfter?: string | undefined;
 }
 
 export async function findRequest(db: StateDb, id: string): Promise<AccessRequest | undefined> {
@@ -47,11 +49,12 @@ export async function listRequests(
     .innerJoin('principals', 'principals.id', 'requests.principal_id')
     .selectAll('requests')
     .orderBy('requests.id');
-  const { status, principal, resource, owner, expiredAt } = filter;
+  const { status, principal, resource, owner, expiredAt, expiresAfter } = filter;
   if (status !== undefined) query = query.where('requests.status', '=', status);
   if (principal !== undefined) query = query.where('requests.principal_id', '=', principal);
   if (resource !== undefined) query = query.where('requests.resource_id', '=', resource);
   if (expiredAt !== undefined) query = query.where('requests.expires_at', '<=', expiredAt);
+  if (expiresAfter !== undefined) query = query.where('requests.expires_at', '>', expiresAfter);
   if (owner !== undefined) {
     query = query.where((e) =>
       e.or([e('principals.owner_id', '=', owner), e('principals.backup_owner_id', '=', owner)]),

@@ -113,7 +113,10 @@ const saysAll = (said: Readonly<Record<string, string>>, wanted: Readonly<Record
   Object.entries(wanted).every(([name, value]) => Object.hasOwn(said, name) && said[name] === value);
 
 /** Whether the rule is for this principal and this resource at all. */
-function isAbout({ who, what, when }: PolicyRule, { principal, resource, claims }: AccessSubject): boolean {
+export function isAbout(
+  { who, what, when }: PolicyRule,
+  { principal, resource, claims }: AccessSubject,
+): boolean {
   return (
     among(who.principals, principal.name) &&
     among(who.kinds, principal.kind) &&

@@ -71,6 +71,7 @@ const ConfigFile = Type.Object(
     secretStaleSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 604_800 })),
     keyOverlapDays: Type.Optional(Type.Integer({ minimum: 0, maximum: 365 })),
     workers: Type.Optional(Type.Integer({ minimum: 1, maximum: 120 })),
+    holdSeconds: Type.Optional(Type.Number({ minimum: 0, maximum: 900 })),
     graceSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600 })),
     sts: Type.Optional(
       Type.Object(
@@ -123,6 +124,8 @@ export interface ServeFlags {
   readonly postgresPort?: number;
   readonly postgresTls?: string;
   readonly workers?: number;
+  /** Seconds. */
+  readonly hold?: number;
   readonly name?: readonly string[];
   readonly setUp?: boolean;
 }
@@ -167,6 +170,7 @@ export interface ServeConfig {
     readonly upstreamMs: number;
     readonly messageBytes: number;
     readonly sessions: number;
+    readonly holdMs: number;
     readonly handshakes: number;
   };
 }
@@ -222,6 +226,7 @@ export function serveConfig(flags: ServeFlags): ServeConfig {
       messageBytes: limits.messageBytes ?? 16 * 1024 * 1024,
       sessions: limits.sessions ?? 10_000,
       handshakes: limits.handshakes ?? 4096,
+      holdMs: (flags.hold ?? file.holdSeconds ?? 0) * 1000,
     },
   };
 }

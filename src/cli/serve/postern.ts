@@ -152,6 +152,7 @@ async function start(
     snapshot: () => control.snapshot(),
     passwordRefused: (resource) => control.sourced.refused(resource),
     askKeys: (issuer) => control.askKeys(issuer),
+    askAccess: (ask) => control.onConnect.ask(ask),
     log,
   });
   const gateway = supervisor;

@@ -7,7 +7,7 @@ import type { Gateway } from '../contract.ts';
 import { AUTHENTICATION_OK, type Authenticated, authenticate } from './authenticate.ts';
 import type { CancelKeys } from './cancel-keys.ts';
 import { addressOf } from './conditions.ts';
-import { openTo, Refused } from './door.ts';
+import { askable, notYet, openTo, Refused, unusable } from './door.ts';
 import { Entrance, Gone } from './entrance.ts';
 import { errorResponse } from './errors.ts';
 import { cancelSecretBytes, negotiate } from './negotiation.ts';
@@ -49,6 +49,7 @@ export class Handshake {
   readonly #source: string;
   readonly #raw: Socket;
   readonly #entrance: Entrance;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(shared: Shared, socket: Socket) {
     this.#shared = shared;
@@ -61,7 +62,7 @@ export class Handshake {
   async run(): Promise<void> {
     const raw = this.#raw;
     raw.on('error', () => raw.destroy());
-    const timer = setTimeout(() => raw.destroy(), this.#gateway.limits.handshakeMs);
+    this.#arm();
     let upstream: Upstream | undefined;
     let forget = (): void => undefined;
     try {
@@ -76,7 +77,7 @@ export class Handshake {
       if (answer !== null) this.#entrance.socket.write(answer);
       const proven = await this.#prove(packet.parameters.get('user') ?? '');
       const { principal, credential } = proven;
-      const open = openTo(this.#gateway.directory, packet.parameters, principal, credential, this.#source);
+      const open = await this.#open(packet.parameters, proven);
       const target = { ...open, session: uuidv7(), principal, credential };
       const { catalog, role } = await this.#prepare(target);
       if (role !== null) forget = () => this.#shared.roles.close(role, target);
@@ -87,7 +88,7 @@ export class Handshake {
       forget();
       this.#refuse(error);
     } finally {
-      clearTimeout(timer);
+      clearTimeout(this.#timer);
     }
   }
 
@@ -108,6 +109,46 @@ export class Handshake {
     } catch (error) {
       if (error instanceof PosternError) attempts.failed(address, name, Date.now());
       throw error;
+    }
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#raw.destroy(), this.#gateway.limits.handshakeMs);
+  }
+
+  /** Where the connection goes. Without an active grant it may ask for one, and the client be held until people have agreed. */
+  async #open(
+    parameters: ReadonlyMap<string, string>,
+    { principal, credential, proof }: Authenticated,
+  ): Promise<ReturnType<typeof openTo>> {
+    const open = () => openTo(this.#gateway.directory, parameters, principal, credential, this.#source);
+    try {
+      return open();
+    } catch (error) {
+      const resource = askable(error, credential);
+      if (resource === null) throw error;
+      const { id } = credential;
+      const claims = proof?.claims ?? null;
+      const source = addressOf(this.#source);
+      const gone = new AbortController();
+      const unwatch = this.#entrance.watch(() => gone.abort());
+      // Being held has a time of its own.
+      clearTimeout(this.#timer);
+      const answer = await this.#gateway.askAccess(
+        { principal: principal.id, resource: resource.id, credential: id, source, claims },
+        gone.signal,
+      );
+      this.#arm();
+      unwatch();
+      if (gone.signal.aborted) throw new Gone();
+      const { directory } = this.#gateway;
+      const now = directory.credential(id);
+      const held = now === undefined ? credential : { ...credential, status: now.status };
+      const why = unusable(directory.principal(principal.id) ?? principal, held, Date.now());
+      if (why !== null) throw new Refused(why.code, why.message, principal, resource);
+      if (answer.outcome === 'granted') return open();
+      throw notYet(answer, error as Refused);
     }
   }
 

@@ -1,6 +1,6 @@
 import { type ErrorCode, PosternError } from '../../core/errors.ts';
 import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../../core/views.ts';
-import type { Directory } from '../contract.ts';
+import type { AccessAnswer, Directory } from '../contract.ts';
 import { addressOf, compileConditions } from './conditions.ts';
 import { isActive } from './decide.ts';
 
@@ -100,6 +100,39 @@ export class Refused extends PosternError {
     this.principal = principal;
     this.resource = resource;
   }
+}
+
+const WITHOUT_GRANT: ReadonlySet<ErrorCode> = new Set([
+  'POSTERN_GRANT_MISSING',
+  'POSTERN_GRANT_EXPIRED',
+  'POSTERN_GRANT_REVOKED',
+]);
+
+/** The resource for which connecting may ask, where nothing but a grant is missing; else null. */
+export function askable(error: unknown, credential: CredentialView): ResourceView | null {
+  if (!(error instanceof Refused) || !WITHOUT_GRANT.has(error.code)) return null;
+  const { resource } = error;
+  if (resource?.status !== 'active' || resource.protocol !== 'postgres') return null;
+  // A credential of one grant, or of another resource, is not for a new one.
+  const elsewhere = credential.resourceId !== undefined && credential.resourceId !== resource.id;
+  return credential.grantId === null && !elsewhere ? resource : null;
+}
+
+/** What the client is told whose asking did not give it a grant. @param without why it could not come in at first */
+export function notYet(answer: AccessAnswer, without: Refused): Refused {
+  const { principal, resource, hint } = without;
+  if (answer.outcome === 'pending') {
+    return new Refused(
+      'POSTERN_REQUEST_PENDING',
+      `the request ${answer.request} of ${principal?.name} for ${resource?.name} waits for ${answer.needs.join('; ')}`,
+      principal,
+      resource,
+      `Connect again when it is granted. Who has to agree does so with: postern request approve ${answer.request}`,
+    );
+  }
+  if (answer.outcome !== 'denied') return without;
+  const message = `no grant gives ${principal?.name} the resource ${resource?.name}: ${answer.reason}`;
+  return new Refused('POSTERN_GRANT_MISSING', message, principal, resource, hint);
 }
 
 function inactive(

@@ -17,6 +17,9 @@ import {
 /** @see https://www.iana.org/assignments/tls-extensiontype-values/tls-extensiontype-values.xhtml#alpn-protocol-ids */
 export const ALPN = 'postgresql';
 
+/** How much of what a client sends before it may is kept, in bytes; then it is read no further. */
+const KEPT_MAX = 16_384;
+
 /** First byte of a TLS record that holds a handshake. No startup packet that is short enough begins with it. */
 const TLS_HANDSHAKE = 0x16;
 
@@ -123,6 +126,30 @@ export class Entrance {
   /** Gives back what was taken and is for whoever comes next. */
   putBack(rest: Buffer): void {
     this.#input = this.#input.length === 0 ? rest : Buffer.concat([rest, this.#input]);
+  }
+
+  /**
+   * Calls back when the client goes away, while nothing is expected of it. What it sends meanwhile is kept.
+   *
+   * @returns ends the watch
+   */
+  watch(gone: () => void): () => void {
+    const socket = this.#socket;
+    const onData = (bytes: Buffer): void => {
+      this.#input = Buffer.concat([this.#input, bytes]);
+      if (this.#input.length > KEPT_MAX) socket.pause();
+    };
+    socket.on('data', onData);
+    socket.once('end', gone);
+    socket.once('close', gone);
+    if (socket.destroyed) gone();
+    socket.resume();
+    return () => {
+      socket.pause();
+      socket.off('data', onData);
+      socket.off('end', gone);
+      socket.off('close', gone);
+    };
   }
 
   async #more(): Promise<void> {
