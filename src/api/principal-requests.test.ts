@@ -6,7 +6,9 @@ import { JWT, type TestExchange, testExchange } from './token.fixture.ts';
 
 const POLICY = `apiVersion: postern/v1
 kind: AccessPolicy
-rules:
+metadata: { name: main }
+spec:
+ rules:
   - name: itself
     who: { claims: { workload: agent } }
     what: { resources: [ledger-db], scope: 'select on ledger.*', longest: 1h }
