@@ -16,7 +16,7 @@ interface PreviewRow {
   readonly commands: number;
 }
 
-interface Preview {
+export interface Preview {
   /** When the undecided lapse: at the earliest, while the deadline is still to come; null for a review that is closed. */
   readonly lapsesAt: string | null;
   readonly rehearsal: boolean;

@@ -22,6 +22,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['grant', 'who may do what, where, until when, and on whose authority', () => import('./grant.ts')],
   ['policy', 'who may ask for what, and who has to agree', () => import('./policy.ts')],
   ['request', 'ask for access, and decide on what others ask for', () => import('./request.ts')],
+  ['review', 'people decide anew on grants and principals', () => import('./review.ts')],
   ['binding', 'how principals prove themselves without a secret of Postern', () => import('./binding.ts')],
   [
     'trust-domain',

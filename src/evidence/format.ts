@@ -3,7 +3,7 @@ import type { Ref } from '../core/record.ts';
 
 export const FORMAT = 'postern-evidence/1';
 /** Raised whenever the same facts would give another `report.html`. */
-export const RENDERER = 15;
+export const RENDERER = 16;
 
 export const FILES = {
   manifest: 'manifest.json',
@@ -144,6 +144,8 @@ export const POPULATIONS = [
   'groups',
   'policies',
   'requests',
+  'reviews',
+  'review_items',
 ] as const;
 export type Population = (typeof POPULATIONS)[number];
 

@@ -72,6 +72,8 @@ const ENTITY = {
   group: 'groups',
   policy: 'policies',
   request: 'requests',
+  review: 'reviews',
+  review_item: 'review_items',
 } as const;
 
 const COLUMNS: Record<Population, readonly string[]> = {
@@ -196,6 +198,36 @@ const COLUMNS: Record<Population, readonly string[]> = {
   directories: ['leaf', 'lastLeaf', 'id', 'name', 'groups', 'tokenExpiresAt', 'status', 'createdAt'],
   groups: ['leaf', 'lastLeaf', 'id', 'name', 'directory', 'externalId', 'members', 'status', 'createdAt'],
   policies: ['leaf', 'lastLeaf', 'id', 'name', 'revision', 'text', 'status', 'statusReason', 'createdAt'],
+  reviews: [
+    ...[
+      'leaf',
+      'lastLeaf',
+      'id',
+      'name',
+      'filter',
+      'reviewers',
+      'rehearsal',
+      'schedule',
+      'dueAt',
+      'overdueAt',
+    ],
+    ...['graceSeconds', 'unusedDays', 'status', 'closeReason', 'closedAt', 'createdAt'],
+  ],
+  review_items: [
+    ...[
+      'leaf',
+      'lastLeaf',
+      'id',
+      'review',
+      'principal',
+      'grant',
+      'resource',
+      'reviewer',
+      'status',
+      'decision',
+    ],
+    ...['effect', 'endedAt', 'createdAt'],
+  ],
   requests: [
     ...[
       'leaf',
@@ -241,6 +273,8 @@ export class Populations {
     group: new Map(),
     policy: new Map(),
     request: new Map(),
+    review: new Map(),
+    review_item: new Map(),
   };
   readonly #sessions = new Map<string, SessionMember>();
   readonly #uses = new Map<string, string>();

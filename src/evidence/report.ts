@@ -8,6 +8,7 @@ import { authorityWords, grants } from './report-grants.ts';
 import { masks } from './report-masks.ts';
 import { count, refName, table, when } from './report-parts.ts';
 import { people } from './report-people.ts';
+import { reviews } from './report-reviews.ts';
 import { proofs, sessions } from './report-sessions.ts';
 import { REPORT_STYLE } from './report-style.ts';
 import { type ReportTally, SHOWN } from './report-tally.ts';
@@ -46,6 +47,7 @@ export function renderReport(facts: ReportFacts): string {
 ${summary(facts)}
 ${accountable(populations, manifest)}
 ${grants(populations, tally)}
+${reviews(populations)}
 ${deeds(tally)}
 ${refusals(tally)}
 ${statements(tally)}

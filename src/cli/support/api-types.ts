@@ -5,13 +5,24 @@ import type { SourceSeen } from '../../activity/uses.ts';
 import type { Ref } from '../../core/record.ts';
 import type { LintFinding } from '../../identity/presets/lint.ts';
 import type { Erased } from '../../ledger/payloads.ts';
-import type { Binding, Credential, Grant, Principal, Resource } from '../../store/entities.ts';
+import type {
+  Binding,
+  Credential,
+  Grant,
+  Principal,
+  Resource,
+  Review,
+  ReviewItem,
+  ReviewSchedule,
+} from '../../store/entities.ts';
 
 export type { Backtest } from '../../access/policy/backtest.ts';
+export type { ReviewView } from '../../access/review/view.ts';
 export type { ActivityItem } from '../../activity/query.ts';
 export type { ActivitySummary } from '../../activity/summary.ts';
 export type { SourceSeen } from '../../activity/uses.ts';
 export type { HistoryStep } from '../../api/history.ts';
+export type { Preview as ReviewPreview } from '../../api/review-preview.ts';
 export type { PersonSession } from '../../identity/sessions.ts';
 export type {
   AccessPolicy,
@@ -30,8 +41,22 @@ export type {
   Principal,
   Resource,
   RetentionPolicy,
+  ReviewDecision,
+  ReviewItem,
   Trust,
 } from '../../store/entities.ts';
+
+export type ListedReview = Review & { readonly items: Readonly<Record<ReviewItem['status'], number>> };
+
+export type ListedSchedule = ReviewSchedule & { readonly nextAt: string | null };
+
+export interface ShownReviewItem {
+  readonly item: ReviewItem;
+  /** Why the caller does not decide on it; null where they do. */
+  readonly refusal: string | null;
+  /** `text` is JSON, byte for byte what `sha256` is of. */
+  readonly view: { readonly sha256: string; readonly shownAt: string; readonly text: string } | null;
+}
 
 /** A resource as it is answered by itself. */
 export type ShownResource = Resource & { readonly faults: readonly string[] };

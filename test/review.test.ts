@@ -1,0 +1,176 @@
+/** Reviews at the command line: what is decided takes effect in sessions that are open. */
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import pg from 'pg';
+import { CommandLine } from './support/command-line.ts';
+import { until } from './support/processes.ts';
+
+interface Item {
+  readonly id: string;
+  readonly grant: string | null;
+  readonly status: string;
+  readonly effect: { readonly what: string; readonly applied: boolean } | null;
+  readonly decision: { readonly view: string } | null;
+}
+interface Shown {
+  readonly view: { readonly sha256: string; readonly text: string };
+}
+
+let shell: CommandLine;
+let rita: readonly string[];
+let rolf: readonly string[];
+let grant = '';
+let client: pg.Client & { lost: Error[] };
+
+async function reviewer(name: string): Promise<readonly string[]> {
+  const email = `${name.toLowerCase()}@bank.example`;
+  await shell.ok(['person', 'add', name, '--email', email, '--role', 'reviewer']);
+  const { token } = await shell.json<{ token: string }>(['person', 'token', email]);
+  return ['--token-file', shell.file(`${name}.token`, token)];
+}
+
+async function connect(): Promise<pg.Client & { lost: Error[] }> {
+  const issued = await shell.json<{
+    username: string;
+    password: string;
+    connection: { host: string; port: number; ca: string };
+  }>(['credential', 'issue', '--principal', 'batch']);
+  const { host, port } = issued.connection;
+  const session = new pg.Client({
+    ...{ host, port, user: issued.username, password: issued.password, database: 'ledger-db' },
+    ssl: { rejectUnauthorized: false },
+  }) as pg.Client & { lost: Error[] };
+  session.lost = [];
+  session.on('error', (error) => session.lost.push(error));
+  await session.connect();
+  return session;
+}
+
+const itemsOf = async (name: string): Promise<readonly Item[]> =>
+  (await shell.json<{ items: Item[] }>(['review', 'items', name])).items;
+
+before(async () => {
+  shell = await CommandLine.start();
+  await shell.prepare();
+  rita = await reviewer('Rita');
+  rolf = await reviewer('Rolf');
+  const made = await shell.json<{ id: string }>([
+    ...['grant', 'add', '--principal', 'batch', '--resource', 'ledger-db', '--for', '8h'],
+    ...['--scope', 'select, insert, drop on ledger.*', '--ticket', 'CHG-1'],
+  ]);
+  grant = made.id;
+  client = await connect();
+  await client.query('select count(*) from ledger.entries');
+  await client.query('select count(*) from ledger.entries');
+  await assert.rejects(client.query('delete from ledger.entries'), { code: '42501' });
+});
+after(() => shell.stop());
+
+describe('a review at the command line', () => {
+  let about: Item;
+  let principal: Item;
+
+  it('shows who decides what is granted, used, refused and doubtful, and keeps what was shown', async () => {
+    const opened = await shell.ok(['review', 'open', 'autumn', '--resource', 'ledger-db', '--due', '14d']);
+    assert.match(opened, /about +resource ledger-db/);
+    assert.match(opened, /items +2 open, 0 decided/);
+    const { items } = await shell.json<{ items: Item[] }>(['review', 'inbox', ...rita]);
+    assert.equal(items.length, 2);
+    [principal, about] = items as [Item, Item];
+    const shown = await shell.ok(['review', 'show', about.id, ...rita]);
+    assert.match(shown, /granted +select, insert, drop on ledger\.\* \(ledger-db/);
+    assert.match(shown, /used +ledger-db: 2 commands/);
+    assert.match(shown, /select on ledger\.entries: 2, last 2/);
+    assert.match(shown, /not used +drop on ledger\.\*/);
+    assert.match(shown, /enough would be +select on ledger\.entries/);
+    assert.match(shown, /refused +1 x POSTERN_SCOPE_DENIED/);
+    assert.match(shown, /risk +it does not expire/);
+    assert.match(shown, /risk +it may drop/);
+    const { view } = await shell.json<Shown>(['review', 'show', about.id, ...rita]);
+    assert.equal(createHash('sha256').update(view.text).digest('hex'), view.sha256);
+  });
+
+  it('decides nothing for who was not shown it, or answers for it', async () => {
+    const view = '0'.repeat(64);
+    const keep = ['review', 'decide', about.id, 'keep', '--reason', 'x', '--view', view];
+    assert.match(await shell.fails([...keep, ...rolf]), /Rolf has not been shown what this is about/);
+    assert.match(await shell.fails([...keep, ...rita]), /not what you were shown last/);
+    assert.match(await shell.fails(keep), /Ada Boone answers for batch/);
+    assert.match(await shell.ok(['review', 'preview', 'autumn']), /batch +2 +1 +1 +2/);
+  });
+
+  it('narrows a grant under a session that goes on, within a second', async () => {
+    const { view } = await shell.json<Shown>(['review', 'show', about.id, ...rita]);
+    const suggested = JSON.parse(view.text) as { used: { suggested: string }[] };
+    const scope = suggested.used[0]?.suggested ?? '';
+    const wider = [
+      ...['review', 'decide', about.id, 'narrow', '--scope', 'select on *.*'],
+      ...['--reason', 'x', '--view', view.sha256, ...rita],
+    ];
+    assert.match(await shell.fails(wider), /does not certainly lie within/);
+    await client.query('select count(*) from ledger.accounts');
+    const decided = await shell.json<Item>([
+      ...['review', 'decide', about.id, 'narrow', '--scope', scope],
+      ...['--reason', 'reads entries only', '--view', view.sha256, ...rita],
+    ]);
+    assert.deepEqual(decided.effect, { what: 'narrowed', applied: true });
+    await assert.rejects(client.query('select count(*) from ledger.accounts'), { code: '42501' });
+    await client.query('select count(*) from ledger.entries');
+    assert.deepEqual(client.lost, []);
+    const now = await shell.json<{ scope: string; status: string }>(['grant', 'show', grant]);
+    assert.deepEqual([now.scope, now.status], ['select on ledger.entries', 'active']);
+    assert.match(await shell.fails([...wider]), /decided already by Rita \(narrow\)/);
+  });
+
+  it('ends the session and the principal with a revocation from a worksheet, and closes with the last decision', async () => {
+    const sheet = await shell.ok(['review', 'worksheet', 'autumn', ...rita]);
+    const [head, line] = sheet.trim().split('\r\n');
+    assert.match(line ?? '', new RegExp(`^${principal.id},batch,`));
+    const filled = `${head}\r\n${(line ?? '').replace(/,,,,,$/, ',revoke,nobody needs it,,,')}\r\n`;
+    await shell.ok(['review', 'decide', '--file', shell.file('sheet.csv', filled), ...rita]);
+    await until(() => client.lost.length > 0, 'the session is closed', 1000);
+    assert.match(String(client.lost[0]), /principal batch is disabled/);
+    assert.match(await shell.ok(['review', 'list', '--status', 'all']), /autumn +resource ledger-db +closed/);
+    assert.deepEqual(
+      (await itemsOf('autumn')).map(({ effect }) => effect?.what),
+      ['disabled', 'narrowed'],
+    );
+  });
+
+  it('is in the evidence: who decided what, having seen what', async () => {
+    const folder = join(shell.home, 'package');
+    await shell.ok(['evidence', 'export', '--out', folder]);
+    await shell.ok(['verify', folder]);
+    const items = readFileSync(join(folder, 'populations', 'review_items.csv'), 'utf8');
+    const decided = (await itemsOf('autumn')).find(({ id }) => id === about.id);
+    assert.ok(items.includes(decided?.decision?.view ?? 'nothing'));
+    assert.match(readFileSync(join(folder, 'report.html'), 'utf8'), /reads entries only/);
+  });
+});
+
+describe('a schedule at the command line', () => {
+  it('opens a review by itself, whose missed deadline suspends what nobody decided on', async () => {
+    await shell.ok([
+      ...['principal', 'add', 'forgotten', '--kind', 'workload', '--owner', 'ada@bank.example'],
+      ...['--backup-owner', 'bea@bank.example', '--purpose', 'x', '--environment', 'lab'],
+    ]);
+    await shell.ok([
+      ...['review', 'schedule', 'add', 'quarterly', '--every', '90d', '--environment', 'lab'],
+      ...['--due', '1s', '--grace', '0', '--reason', 'policy IAM-7'],
+    ]);
+    await until(
+      async () =>
+        (await shell.json<{ status: string }>(['principal', 'show', 'forgotten'])).status === 'suspended',
+      'the principal is suspended',
+      20_000,
+    );
+    assert.match(await shell.ok(['review', 'schedule', 'list']), /quarterly +environment lab +90 d +active/);
+    assert.match(
+      await shell.ok(['principal', 'show', 'forgotten']),
+      /review quarterly-.*nobody decided in time/,
+    );
+  });
+});
