@@ -6,13 +6,14 @@ import { createServer, type Server } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { CURL, ensureDebianPackages } from '../scripts/need.ts';
 import { Bank } from './support/bank.ts';
 import { makeServerCertificate } from './support/certificates.ts';
 import { Issuer } from './support/issuer.ts';
-import { type Finished, run } from './support/processes.ts';
+import { type Finished, run, start } from './support/processes.ts';
 
 const LAUNCHER = fileURLToPath(new URL('../bin/postern', import.meta.url));
 const integration = (path: string): string =>
@@ -163,6 +164,31 @@ describe('the exchange from outside', () => {
       readdirSync(home).filter((name) => name.startsWith('postern-run-')),
       [],
     );
+  });
+
+  it('run makes the credential anew before it ends; a failure is said once, and tried again', async () => {
+    const from = file('token');
+    const brief = () => issuer.token({ jti: `brief-${runs++}`, exp: Math.floor(Date.now() / 1000) + 9 });
+    writeFileSync(from, brief());
+    const shown =
+      'let last = ""; setInterval(() => { const now = require("fs").readFileSync(process.env.PGPASSFILE, "utf8"); if (now !== last) console.log("password"); last = now; }, 50)';
+    const args = ['run', '--token-from', `file:${from}`, '--resource', 'ledger-db', '--'];
+    const job = await start(process.execPath, [LAUNCHER, ...args, process.execPath, '-e', shown], {
+      env: environment(),
+    });
+    try {
+      await job.waitFor(/password\n/);
+      // The file still has the token that was used: it is not taken again.
+      await job.waitFor(/no new credential: .*; trying again/);
+      await sleep(2500);
+      assert.equal(job.stderr.match(/no new credential/g)?.length, 1, job.stderr);
+      writeFileSync(from, token());
+      await job.waitFor(/a new credential, until/);
+      await job.waitFor(/password\npassword\n/);
+      assert.ok(!job.stderr.includes(readFileSync(from, 'utf8')));
+    } finally {
+      await job.stop();
+    }
   });
 
   it('kubectl is given a bearer token or a certificate in its own form', async () => {

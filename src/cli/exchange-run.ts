@@ -12,7 +12,9 @@ import { formatTime } from './support/time.ts';
 
 /** Of the life of a credential, after which it is made anew. */
 const RENEW_AFTER = 2 / 3;
+/** After a failure it tries again so long after, or sooner where a credential lives for less than some minutes. */
 const AGAIN_MS = 15_000;
+const AGAIN_SHARE = 1 / 12;
 
 export interface ExchangedRun extends ExchangeOptions {
   readonly resource: string;
@@ -52,8 +54,13 @@ export async function runExchanged(
       writePrivateFile(passFile, formatPgpass(loginOf(answer)));
       return answer;
     };
+    let pause = AGAIN_MS;
+    let failed: string | null = null;
     const later = (answer: ExchangeAnswer): void => {
-      timer = setTimeout(again, answer.expires_in * 1000 * RENEW_AFTER).unref();
+      const life = answer.expires_in * 1000;
+      pause = Math.min(AGAIN_MS, Math.max(life * AGAIN_SHARE, 1000));
+      failed = null;
+      timer = setTimeout(again, life * RENEW_AFTER).unref();
     };
     const again = (): void => {
       renew().then(
@@ -62,8 +69,10 @@ export async function runExchanged(
           later(answer);
         },
         (error: Error) => {
-          say('warning', `no new credential: ${error.message}; trying again`);
-          timer = setTimeout(again, AGAIN_MS).unref();
+          // Once for one reason: a platform that is away for an hour does not fill the job's output.
+          if (failed !== error.message) say('warning', `no new credential: ${error.message}; trying again`);
+          failed = error.message;
+          timer = setTimeout(again, pause).unref();
         },
       );
     };
