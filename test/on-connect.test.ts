@@ -15,7 +15,7 @@ spec:
     onConnect: { scope: 'select on ledger.accounts', for: 10m }
     approve: at once
   - name: asked
-    who: { principals: [writer, gone] }
+    who: { principals: [writer, gone, leaver] }
     what: { resources: [ledger-db], scope: 'select on ledger.*', longest: 1h }
     onConnect: { scope: 'select on ledger.accounts', for: 10m }
     approve: [{ from: ['role:approver'] }]
@@ -41,7 +41,7 @@ const who = new Map<string, Credential>();
 before(async () => {
   bank = await Bank.start({ args: ['--workers', '2', '--hold', '30'] });
   const { postern } = bank;
-  for (const name of ['reader', 'writer', 'outsider', 'gone', 'plain']) {
+  for (const name of ['reader', 'writer', 'outsider', 'gone', 'leaver', 'plain']) {
     await bank.principal(name);
     who.set(name, await bank.credential(name));
   }
@@ -134,6 +134,25 @@ describe('connecting without a grant', () => {
     } finally {
       await short.stop();
     }
+  });
+
+  it('is held no longer than it stays: who goes away makes room, and nothing opens for them', async () => {
+    const name = 'leaver';
+    const credential = who.get(name) as Credential;
+    const clients = await Promise.all(
+      Array.from({ length: 32 }, () => start('psql', ['-XAtqc', COUNT], { env: bank.env(credential) })),
+    );
+    const { id } = await waiting(name);
+    await sleep(500);
+    for (const client of clients) client.child.kill('SIGKILL');
+    await Promise.all(clients.map(({ exited }) => exited));
+    const next = await start('psql', ['-XAtqc', COUNT], { env: bank.env(credential) });
+    await sleep(500);
+    assert.equal(next.child.exitCode, null, 'there is room for who stays');
+    await bank.postern.call('POST', `/v1/requests/${id}/approve`, {}, approver);
+    assert.equal((await next.exited).code, 0, next.stderr);
+    const { items } = await bank.postern.call<{ items: object[] }>('GET', '/v1/activity?principal=leaver');
+    assert.equal(items.length, 1, 'one command, of the one who stayed');
   });
 
   it('stays out when the credential is revoked while the client is held, whoever agrees then', async () => {
