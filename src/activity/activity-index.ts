@@ -8,7 +8,9 @@ import {
   type CommandDenied,
   type CommandIntent,
   type CommandOutcome,
+  type CredentialRefused,
   type Delegated,
+  type LoginRefused,
   type PayloadErased,
   RECORD_TYPES,
   type RecordBase,
@@ -209,7 +211,13 @@ export class ActivityIndex {
     } else if ('change' in record) this.#takeChange(leaf, time, record as ChangeRecord);
     else if (record.type === 'payload.erased') this.#takeErasure(leaf, time, record as PayloadErased);
     else if (record.type === 'vault.key.rotated') this.#takeKey(leaf, time, record as VaultKeyRotated);
-    else this.#put(leaf, time, record, KIND.other, { principal: this.#principal(leaf, record) });
+    else if (record.type === 'credential.refused') {
+      const { code, reason, count } = record as Partial<CredentialRefused> & RecordBase;
+      this.#takeRefused(leaf, time, record, code, several(reason, count));
+    } else if (record.type === 'person.login_refused') {
+      const { method, reason, count } = (record as Partial<LoginRefused> & RecordBase).refused ?? {};
+      this.#takeRefused(leaf, time, record, method, several(reason, count));
+    } else this.#put(leaf, time, record, KIND.other, { principal: this.#principal(leaf, record) });
   }
 
   #takeCommand(
@@ -253,7 +261,8 @@ export class ActivityIndex {
     });
     if (record.type === 'session.opened') this.#uses.opened(principal, record.source, time);
     if (record.type === 'session.refused') {
-      this.#tables.addDetail(leaf, record.code ?? null, record.reason ?? null, null);
+      const reason = several(record.reason, record.repeated);
+      this.#tables.addDetail(leaf, record.code ?? null, reason, null);
     } else if (record.type === 'session.closed') {
       this.#tables.addDetail(leaf, null, record.reason ?? null, null);
     }
@@ -272,6 +281,19 @@ export class ActivityIndex {
       grant: entity === 'grant' ? this.#grants.number(id, '', leaf, principal) : 0,
     });
     this.#tables.addDetail(leaf, null, record.reason ?? null, JSON.stringify({ entity, id, name }));
+  }
+
+  /** Somebody who was not let in, or given nothing. */
+  #takeRefused(
+    leaf: number,
+    time: number,
+    record: RecordBase,
+    code: string | undefined,
+    reason: string | null,
+  ): void {
+    const principal = this.#principal(leaf, record);
+    this.#put(leaf, time, record, KIND.other, { decision: DECISION.deny, principal });
+    this.#tables.addDetail(leaf, code ?? null, reason, null);
   }
 
   #takeErasure(leaf: number, time: number, record: Partial<PayloadErased> & RecordBase): void {
@@ -349,4 +371,10 @@ function timeOf(time: unknown, before: number): number {
   } catch {
     return before;
   }
+}
+
+/** A reason that stands for several of its kind. @param count how many, this one included */
+function several(reason: string | undefined, count = 1): string | null {
+  if (reason === undefined || count <= 1) return reason ?? null;
+  return `${reason} (and ${(count - 1).toLocaleString('en-US')} more like it)`;
 }

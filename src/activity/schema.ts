@@ -3,7 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { touchPrivate } from '../store/files.ts';
 
 /** Raised with every change of the tables below; an index of another version is thrown away and rebuilt from the log. */
-export const INDEX_VERSION = 3;
+export const INDEX_VERSION = 4;
 
 /** What a row of `events` is, as a number in the column `kind`. */
 export const KIND = { command: 1, session: 2, change: 3, other: 4 } as const;

@@ -152,3 +152,26 @@ test('the history of a principal is its own changes and the notices about it, pa
   assert.deepEqual(query.history(principal.id, -1, 2), types.slice(0, 2));
   assert.deepEqual(query.history(principal.id, types[1] ?? 0, 2), types.slice(2));
 });
+
+test('a refusal that stands for several says how many more there were', (context) => {
+  const story = new Story().people().resource();
+  const principal = story.principal('runner');
+  const actor = { kind: 'principal', ...principal } as const;
+  const at = { source: '192.0.2.1:5000', code: 'X' };
+  const refused = { ...at, session: 's', protocol: 'postgres', reason: 'wrong password' };
+  story.tell('session.refused', actor, principal, { ...refused, repeated: 4990 });
+  story.tell('session.refused', actor, principal, refused);
+  const since = '2026-01-01T00:00:00.000000Z';
+  story.tell('credential.refused', actor, principal, { ...at, reason: 'no proof', count: 42, since });
+  story.tell('person.login_refused', { kind: 'system', id: 'postern', name: 'postern' }, null, {
+    refused: { method: 'oidc', reason: 'unknown', source: '192.0.2.1', count: 2, since },
+  });
+  const { items } = indexed(context, story).query({ type: 'all' });
+  const reasons = items.filter(({ decision }) => decision === 'deny').map(({ reason }) => reason);
+  assert.deepEqual(reasons.sort(), [
+    'no proof (and 41 more like it)',
+    'unknown (and 1 more like it)',
+    'wrong password',
+    'wrong password (and 4,989 more like it)',
+  ]);
+});
