@@ -144,6 +144,16 @@ describe('the exchange from outside', () => {
     assert.match((await ask([], token())).stderr, /can be read by others/);
   });
 
+  it('a job asks for itself at the command line, with its bearer token, and reaches nothing else there', async () => {
+    const kind = ['exchange', '--token-from', 'env:T', '--kind', 'jwt'];
+    const own = { POSTERN_TOKEN: good(await postern(kind, { T: token() })).trim() };
+    assert.match(good(await postern(['whoami'], own)), /principal +batch \(service_account\)/);
+    const ask = ['--resource', 'ledger-db', '--scope', 'select on ledger.*', '--for', '10m'];
+    const denied = await postern(['request', 'create', '--principal', 'batch', ...ask], own);
+    assert.match(denied.stderr, /is denied: there is no access policy yet/);
+    assert.match((await postern(['grant', 'list'], own)).stderr, /Principals may not do this/);
+  });
+
   it('run gives the command a credential and nothing else, and leaves nothing', async () => {
     const print = 'process.stdout.write(JSON.stringify(process.env))';
     const base = ['run', '--token-from', 'env:POSTERN_ID_TOKEN', '--resource', 'ledger-db', '--'];
