@@ -29,10 +29,7 @@ export async function conflictOf(db: StateDb, item: ReviewItem, person: Person):
 export async function askedFor(db: StateDb, review: Review, item: ReviewItem): Promise<readonly Person[]> {
   const groups = [item.reviewer === null ? [] : [item.reviewer], review.reviewers];
   for (const group of groups) {
-    const people = (await Promise.all(group.map(({ id }) => findPerson(db, id)))).filter(
-      (person) => person !== undefined,
-    );
-    const fit = await independent(db, item, people);
+    const fit = await independentOf(db, item, group);
     if (fit.length > 0) return fit;
   }
   return independent(
@@ -41,6 +38,21 @@ export async function askedFor(db: StateDb, review: Review, item: ReviewItem): P
     (await listPersons(db)).filter(({ roles }) => roles.includes('reviewer')),
   );
 }
+
+async function independentOf(
+  db: StateDb,
+  item: ReviewItem,
+  group: readonly { readonly id: string }[],
+): Promise<Person[]> {
+  const people = await Promise.all(group.map(({ id }) => findPerson(db, id)));
+  return independent(
+    db,
+    item,
+    people.filter((person) => person !== undefined),
+  );
+}
+
+const notAmong = ({ name }: Person): string => `${name} is not among those who are asked`;
 
 async function independent(db: StateDb, item: ReviewItem, people: readonly Person[]): Promise<Person[]> {
   const fit: Person[] = [];
@@ -58,9 +70,12 @@ export async function refusalOf(
   const conflict = await conflictOf(db, item, person);
   if (conflict !== null) return conflict;
   if (review.overdueAt !== null && person.roles.includes('admin')) return null;
-  const asked = await askedFor(db, review, item);
-  if (asked.some(({ id }) => id === person.id)) return null;
-  return `${person.name} is not among those who are asked`;
+  // As `askedFor`, without looking at everybody.
+  for (const group of [item.reviewer === null ? [] : [item.reviewer], review.reviewers]) {
+    if (group.some(({ id }) => id === person.id)) return null;
+    if ((await independentOf(db, item, group)).length > 0) return notAmong(person);
+  }
+  return person.roles.includes('reviewer') ? null : notAmong(person);
 }
 
 /** @throws PosternError POSTERN_FORBIDDEN */

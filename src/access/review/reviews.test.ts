@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { PosternError } from '../../core/errors.ts';
+import { MemorySink } from '../../store/memory-sink.fixture.ts';
 import { reviewBank } from './review.fixture.ts';
 
 const code =
@@ -97,6 +98,8 @@ describe('a review', () => {
       decide(people.rita, principal, { kind: 'reassign', owner: 'anna@example.org' }),
       code('POSTERN_INVALID', /cannot be the owner/),
     );
+    const mine = { kind: 'reassign', owner: 'bea@example.org', backupOwner: 'rita@example.org' } as const;
+    await assert.rejects(decide(people.rita, principal, mine), code('POSTERN_FORBIDDEN', /their own/));
   });
 });
 
@@ -119,7 +122,7 @@ describe('who reviews', () => {
       await assert.rejects(decide(stranger, grantItem, { kind: 'keep' }), code('POSTERN_FORBIDDEN'));
     }
     assert.equal((await decide(people.max, principal, { kind: 'keep' })).status, 'decided');
-    assert.deepEqual(await control.reviews.inbox(people.olga), []);
+    assert.deepEqual(await control.reviews.inbox(people.olga, { limit: 10 }), []);
   });
 
   test('who asked for a grant does not review it', async (context) => {
@@ -173,7 +176,7 @@ describe('who reviews', () => {
     await assert.rejects(decide(people.rita, item, { kind: 'keep' }), code('POSTERN_FORBIDDEN', /not among/));
     const bea = await control.persons.get('bea@example.org');
     assert.deepEqual(
-      (await control.reviews.inbox(bea)).map(({ id }) => id),
+      (await control.reviews.inbox(bea, { limit: 10 })).map(({ id }) => id),
       [item.id],
     );
     // To whom it was given leaves: it falls back to who was asked before.
@@ -256,4 +259,23 @@ test('a record that cannot be written leaves everything as it was', async (conte
   sink.failing = false;
   assert.equal((await control.grants.get(own.batch.id)).scope, 'select, insert on ledger.*');
   assert.equal((await control.reviews.item(item.id)).status, 'open');
+});
+
+test('what is narrowed in the record is narrowed in the gateway, also while state cannot be written', async (context) => {
+  const sink = Object.assign(new MemorySink(), { sync: async () => undefined as undefined });
+  const { control, open, itemOf, people, own, decide, deltas } = await reviewBank(context, { sink });
+  await open();
+  const item = await itemOf('batch', 'grant');
+  sink.sync = async () => {
+    throw new Error('the disk is gone');
+  };
+  const narrow = { kind: 'narrow', scope: 'select on ledger.entries' } as const;
+  await assert.rejects(decide(people.rita, item, narrow), code('POSTERN_AUDIT_UNAVAILABLE', /is recorded/));
+  const told = deltas.at(-1)?.grants?.find(({ id }) => id === own.batch.id);
+  assert.equal(told?.scope, 'select on ledger.entries');
+  sink.sync = async () => undefined;
+  await control.reviews.sweep();
+  await open({ name: 'next' });
+  assert.equal((await control.grants.get(own.batch.id)).scope, 'select on ledger.entries');
+  assert.equal((await control.reviews.item(item.id)).status, 'decided');
 });

@@ -27,6 +27,8 @@ import { ReviewSchedules } from './schedules.ts';
 import { sweepReviews } from './sweep.ts';
 import { checkDue, checkedTerms, checkReviewer, type NewTerms, subjectsOf } from './terms.ts';
 
+/** Items that are looked at together. */
+const AT_ONCE = 500;
 /** For how long a decision may rest on what the person was shown. */
 const VIEW_MICROS = 86_400_000_000;
 
@@ -134,6 +136,9 @@ export class Reviews {
         shownAt,
       };
       checkParts(decided);
+      if (decided.owner?.id === person.id || decided.backupOwner?.id === person.id) {
+        throw new PosternError('POSTERN_FORBIDDEN', 'Nobody makes a principal their own.');
+      }
       const { decision, effect, changes } = await outcomeOf(
         db,
         review,
@@ -204,14 +209,20 @@ export class Reviews {
   }
 
   /** Items that wait for a person, of all open reviews. */
-  async inbox(person: Person): Promise<ReviewItem[]> {
-    const items: ReviewItem[] = [];
-    for (const review of await listReviews(this.#db, { status: 'open' })) {
-      for (const item of await listReviewItems(this.#db, { review: review.id, status: 'open' })) {
-        if ((await refusalOf(this.#db, review, item, person)) === null) items.push(item);
+  async inbox(person: Person, page: Page): Promise<ReviewItem[]> {
+    const open = new Map((await listReviews(this.#db, { status: 'open' })).map((each) => [each.id, each]));
+    const waiting: ReviewItem[] = [];
+    for (let { after } = page; waiting.length < page.limit; ) {
+      const items = await listReviewItems(this.#db, { status: 'open' }, { limit: AT_ONCE, after });
+      for (const item of items) {
+        const review = open.get(item.review.id);
+        const asked = review && (await refusalOf(this.#db, review, item, person)) === null;
+        if (asked) waiting.push(item);
       }
+      if (items.length < AT_ONCE) break;
+      after = items.at(-1)?.id;
     }
-    return items;
+    return waiting.slice(0, page.limit);
   }
 
   /** @throws PosternError POSTERN_NOT_FOUND */

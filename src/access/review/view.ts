@@ -90,6 +90,8 @@ export interface ReviewView {
     readonly sponsor: string | null;
     readonly lastUsedAt: string | null;
   };
+  /** Grants that are not listed. */
+  readonly grantsMore: number;
   readonly granted: readonly {
     readonly id: string;
     readonly resource: Ref;
@@ -120,7 +122,8 @@ export function reviewView(facts: ViewFacts): ReviewView {
       owner: ref(owner),
       backupOwner: backupOwner === null ? null : ref(backupOwner),
     },
-    granted: grants.map(({ grant }) => ({
+    grantsMore: Math.max(0, grants.length - ROWS_MAX),
+    granted: grants.slice(0, ROWS_MAX).map(({ grant }) => ({
       id: grant.id,
       resource: grant.resource,
       scope: grant.scope,

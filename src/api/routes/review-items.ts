@@ -5,7 +5,7 @@ import { type Person, REVIEW_DECISIONS, type ReviewItem } from '../../store/enti
 import type { ApiDeps } from '../deps.ts';
 import { viewText } from '../review-facts.ts';
 import { forbidden, owns } from '../rights.ts';
-import { type Api, actorOf, answers, limitOf, listed, pageOf, personOf } from '../route.ts';
+import { type Api, actorOf, answers, listed, pageOf, personOf } from '../route.ts';
 import { closed, IdParams, idText, listOf, oneOf, orNull, page, Ref, reason, refText } from '../schemas.ts';
 import { fresh } from './activity.ts';
 
@@ -122,10 +122,8 @@ export function reviewItemRoutes(app: Api, deps: ApiDeps): void {
       schema: { querystring: Type.Object(page, closed), response: answers(200, listOf(Item)) },
     },
     async (request) => {
-      const waiting = await reviews.inbox(personOf(request));
-      const { cursor = '' } = request.query;
-      const rest = waiting.filter(({ id }) => id > cursor).sort((a, b) => (a.id < b.id ? -1 : 1));
-      return listed(rest.slice(0, limitOf(request.query) + 1), pageOf(request.query));
+      const wanted = pageOf(request.query);
+      return listed(await reviews.inbox(personOf(request), wanted), wanted);
     },
   );
 
