@@ -143,6 +143,44 @@ describe('a resource with an administering credential', () => {
     assert.ok(who.grant);
   });
 
+  it('takes from the role of a session what a review takes from its grant', async () => {
+    const who = await bank.identity('worker-n', 'select on work.plain, other.t');
+    const { client, role } = await me(who);
+    assert.equal(await may(role, "has_table_privilege($r, 'other.t', 'select')"), true);
+    const rita = { name: 'Rita', email: 'rita@example.com', roles: ['reviewer'] };
+    await bank.postern.call('POST', '/v1/persons', rita);
+    const { token } = await bank.postern.call<{ token: string }>(
+      'POST',
+      '/v1/persons/rita@example.com/tokens',
+      {},
+    );
+    const review = { name: 'narrowing', dueSeconds: 60, graceSeconds: 0 };
+    await bank.postern.call('POST', '/v1/reviews', review);
+    const { items } = await bank.postern.call<{ items: { id: string; grant: string | null }[] }>(
+      'GET',
+      '/v1/review-items?review=narrowing&limit=1000',
+    );
+    const id = items.find(({ grant }) => grant === who.grant)?.id ?? '';
+    // Whoever makes grants does not review them; who reviews decides on what they were shown.
+    const { view } = await bank.postern.call<{ view: { sha256: string } }>(
+      ...(['GET', `/v1/review-items/${id}`, undefined, token] as const),
+    );
+    const narrow = { kind: 'narrow', scope: 'select on work.plain', reason: 'enough', view: view.sha256 };
+    await bank.postern.call('POST', `/v1/review-items/${id}/decide`, narrow, token);
+    await databaseError(client.query('select * from other.t'));
+    await client.query('select * from work.plain');
+    await until(
+      async () => !(await may(role, "has_table_privilege($r, 'other.t', 'select')")),
+      'the database refuses it too',
+      5000,
+    );
+    await bank.postern.call('POST', '/v1/reviews/narrowing/close', { reason: 'seen' });
+    const later = await me(who);
+    assert.equal(await may(later.role, "has_table_privilege($r, 'other.t', 'select')"), false);
+    await client.end();
+    await later.client.end();
+  });
+
   it('leaves to the upstream user what a session made, and drops the role all the same', async () => {
     const who = await bank.identity(
       'worker-c',

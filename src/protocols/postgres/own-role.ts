@@ -30,7 +30,7 @@ export class OwnRole {
     this.#session = session;
   }
 
-  /** The names of the database were read: the roles of grants get what they are due of it. */
+  /** The names of the database were read, or grants changed: the roles of grants get what they are due. */
   async namesRead(): Promise<void> {
     const { who, catalog } = this.#session;
     const names = catalog.current();
@@ -46,7 +46,11 @@ export class OwnRole {
 
   /** @param changed whether there may be grants that it has not seen */
   recheck(changed: boolean): void {
-    if (changed) this.#mayJoin = true;
+    if (changed) {
+      this.#mayJoin = true;
+      // A grant may have been narrowed.
+      void this.namesRead();
+    }
     if (this.#mayJoin) this.#join();
   }
 

@@ -100,15 +100,17 @@ export class SessionRoles {
     }
   }
 
-  /** What the database holds was read anew: the roles of the grants get what they are due of it. */
+  /** What the database holds was read anew, or a grant was narrowed: the roles of the grants have what they are due, and no more. */
   async refresh({
     resource,
     database,
     catalog,
   }: Pick<RoleRequest, 'resource' | 'database' | 'catalog'>): Promise<void> {
     const place = this.#placeOf(resource, database);
-    for (const [id, { grant, catalog: before }] of place.granted) {
-      if (before === catalog) continue;
+    for (const [id, { grant: known, catalog: before }] of place.granted) {
+      const all = this.#gateway.directory.grantsOf(known.principalId, known.resourceId);
+      const grant = all.find((each) => each.id === id) ?? known;
+      if (before === catalog && grant.scope === known.scope) continue;
       if (!isActive(grant, Date.now())) {
         place.granted.delete(id);
         continue;
@@ -226,7 +228,8 @@ export class SessionRoles {
     for (const grant of request.grants) {
       const name = grantRole(grant.id, request.database);
       names.push(name);
-      if (place.granted.get(grant.id)?.catalog === request.catalog) continue;
+      const known = place.granted.get(grant.id);
+      if (known?.catalog === request.catalog && known.grant.scope === grant.scope) continue;
       await this.#upToDate(place, request, grant, name);
       place.granted.set(grant.id, { grant, catalog: request.catalog });
     }
