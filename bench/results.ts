@@ -163,9 +163,10 @@ async function run(party: Party, sql: string): Promise<{ readonly bytes: number;
   let bytes = 0;
   await new Promise<void>((resolve, reject) => {
     socket.on('data', (chunk: Buffer) => {
+      // Later a chunk may begin within a message.
+      if (bytes === 0 && chunk[0] === 0x45) reject(new Error(chunk.toString('latin1')));
       bytes += chunk.length;
       if (chunk.subarray(-READY.length).equals(READY)) resolve();
-      else if (chunk[0] === 0x45) reject(new Error(chunk.toString('latin1')));
     });
     socket.once('close', () => reject(new Error('the connection was closed')));
     socket.write(say.query(sql));
