@@ -217,6 +217,17 @@ describe('requests', () => {
     assert.equal(b?.scope, a?.scope);
   });
 
+  test('what is given at once begins soon: nobody lays in grants that a changed policy would not give', async (context) => {
+    const { control, actor, ask } = await bank(context, AT_ONCE);
+    const start = new Date(Date.now() + 25 * 3_600_000).toISOString();
+    await assert.rejects(control.requests.create(actor, { ...ask, start }), code('POSTERN_INVALID'));
+    const first = await control.requests.create(actor, { ...ask, ttlSeconds: 86_400 });
+    const next = await control.requests.renew(actor, first.grant ?? '', { ttlSeconds: 86_400 });
+    assert.equal(next.status, 'granted');
+    const third = control.requests.renew(actor, next.grant ?? '', { ttlSeconds: 60 });
+    await assert.rejects(third, code('POSTERN_INVALID'));
+  });
+
   test('with a policy nobody makes grants beside it, unless it says so', async (context) => {
     const { control, actor, ask } = await bank(context, AT_ONCE);
     await assert.rejects(control.grants.create(actor, ask), code('POSTERN_FORBIDDEN'));

@@ -1,4 +1,5 @@
 import { checkConditions, type GrantConditions } from '../core/conditions.ts';
+import { formatDuration } from '../core/duration.ts';
 import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
 import type { Actor, Delegator } from '../core/record.ts';
@@ -22,6 +23,8 @@ import type { ValidateScope } from './scopes.ts';
 /** How long a request waits for those who have to agree. */
 export const PENDING_SECONDS = 86_400;
 const PENDING_MAX = 100;
+/** For clocks that differ. */
+const SLACK_SECONDS = 60;
 
 export interface NewRequest {
   readonly principal: string;
@@ -159,6 +162,7 @@ export class Requests {
       if (needs.length > 0) {
         return { changes: [requestChange('grant.requested', null, first)], result: first };
       }
+      checkNear(pending.start, rule.what.longest, now);
       return granted('grant.requested', null, first, { principal, resource, rule, approvers: [], now });
     });
   }
@@ -334,6 +338,20 @@ function checkStart(start: string, now: number): void {
   if (micros < now - 60_000_000 || micros > now + GRANT_MAX_SECONDS * 1_000_000) {
     throw new PosternError('POSTERN_INVALID', 'The start lies in the past, or more than 90 days ahead.');
   }
+}
+
+/**
+ * What is given at once begins soon: whoever could lay in grants for months would keep them when the policy changes.
+ *
+ * @param longest seconds: a grant that ends so far ahead can still be renewed
+ */
+function checkNear(start: string | null, longest: number, now: number): void {
+  if (start === null || Date.parse(start) * 1000 <= now + (longest + SLACK_SECONDS) * 1_000_000) return;
+  throw new PosternError(
+    'POSTERN_INVALID',
+    `What the policy gives at once begins within ${formatDuration(longest * 1000)}.`,
+    'Ask again when the time has come.',
+  );
 }
 
 function waits(request: AccessRequest, now: number): AccessRequest {

@@ -43,7 +43,8 @@ export function awsProver({ db, spent, sts }: AwsProverOptions): Prover {
       .finally(() => {
         asking -= 1;
       });
-    const caller = answer === null ? null : readCallerIdentity(answer);
+    if (answer === null) throw no('AWS does not answer, or refuses it');
+    const caller = readCallerIdentity(answer);
     if (caller === null) throw no('AWS does not say whose it is');
     const binding = meant.find((each) => fits(each, caller));
     if (binding === undefined) throw no('it is of nobody who is bound');

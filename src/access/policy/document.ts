@@ -295,6 +295,14 @@ export function readPolicy(
       at(path, () => fail('a rule either denies or says how it is approved: deny, or approve'), undefined);
     }
     if (deny !== undefined) {
+      // It would deny without them too, and an address is known only of who asks for itself.
+      if (what.longest ?? when.ticket ?? when.justification ?? when.sources) {
+        at(
+          path,
+          () => fail('a rule that denies has no longest, ticket, justification or sources'),
+          undefined,
+        );
+      }
       if (grant !== undefined || emergency !== undefined || onConnect !== undefined) {
         at(path, () => fail('a rule that denies gives nothing'), undefined);
       }

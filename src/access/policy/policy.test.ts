@@ -165,6 +165,14 @@ cases:
       () => read(textOf(`rules:\n  - name: a\n    aprove: at once\n`)),
       /policy.yaml:6: spec\/rules\/0: .*aprove/,
     );
+    for (const part of [
+      'what: { longest: 1h }',
+      "when: { ticket: 'X-*' }",
+      'when: { sources: [10.0.0.0/8] }',
+    ]) {
+      const denial = textOf(`rules:\n  - { name: a, ${part}, deny: no }\n`);
+      assert.throws(() => read(denial), /a rule that denies has no longest/, part);
+    }
     assert.throws(() => read(textOf(`rules: []\nrules: []\n`)), /policy.yaml:6: .*unique/);
   });
 
