@@ -315,8 +315,14 @@ describe('the proof by GetCallerIdentity', () => {
     const { prove, control, actor } = await bound(context, sts, { session: 'i-0abc' });
     const refused = (token: string, pattern: RegExp) => assert.rejects(prove(token), pattern);
     await refused(tokenOf(request({ key: OTHER })), /of nobody who is bound/);
-    await refused(tokenOf(request({ key: { ...NIGHTLY, secret: 'guessed' } })), /AWS does not say/);
-    await refused(tokenOf(request({ key: { ...NIGHTLY, token: 'another' } })), /AWS does not say/);
+    await refused(
+      tokenOf(request({ key: { ...NIGHTLY, secret: 'guessed' } })),
+      /AWS does not answer, or refuses it/,
+    );
+    await refused(
+      tokenOf(request({ key: { ...NIGHTLY, token: 'another' } })),
+      /AWS does not answer, or refuses it/,
+    );
     const before = asked;
     await refused(
       tokenOf(request({ headers: { 'x-postern-server-id': 'https://other.example' } })),
@@ -326,9 +332,9 @@ describe('the proof by GetCallerIdentity', () => {
     const elsewhere = request({ region: 'us-east-1', headers: { host } });
     await refused(shown({ url: `https://${host}/`, headers: elsewhere.headers }), /nobody is bound to such/);
     assert.equal(asked, before, 'AWS is asked about nobody who is not bound');
-    const backup = await control.persons.get('bo@example.org').catch(() => null);
+    const backup = await control.persons.get('bo@example.org');
     await control.principals.create(actor, {
-      ...{ name: 'second', kind: 'workload', owner: actor.id, backupOwner: backup?.id ?? '' },
+      ...{ name: 'second', kind: 'workload', owner: actor.id, backupOwner: backup.id },
       ...{ purpose: 'Another', environment: 'production' },
     });
     const same = {
@@ -355,7 +361,7 @@ describe('the proof by GetCallerIdentity', () => {
   it('is not there when AWS is another, redirects, or answers with too much or something else', async (context) => {
     const { prove } = await bound(context, sts);
     const stranger = await bound(context, wrong);
-    await assert.rejects(stranger.prove(tokenOf(request())), /AWS does not say/);
+    await assert.rejects(stranger.prove(tokenOf(request())), /AWS does not answer, or refuses it/);
     for (const answers of [
       (response: ServerResponse) => response.writeHead(302, { location: `https://${HOST}/` }).end(),
       (response: ServerResponse) => response.writeHead(500).end('{}'),
