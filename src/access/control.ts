@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { Attempts } from '../core/attempts.ts';
 import { uuidv7 } from '../core/ids.ts';
-import type { Actor, ChangeRecord, RecordBase, Ref } from '../core/record.ts';
+import type { Actor, ChangeRecord, RecordBase, Ref, ServiceRecord } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
 import { awsProver, type StsAccess } from '../identity/aws-prover.ts';
@@ -20,7 +20,7 @@ import { TokenExchange } from '../identity/exchange.ts';
 import { fetchIssuerKeys } from '../identity/issuers.ts';
 import { KeyPairs } from '../identity/key-pairs.ts';
 import { oidcProver } from '../identity/oidc-prover.ts';
-import { Persons } from '../identity/persons.ts';
+import { Persons, SYSTEM } from '../identity/persons.ts';
 import { Platforms } from '../identity/platforms.ts';
 import { Possession } from '../identity/possession.ts';
 import { Principals } from '../identity/principals.ts';
@@ -392,6 +392,12 @@ export class Control {
     };
     await this.#changes.exclusive(() => this.#write(record));
     return record.id;
+  }
+
+  /** Records that Postern was started or is stopped. */
+  async recordService(type: ServiceRecord['type'], service: ServiceRecord['service']): Promise<void> {
+    const record: ServiceRecord = { id: uuidv7(), time: rfc3339(nowMicros()), type, actor: SYSTEM, service };
+    await this.#changes.exclusive(() => this.#write(record));
   }
 
   /** Starts the timer that records what ends by itself, and the one that fetches issuers' keys. */

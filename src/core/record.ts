@@ -94,6 +94,8 @@ export const RECORD_TYPES = [
   'review.lapsed',
   'review.closed',
   'grant.narrowed',
+  'service.started',
+  'service.stopped',
 ] as const;
 
 export type RecordType = (typeof RECORD_TYPES)[number];
@@ -363,6 +365,12 @@ export interface PayloadErased extends RecordBase {
     readonly cause: 'request' | 'retention';
   };
   readonly reason: string;
+}
+
+/** Postern was started or stopped: what is missing between the two was not asked for, since nothing was let through. */
+export interface ServiceRecord extends RecordBase {
+  readonly type: 'service.started' | 'service.stopped';
+  readonly service: { readonly version: string; readonly node: string };
 }
 
 /** A master key took over from another, and a fresh data key from the one before. Neither is a secret here. */

@@ -25,13 +25,16 @@ import {
   manifestNote,
   type Parameters,
   POPULATIONS,
+  type Population,
   RENDERER,
   type TextMode,
 } from './format.ts';
 import { HOW_TO_VERIFY } from './how-to-verify.ts';
 import { PackageWriter } from './package-writer.ts';
 import { PayloadOpener } from './payload-opener.ts';
-import { Populations, populationHeader, populationLine } from './populations.ts';
+import { populationHeader, populationLine } from './population-columns.ts';
+import { populationIndex } from './population-index.ts';
+import { Populations } from './populations.ts';
 import { renderReport } from './report.ts';
 import { ReportTally } from './report-tally.ts';
 import { allLeaves, leavesOfPrincipal, type ReadLeaf, resolve } from './selection.ts';
@@ -116,26 +119,18 @@ export async function exportPackage(
     payloads.close();
   }
   putProofs(writer, store, size, note, told.proved);
-  for (const population of POPULATIONS) {
-    let ndjson = '';
-    let csv = populationHeader(population);
-    for (const row of told.populations.rows(population)) {
-      ndjson += `${JSON.stringify(row)}\n`;
-      csv += populationLine(population, row);
-    }
-    writer.put(`populations/${population}.ndjson`, ndjson);
-    writer.put(`populations/${population}.csv`, csv);
-  }
+  const rows = putPopulations(writer, told.populations);
   const { allowed, denied, unanswered } = told.tally;
   const facts = {
     generatedAt: rfc3339(nowMicros()),
     generatedBy: { id: generatedBy.id, name: generatedBy.name },
     parameters,
-    log: { origin, size, root: checkpoint.root.toString('base64'), vkey },
+    log: { origin, size, root: checkpoint.root.toString('base64'), vkey, time: told.lastTime },
     coverage: parameters.principal === null ? ('log' as const) : ('principal' as const),
     principals: told.principals,
     counts: { leaves: told.leaves, commands: allowed + denied, allowed, denied, unanswered },
   };
+  writer.put(FILES.populationIndex, populationIndex({ manifest: facts, rows, files: writer.files() }));
   writer.put(
     FILES.report,
     renderReport({ manifest: facts, populations: told.populations, tally: told.tally }),
@@ -172,6 +167,8 @@ interface Told {
   readonly tally: ReportTally;
   readonly leaves: number;
   readonly principals: Manifest['principals'];
+  /** Of the last leaf. */
+  readonly lastTime: string | null;
   /** Leaves that get a proof file. */
   readonly proved: readonly number[];
 }
@@ -211,11 +208,13 @@ async function tell(
   let count = 0;
   let first = -1;
   let last = -1;
+  let lastTime: string | null = null;
   const leaves: Iterable<ReadLeaf> =
     only === null ? allLeaves(store, size) : leavesOfPrincipal(store, size, only.id);
   for (const { index, entry, record, shared } of leaves) {
     if (first < 0) first = index;
     last = index;
+    lastTime = record.time;
     populations.take(index, record);
     commands.take(index, { record, shared });
     entriesFile?.file.write(`${entry.toString('utf8')}\n`);
@@ -233,7 +232,26 @@ async function tell(
   onProgress?.(size, size);
   for (const part of [ndjson, csv, entriesFile]) part?.close();
   const proved = [...new Set([first, ...grants, last])].filter((index) => index >= 0);
-  return { populations, tally, leaves: count, principals: [...counted.values()], proved };
+  return { populations, tally, leaves: count, principals: [...counted.values()], lastTime, proved };
+}
+
+/** Writes what each population comes to, and answers how many rows that is. */
+function putPopulations(writer: PackageWriter, populations: Populations): ReadonlyMap<Population, number> {
+  const rows = new Map<Population, number>();
+  for (const population of POPULATIONS) {
+    const ndjson = writer.open(`populations/${population}.ndjson`);
+    const csv = writer.open(`populations/${population}.csv`);
+    csv.file.write(populationHeader(population));
+    let count = 0;
+    for (const row of populations.rows(population)) {
+      ndjson.file.write(JSON.stringify(row), '\n');
+      csv.file.write(populationLine(population, row));
+      count += 1;
+    }
+    for (const part of [ndjson, csv]) part.close();
+    rows.set(population, count);
+  }
+  return rows;
 }
 
 function putProofs(

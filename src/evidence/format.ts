@@ -2,8 +2,8 @@
 import type { Ref } from '../core/record.ts';
 
 export const FORMAT = 'postern-evidence/1';
-/** Raised whenever the same facts would give another `report.html`. */
-export const RENDERER = 16;
+/** Raised whenever the same facts would give another file that verification makes again. */
+export const RENDERER = 17;
 
 export const FILES = {
   manifest: 'manifest.json',
@@ -14,6 +14,7 @@ export const FILES = {
   leaves: 'activity/leaves.ndjson',
   commands: 'activity/commands.ndjson',
   commandsCsv: 'activity/commands.csv',
+  populationIndex: 'populations/index.json',
   report: 'report.html',
   howTo: 'VERIFY.md',
   page: 'verify.html',
@@ -51,6 +52,8 @@ export interface LogPosition {
   /** base64 */
   readonly root: string;
   readonly vkey: string;
+  /** Of the last leaf in the package: what is derived is as of then. Null where it has no leaf. */
+  readonly time: string | null;
 }
 
 export interface ManifestFile {
@@ -146,6 +149,8 @@ export const POPULATIONS = [
   'requests',
   'reviews',
   'review_items',
+  'administrators',
+  'log_health',
 ] as const;
 export type Population = (typeof POPULATIONS)[number];
 

@@ -7,10 +7,11 @@ import type {
   SessionRefused,
 } from '../core/record.ts';
 import type { LeafRecord } from '../ledger/leaf.ts';
-import { csvLine } from './csv.ts';
+import { Administrators } from './administrators.ts';
 import { type ErasureMember, erasureOf } from './erasures.ts';
 import type { Population } from './format.ts';
 import { ActiveHolds, type HoldBreach } from './legal-holds.ts';
+import { LogHealth } from './log-health.ts';
 import { type LossMember, lossesOf } from './losses.ts';
 import { type RetentionMember, retentionOf } from './retention-rules.ts';
 
@@ -76,176 +77,6 @@ const ENTITY = {
   review_item: 'review_items',
 } as const;
 
-const COLUMNS: Record<Population, readonly string[]> = {
-  persons: ['leaf', 'lastLeaf', 'id', 'name', 'email', 'roles', 'status', 'directory', 'createdAt'],
-  principals: [
-    ...['leaf', 'lastLeaf', 'id', 'name', 'kind', 'status', 'owner', 'backupOwner', 'purpose', 'environment'],
-    ...['reviewIntervalDays', 'expiresAt', 'tags', 'sponsor', 'rehomeBy', 'activeSince', 'lastUsedAt'],
-    ...['statusReason', 'createdAt'],
-  ],
-  resources: [
-    ...['leaf', 'lastLeaf', 'id', 'name', 'protocol', 'host', 'port', 'database', 'environment'],
-    ...['classification', 'durability', 'catalogAccess', 'resultDigest', 'owner', 'status', 'createdAt'],
-  ],
-  grants: [
-    ...[
-      'leaf',
-      'lastLeaf',
-      'id',
-      'principal',
-      'resource',
-      'scope',
-      'conditions',
-      'start',
-      'end',
-      'status',
-      'endReason',
-    ],
-    ...[
-      'endedAt',
-      'kind',
-      'approvers',
-      'rule',
-      'request',
-      'reviewBy',
-      'ticket',
-      'justification',
-      'createdAt',
-    ],
-  ],
-  credentials: [
-    ...[
-      'leaf',
-      'lastLeaf',
-      'id',
-      'principal',
-      'grant',
-      'resource',
-      'kind',
-      'certificateSha256',
-      'confirmation',
-      'expiresAt',
-      'status',
-      'endReason',
-      'endedAt',
-    ],
-    ...['createdAt', 'exchange', 'delegation'],
-  ],
-  delegations: [
-    ...[
-      'leaf',
-      'lastLeaf',
-      'id',
-      'subject',
-      'chain',
-      'actor',
-      'credential',
-      'expiresAt',
-      'status',
-      'endReason',
-    ],
-    ...['endedAt', 'createdAt'],
-  ],
-  bindings: [
-    ...['leaf', 'lastLeaf', 'id', 'principal', 'kind', 'details', 'status', 'endReason', 'endedAt'],
-    'createdAt',
-  ],
-  trust: [
-    ...[
-      'leaf',
-      'lastLeaf',
-      'id',
-      'kind',
-      'name',
-      'url',
-      'keys',
-      'status',
-      'endReason',
-      'endedAt',
-      'createdAt',
-    ],
-  ],
-  masks: [
-    ...['leaf', 'lastLeaf', 'id', 'name', 'revision', 'resource', 'principal', 'grant', 'match', 'transform'],
-    ...['probes', 'status', 'statusReason', 'createdAt'],
-  ],
-  notices: [
-    ...['leaf', 'lastLeaf', 'id', 'principal', 'kind', 'to', 'text', 'effectiveAt', 'status', 'endReason'],
-    ...['endedAt', 'createdAt'],
-  ],
-  sessions: [
-    ...['leaf', 'closedLeaf', 'id', 'status', 'principal', 'resource', 'source', 'openedAt', 'closedAt'],
-    ...['credential', 'grants', 'database', 'upstreamUser', 'upstreamIdentity', 'client', 'reason'],
-    ...['commands', 'denied', 'delegation', 'proof'],
-  ],
-  erasures: [
-    ...['leaf', 'id', 'time', 'by', 'principal', 'day', 'kinds', 'payloads', 'record', 'cause', 'reason'],
-    'commitments',
-  ],
-  legal_holds: [
-    ...['leaf', 'lastLeaf', 'id', 'principal', 'reason', 'placedBy', 'status', 'endReason', 'endedAt'],
-    'createdAt',
-  ],
-  retention: ['leaf', 'id', 'time', 'by', 'statements', 'parameters', 'classifications'],
-  authenticators: [
-    ...['leaf', 'lastLeaf', 'id', 'person', 'kind', 'label', 'provider', 'issuer', 'subject', 'credentialId'],
-    ...['rpId', 'backedUp', 'status', 'endReason', 'endedAt', 'createdAt'],
-  ],
-  identity_providers: [
-    ...['leaf', 'lastLeaf', 'id', 'name', 'issuer', 'clientId', 'domains', 'groups', 'creates', 'status'],
-    'createdAt',
-  ],
-  directories: ['leaf', 'lastLeaf', 'id', 'name', 'groups', 'tokenExpiresAt', 'status', 'createdAt'],
-  groups: ['leaf', 'lastLeaf', 'id', 'name', 'directory', 'externalId', 'members', 'status', 'createdAt'],
-  policies: ['leaf', 'lastLeaf', 'id', 'name', 'revision', 'text', 'status', 'statusReason', 'createdAt'],
-  reviews: [
-    ...[
-      'leaf',
-      'lastLeaf',
-      'id',
-      'name',
-      'filter',
-      'reviewers',
-      'rehearsal',
-      'schedule',
-      'dueAt',
-      'overdueAt',
-    ],
-    ...['graceSeconds', 'unusedDays', 'status', 'closeReason', 'closedAt', 'createdAt'],
-  ],
-  review_items: [
-    ...[
-      'leaf',
-      'lastLeaf',
-      'id',
-      'review',
-      'principal',
-      'grant',
-      'resource',
-      'reviewer',
-      'status',
-      'decision',
-    ],
-    ...['effect', 'endedAt', 'createdAt'],
-  ],
-  requests: [
-    ...[
-      'leaf',
-      'lastLeaf',
-      'id',
-      'principal',
-      'resource',
-      'scope',
-      'conditions',
-      'seconds',
-      'start',
-      'ticket',
-    ],
-    ...['justification', 'emergency', 'requester', 'source', 'rule', 'needs', 'approvals', 'status'],
-    ...['statusReason', 'grant', 'expiresAt', 'createdAt'],
-  ],
-};
-
 const COMMANDS: ReadonlySet<unknown> = new Set(['command.intent', 'command.outcome', 'command.denied']);
 
 /** Whether {@link Populations.take} may do anything with a record: most records of a log are commands, which change nothing. */
@@ -284,6 +115,10 @@ export class Populations {
   readonly #active = new ActiveHolds();
   readonly #breaches: HoldBreach[] = [];
   readonly #losses: LossMember[] = [];
+  readonly #administrators = new Administrators();
+  readonly #health = new LogHealth();
+  /** By resource. */
+  readonly #lastSessions = new Map<string, string>();
   #version = 0;
 
   /** Another one after each change of anything but sessions. */
@@ -299,7 +134,9 @@ export class Populations {
       return;
     }
     this.#version += 1;
+    this.#health.take(leaf, record);
     if (isChange(record)) {
+      this.#administrators.take(leaf, record);
       const rule = retentionOf(leaf, record);
       if (rule !== null) this.#retention.push(rule);
       else this.#takeChange(leaf, record);
@@ -371,11 +208,29 @@ export class Populations {
       for (const row of population === 'erasures' ? this.#erasures : this.#retention) yield { ...row };
       return;
     }
+    if (population === 'administrators') return void (yield* copies(this.#administrators.rows()));
+    if (population === 'log_health') return void (yield* copies(this.#health.rows));
     const entity = Object.entries(ENTITY).find(([, name]) => name === population)?.[0] as keyof typeof ENTITY;
     for (const [id, { leaf, lastLeaf, state }] of this.#members[entity]) {
-      const used = entity === 'principal' ? { lastUsedAt: this.lastUseOf(id) } : {};
-      yield { leaf, lastLeaf, ...state, ...used, id };
+      yield { leaf, lastLeaf, ...state, ...this.#seen(entity, id), id };
     }
+  }
+
+  /** What else is known of a member than its change records say. */
+  #seen(entity: keyof typeof ENTITY, id: string): State {
+    if (entity === 'principal') return { lastUsedAt: this.lastUseOf(id) };
+    if (entity !== 'resource') return {};
+    return { masks: this.#masksOn(id), lastSessionAt: this.#lastSessions.get(id) ?? null };
+  }
+
+  /** Names of the mask rules in force that concern a resource. */
+  #masksOn(resource: string): readonly string[] {
+    const names: string[] = [];
+    for (const { state } of this.#members.mask.values()) {
+      const on = isRef(state.resource) ? state.resource.id : null;
+      if (state.status === 'active' && (on === null || on === resource)) names.push(String(state.name));
+    }
+    return names.sort();
   }
 
   #takeChange(leaf: number, record: LeafRecord & ChangeRecord): void {
@@ -425,6 +280,7 @@ export class Populations {
       return;
     }
     const opened = session.type === 'session.opened' ? session : null;
+    if (opened?.resource !== undefined) this.#lastSessions.set(opened.resource.id, record.time);
     this.#sessions.set(session.session, {
       leaf,
       closedLeaf: null,
@@ -451,21 +307,8 @@ export class Populations {
   }
 }
 
-/** First line of a population's CSV. */
-export function populationHeader(population: Population): string {
-  return csvLine(COLUMNS[population]);
-}
-
-/** A row of a population as a line of CSV. */
-export function populationLine(population: Population, row: State): string {
-  const authority = row.authority as
-    | { approvers?: unknown; ticket?: unknown; justification?: unknown }
-    | undefined;
-  const flat: State = authority === undefined ? row : { ...row, ...authority };
-  if (population !== 'bindings') return csvLine(COLUMNS[population].map((column) => flat[column]));
-  const own = new Set(COLUMNS.bindings);
-  const details = Object.fromEntries(Object.entries(row).filter(([name]) => !own.has(name)));
-  return csvLine(COLUMNS.bindings.map((column) => (column === 'details' ? details : row[column])));
+function* copies(rows: Iterable<object>): Generator<State> {
+  for (const row of rows) yield { ...row };
 }
 
 function isChange(record: LeafRecord): record is LeafRecord & ChangeRecord {

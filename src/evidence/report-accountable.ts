@@ -8,7 +8,7 @@ import { SHOWN } from './report-tally.ts';
 /** Who there is, who answers for each, and where nobody does or nobody uses it. */
 export function accountable(
   populations: Populations,
-  { principals, generatedAt }: Pick<Manifest, 'principals' | 'generatedAt'>,
+  { principals, log }: Pick<Manifest, 'principals' | 'log'>,
 ): Html {
   const records = new Map(principals.map((principal) => [principal.id, principal.records]));
   const rows = [...populations.members('principal')].map(([id, member]) =>
@@ -16,7 +16,7 @@ export function accountable(
   );
   return html`<h2>Who, and who answers for them</h2>
 ${table(['Principal', 'Owner', 'Backup owner', 'Purpose', 'Status', 'Last used', '#Records', '#Leaf'], rows)}${findings(
-  ownershipFindings(populations, generatedAt),
+  ownershipFindings(populations, log.time ?? ''),
 )}${notices(populations)}`;
 }
 

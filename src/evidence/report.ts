@@ -16,10 +16,7 @@ import { erasures, keeping, losses } from './report-texts.ts';
 
 /** What the report is made from. The same facts always give the same bytes, so that verification can make it again. */
 export interface ReportFacts {
-  readonly manifest: Pick<
-    Manifest,
-    'generatedAt' | 'generatedBy' | 'parameters' | 'log' | 'coverage' | 'principals' | 'counts'
-  >;
+  readonly manifest: Pick<Manifest, 'parameters' | 'log' | 'coverage' | 'principals' | 'counts'>;
   readonly populations: Populations;
   readonly tally: ReportTally;
 }
@@ -42,7 +39,7 @@ export function renderReport(facts: ReportFacts): string {
 <header>
 <p class="eyebrow">Access evidence</p>
 <h1>${about}</h1>
-<p class="soft">${period(facts)} · generated ${when(manifest.generatedAt)} by ${manifest.generatedBy.name}</p>
+<p class="soft">${period(facts)} · as of ${manifest.log.time === null ? 'an empty log' : when(manifest.log.time)}, ${count(manifest.log.size)} leaves</p>
 </header>
 ${summary(facts)}
 ${accountable(populations, manifest)}
@@ -173,7 +170,7 @@ function verification(log: LogPosition, coverage: Manifest['coverage'], { manife
 <div class="box"><p>${proves}</p><p>Run <code>postern verify</code> on the package, offline, with the verifier key that you hold from an earlier package or a witness: <code>postern verify PACKAGE --key KEY</code>. VERIFY.md says how to do it with other tools.</p></div>
 <dl>
 <dt>Log</dt><dd>${log.origin}</dd>
-<dt>Position</dt><dd>${count(log.size)} leaves</dd>
+<dt>Position</dt><dd>${count(log.size)} leaves${log.time === null ? '' : `, the last in this package of ${when(log.time)}`}</dd>
 <dt>Root hash</dt><dd><code>${log.root}</code></dd>
 <dt>Verifier key</dt><dd><code>${log.vkey}</code></dd>
 <dt>Records in this package</dt><dd>${count(manifest.counts.leaves)}</dd>

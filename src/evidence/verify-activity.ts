@@ -3,10 +3,12 @@ import { entries, type TileFiles, type TileReader } from '../ledger/tiles.ts';
 import { HASH_BYTES, leafHash, TILE_WIDTH } from '../ledger/tree.ts';
 import { endedBefore } from './authority.ts';
 import type { Check } from './findings.ts';
-import { FILES, type Manifest, POPULATIONS, type TextCounts } from './format.ts';
-import type { PackageFiles, VerifyHost } from './package-files.ts';
+import { FILES, type Manifest, POPULATIONS, type Population, RENDERER, type TextCounts } from './format.ts';
+import { type PackageFiles, readText, type VerifyHost } from './package-files.ts';
 import { textsSay } from './payloads-shown.ts';
-import { Populations, populationHeader, populationLine } from './populations.ts';
+import { populationHeader, populationLine } from './population-columns.ts';
+import { populationIndex } from './population-index.ts';
+import { Populations } from './populations.ts';
 import { LineReader, TextCursor } from './readers.ts';
 import type { ReportTally } from './report-tally.ts';
 import { RowMatcher } from './row-matcher.ts';
@@ -168,27 +170,45 @@ export class ActivityVerifier {
 
   #checkPopulations(populations: Populations): void {
     const { populations: check } = this.#checks;
+    const counted = new Map<Population, number>();
     for (const population of POPULATIONS) {
       const [ndjson, csv] = [`populations/${population}.ndjson`, `populations/${population}.csv`] as const;
       if (!this.#has(ndjson) || !this.#has(csv)) continue;
       const rows = new RowMatcher(this.#files.open(ndjson), ndjson, check, (row) => Number(row.leaf));
       const text = new TextCursor(this.#files.open(csv));
       let same = text.takes([populationHeader(population)]);
+      let count = 0;
       for (const row of populations.rows(population)) {
         const where = { key: Number(row.leaf), leaf: Number(row.leaf), record: String(row.id) };
         const given = rows.match(where);
         if (given !== null && given.text !== JSON.stringify(row)) rows.compare(given.row, row, where);
         same &&= text.takes([populationLine(population, row)]);
+        count += 1;
       }
       rows.end();
+      counted.set(population, count);
       if (!text.end() || !text.valid || !same)
         check.problem(csv, 'The file is not what follows from the log.');
     }
+    this.#checkIndex(counted);
     for (const { leaf, erasure, hold } of populations.breaches) {
       const message = `Texts were erased although the legal hold ${hold} was on them.`;
       check.problem('populations/erasures.ndjson', message, { leaf, record: erasure });
     }
     check.says('folded again from the change records');
+  }
+
+  /** The digests that it states are those of the manifest, which are checked beside. */
+  #checkIndex(rows: ReadonlyMap<Population, number>): void {
+    const manifest = this.#manifest;
+    if (manifest.renderer !== RENDERER || !this.#has(FILES.populationIndex)) return;
+    const { populations: check } = this.#checks;
+    check.looked();
+    if (
+      readText(this.#files, FILES.populationIndex) !==
+      populationIndex({ manifest, rows, files: manifest.files })
+    )
+      check.problem(FILES.populationIndex, 'The file is not what follows from the populations.');
   }
 
   #has(path: string): boolean {

@@ -100,10 +100,11 @@ export async function checkFiles(
   }
   for (const path of files)
     if (!named.has(path)) check.problem(path, 'The manifest does not name this file.');
-  const needed = [FILES.checkpoint, FILES.vkey, FILES.commands, FILES.commandsCsv, FILES.report, FILES.howTo];
+  const needed: string[] = [FILES.checkpoint, FILES.vkey, FILES.commands, FILES.commandsCsv, FILES.report];
+  needed.push(FILES.howTo, FILES.populationIndex);
   for (const population of POPULATIONS)
-    needed.push(`populations/${population}.ndjson` as never, `populations/${population}.csv` as never);
-  if (manifest.coverage === 'principal') needed.push(FILES.leaves as never);
+    needed.push(`populations/${population}.ndjson`, `populations/${population}.csv`);
+  if (manifest.coverage === 'principal') needed.push(FILES.leaves);
   for (const path of needed) {
     if (!named.has(path))
       check.problem(FILES.manifest, `The manifest leaves out ${path}, which every package has.`);

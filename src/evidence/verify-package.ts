@@ -3,8 +3,10 @@ import { type NoteVerifier, parseVerifierKeys } from '../ledger/note.ts';
 import { TileFiles } from '../ledger/tiles.ts';
 import { Check, type Report } from './findings.ts';
 import { FILES, type Manifest, RENDERER } from './format.ts';
+import { lastTime } from './last-time.ts';
 import { type PackageFiles, readText, type VerifyHost } from './package-files.ts';
 import { renderReport } from './report.ts';
+import { short } from './row-matcher.ts';
 import { ActivityVerifier, type AllLeaves } from './verify-activity.ts';
 import { tileReader } from './verify-bytes.ts';
 import { checkSignature, readManifest } from './verify-files.ts';
@@ -132,6 +134,7 @@ async function verifyAll(
     all = await verifyInOrder(host, manifest, checkpoint, checks, progress);
   }
   progress(total);
+  checkLastTime(files, manifest, complete);
   checkReport(files, manifest, all, report);
   return { witnesses, activity: all };
 }
@@ -181,6 +184,18 @@ function keysOf(
   } catch (error) {
     check.problem(FILES.vkey, (error as Error).message);
     return null;
+  }
+}
+
+/** What is derived is as of the last record: its time is not for the operator to choose. */
+function checkLastTime(files: PackageFiles, manifest: Manifest, check: Check): void {
+  if (manifest.renderer !== RENDERER) return;
+  const time = lastTime(files, new TileFiles(tileReader(files)), manifest);
+  if (manifest.log.time !== time) {
+    check.problem(
+      FILES.manifest,
+      `The manifest states ${short(String(manifest.log.time))} as the time of the last record; it is of ${time}.`,
+    );
   }
 }
 

@@ -138,6 +138,16 @@ async function start(
   });
   undo.push(() => witnessing.close());
 
+  const { node } = process.versions;
+  // That it cannot be written keeps nobody from starting: then nothing is let through anyway.
+  const recordService = (type: 'service.started' | 'service.stopped'): Promise<void> =>
+    control
+      .recordService(type, { version: VERSION, node })
+      .catch((error: unknown) => log(`${type} could not be recorded: ${String(error)}`));
+  await recordService('service.started');
+  // After the last session has ended.
+  undo.push(() => recordService('service.stopped'));
+
   // Before the first snapshot: a resource whose password is not known yet is open to nobody.
   await control.sourced.start();
   supervisor = await Supervisor.start({
