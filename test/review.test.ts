@@ -32,12 +32,15 @@ async function reviewer(name: string): Promise<readonly string[]> {
   return ['--token-file', shell.file(`${name}.token`, token)];
 }
 
-async function connect(): Promise<pg.Client & { lost: Error[] }> {
+async function connect(principal = 'batch', under?: string): Promise<pg.Client & { lost: Error[] }> {
   const issued = await shell.json<{
     username: string;
     password: string;
     connection: { host: string; port: number; ca: string };
-  }>(['credential', 'issue', '--principal', 'batch']);
+  }>([
+    ...['credential', 'issue', '--principal', principal],
+    ...(under === undefined ? [] : ['--grant', under]),
+  ]);
   const { host, port } = issued.connection;
   const session = new pg.Client({
     ...{ host, port, user: issued.username, password: issued.password, database: 'ledger-db' },
@@ -148,6 +151,50 @@ describe('a review at the command line', () => {
     const decided = (await itemsOf('autumn')).find(({ id }) => id === about.id);
     assert.ok(items.includes(decided?.decision?.view ?? 'nothing'));
     assert.match(readFileSync(join(folder, 'report.html'), 'utf8'), /reads entries only/);
+  });
+});
+
+describe('an emergency at the command line', () => {
+  it('waits for its review with what was done under it, and for who could not use it', async () => {
+    await shell.ok([
+      ...['principal', 'add', 'repair', '--kind', 'workload', '--owner', 'ada@bank.example'],
+      ...['--backup-owner', 'bea@bank.example', '--purpose', 'x', '--environment', 'lab'],
+    ]);
+    const policy = `apiVersion: postern/v1
+kind: AccessPolicy
+metadata: { name: main }
+spec:
+  rules:
+    - { name: glass, what: { longest: 1h }, emergency: { reviewWithin: 1d }, approve: at once }
+`;
+    await shell.ok(['policy', 'set', shell.file('policy.yaml', policy), '--reason', 'x']);
+    const asked = await shell.json<{ grant: string }>([
+      ...['request', 'create', '--principal', 'repair', '--resource', 'ledger-db', '--for', '1h'],
+      ...['--scope', 'select on ledger.*', '--emergency', '--reason', 'all is down'],
+    ]);
+    const session = await connect('repair', asked.grant);
+    await session.query('select count(*) from ledger.accounts');
+    await session.end();
+    assert.match(await shell.ok(['review', 'list']), /the emergency of repair on ledger-db +open/);
+    const inbox = await shell.json<{ items: Item[] }>(['review', 'inbox', ...rita]);
+    const item = inbox.items.find((each) => each.grant === asked.grant) as Item;
+    const shown = await shell.ok(['review', 'show', item.id, ...rita]);
+    assert.match(shown, /used +ledger-db: 1 commands/);
+    assert.match(shown, /select on ledger\.accounts: 1\n/);
+    assert.match(shown, /risk +the grant was an emergency/);
+    const decide = async () => {
+      const { view } = await shell.json<Shown>(['review', 'show', item.id, ...rita]);
+      const words = ['review', 'decide', item.id, 'keep', '--reason', 'fine', '--view', view.sha256];
+      return [...words, ...rita];
+    };
+    assert.match(await shell.fails(await decide()), /The emergency lasts until/);
+    await shell.ok(['grant', 'release', asked.grant]);
+    assert.match((await shell.call(await decide())).stderr, /the grant of repair on ledger-db is kept/);
+    const folder = join(shell.home, 'emergency');
+    await shell.ok(['evidence', 'export', '--out', folder]);
+    await shell.ok(['verify', folder]);
+    assert.match(readFileSync(join(folder, 'report.html'), 'utf8'), /<h2>Emergencies[\s\S]*in order/);
+    await shell.ok(['policy', 'retire', 'main', '--reason', 'x']);
   });
 });
 

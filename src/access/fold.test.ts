@@ -153,7 +153,7 @@ const trustOf = (n: number, which: 0 | 1) =>
     : ({ kind: 'spiffe', name: 'bank.example', keys: JSON.stringify(bundleOf([CAS[which]])) } as const);
 
 const RULES = [
-  'approve: at once',
+  'approve: at once, emergency: { reviewWithin: 1d } }, { name: s, approve: at once',
   'approve: [{ from: [owner] }]',
   "approve: [{ from: ['role:owner', backup-owner] }]",
   'deny: no',
@@ -427,7 +427,8 @@ async function play(
     retirePolicy: () => control.policies.retire(actor, `policy-${n % 2}`, 'why'),
     request: () => {
       const asked = { principal: name, resource: name, scope: `select on a.t${n}`, ttlSeconds: 60 + n };
-      return control.requests.create(actor, { ...asked, ...(n > 1 && { ticket: 'CHG-1' }) });
+      const emergency = n % 2 === 0;
+      return control.requests.create(actor, { ...asked, emergency, ...(n > 1 && { ticket: 'CHG-1' }) });
     },
     approve: () => control.requests.approve(personActor(others[n % others.length] ?? admin), some(requests)),
     denyRequest: () => control.requests.deny(actor, some(requests), 'no'),

@@ -45,7 +45,7 @@ export function granted(
   before: AccessRequest | null,
   request: AccessRequest,
   { principal, resource, rule, approvers, now }: GrantedOn,
-): { changes: Change[]; result: AccessRequest } {
+): { changes: Change[]; result: AccessRequest; grant: Grant } {
   const later = request.start !== null && Date.parse(request.start) * 1000 > now;
   const start = later ? Date.parse(request.start) * 1000 : now;
   const end = start + request.seconds * 1_000_000;
@@ -82,7 +82,7 @@ export function granted(
     after: grant,
     principal: grant.principal,
   };
-  return { changes: [requestChange(type, before, after), activated], result: after };
+  return { changes: [requestChange(type, before, after), activated], result: after, grant };
 }
 
 /** Why the policy says no, and what came near. */

@@ -18,6 +18,7 @@ import { bothConditions } from './policy/conditions.ts';
 import type { AllowRule } from './policy/document.ts';
 import { contextOf, peopleOf } from './request-context.ts';
 import { denialWords, ended, granted, refOf, requestChange } from './request-outcomes.ts';
+import { emergencyReview } from './review/emergency.ts';
 import type { ValidateScope } from './scopes.ts';
 
 /** How long a request waits for those who have to agree. */
@@ -163,7 +164,10 @@ export class Requests {
         return { changes: [requestChange('grant.requested', null, first)], result: first };
       }
       checkNear(pending.start, rule.what.longest, now);
-      return granted('grant.requested', null, first, { principal, resource, rule, approvers: [], now });
+      return withReview(
+        granted('grant.requested', null, first, { principal, resource, rule, approvers: [], now }),
+        now,
+      );
     });
   }
 
@@ -236,7 +240,10 @@ export class Requests {
       if (missing.length > 0)
         return { changes: [requestChange('grant.approved', before, after)], result: after };
       const approvers = [...agreed, person];
-      return granted('grant.approved', before, after, { principal, resource, rule, approvers, now });
+      return withReview(
+        granted('grant.approved', before, after, { principal, resource, rule, approvers, now }),
+        now,
+      );
     });
   }
 
@@ -315,6 +322,11 @@ export class Requests {
 
 const count = (missing: readonly { readonly count: number }[]): number =>
   missing.reduce((sum, each) => sum + each.count, 0);
+
+/** What is granted in an emergency is reviewed afterwards. */
+function withReview({ changes, result, grant }: ReturnType<typeof granted>, now: number) {
+  return { changes: [...changes, ...emergencyReview(grant, now)], result };
+}
 
 /** The principal and the resource, both fit for a grant. */
 async function parties(

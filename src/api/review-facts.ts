@@ -19,6 +19,7 @@ const DENIALS = 500;
 export async function viewText(deps: ApiDeps, item: ReviewItem, person: Person): Promise<string> {
   const { reviews, principals, grants: allGrants, persons, bindings } = deps.control;
   const now = reviews.now();
+  const review = await reviews.get(item.review.id);
   const since = rfc3339(now - DAYS * DAY_MICROS);
   const principal = await principals.get(item.principal.id);
   const owner = await persons.get(principal.owner.id);
@@ -29,11 +30,14 @@ export async function viewText(deps: ApiDeps, item: ReviewItem, person: Person):
   const open = (await bindings.list(principal.id)).filter(({ status }) => status === 'active');
   const facts: ViewFacts = {
     item,
-    review: await reviews.get(item.review.id),
+    review,
     principal,
     ownerActive: owner.status === 'active',
     grants: grants.map((grant) => ({ grant, verbs: verbsOf(grant.scope) })),
-    uses: await usesOf(deps, principal, grants, since),
+    uses:
+      review.emergency === undefined
+        ? await usesOf(deps, principal, grants, since)
+        : await Promise.all(grants.map((grant) => usedUnder(deps, grant))),
     denials: await denialsOf(deps, principal, item, since),
     sources: deps.activity
       .sources(principal.id)
@@ -86,6 +90,23 @@ async function usesOf(
   return uses;
 }
 
+/** What was done under one grant: an emergency is judged by that alone. */
+async function usedUnder(deps: ApiDeps, { id, resource }: Grant): Promise<UseFacts> {
+  const done = await inLog(() => deps.activity.summary({ grant: id }));
+  return {
+    resource: { id: resource.id, name: resource.name },
+    commands: done?.commands ?? 0,
+    unresolved: 0,
+    lastAt: done?.lastAt ?? null,
+    rights: (done?.byVerbObject ?? [])
+      .filter(({ allowed }) => allowed > 0)
+      .map(({ verb, object, allowed }) => ({ verb, object, commands: allowed, lastAt: null })),
+    denied: done?.denied ?? 0,
+    unused: [],
+    suggested: null,
+  };
+}
+
 const latest = (times: readonly (string | null)[]): string | null =>
   times.reduce((last, time) => (last === null || (time !== null && time > last) ? time : last), null);
 
@@ -112,11 +133,15 @@ async function denialsOf(
 }
 
 async function refused(deps: ApiDeps, filter: ActivityFilter): Promise<readonly ActivityItem[]> {
+  return (await inLog(() => deps.activity.query(filter, { limit: DENIALS })))?.items ?? [];
+}
+
+/** Null where the log knows no such principal, resource or grant yet. */
+async function inLog<T>(ask: () => Promise<T> | T): Promise<T | null> {
   try {
-    return (await deps.activity.query(filter, { limit: DENIALS })).items;
+    return await ask();
   } catch (error) {
-    // Nothing of it is in the log yet.
-    if (error instanceof PosternError && error.code === 'POSTERN_NOT_FOUND') return [];
+    if (error instanceof PosternError && error.code === 'POSTERN_NOT_FOUND') return null;
     throw error;
   }
 }

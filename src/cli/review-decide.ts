@@ -237,7 +237,7 @@ function viewFields({ principal, granted, used, denied, sources, risks }: Review
         ...rights.map(
           (right): Field => [
             '',
-            `${right.verb} on ${right.object}: ${right.commands}, last ${last(right.lastAt)}`,
+            `${right.verb} on ${right.object}: ${right.commands}${right.lastAt === null ? '' : `, last ${last(right.lastAt)}`}`,
           ],
         ),
         ...(more > 0 ? [['', `and ${more} more`] as const] : []),

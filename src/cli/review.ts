@@ -40,13 +40,18 @@ function open(parent: Command): void {
 
 const COLUMNS: readonly Column<ListedReview>[] = [
   { title: 'review', value: (row) => row.name },
-  { title: 'about', value: (row) => wordsOf(row.filter), shrinkTo: 12 },
+  { title: 'about', value: aboutOf, shrinkTo: 12 },
   { title: 'status', value: (row) => `${row.status}${row.rehearsal ? ', rehearsal' : ''}` },
   { title: 'due', value: (row) => formatTime(row.dueAt) },
   { title: 'open', value: (row) => row.items.open, align: 'right' },
   { title: 'decided', value: (row) => row.items.decided, align: 'right' },
   { title: 'lapsed', value: (row) => row.items.lapsed, align: 'right' },
 ];
+
+function aboutOf({ emergency, filter }: ListedReview): string {
+  if (emergency === undefined) return wordsOf(filter);
+  return `the emergency of ${emergency.principal.name} on ${filter.resource?.name ?? ''}`;
+}
 
 function list(parent: Command): void {
   const command = parent
@@ -151,20 +156,10 @@ function close(parent: Command): void {
 }
 
 function describe(review: ListedReview): string {
-  const {
-    name,
-    filter,
-    reviewers,
-    dueAt,
-    overdueAt,
-    graceSeconds,
-    status,
-    closeReason,
-    items: count,
-  } = review;
+  const { name, reviewers, dueAt, overdueAt, graceSeconds, status, closeReason, items: count } = review;
   return formatFields([
     ['review', name],
-    ['about', wordsOf(filter)],
+    ['about', aboutOf(review)],
     ['status', closeReason === null ? status : `${status} (${closeReason})`],
     ['rehearsal', review.rehearsal ? 'yes: nothing takes effect' : 'no'],
     ['reviewers', reviewers.map((each) => each.name).join(', ') || 'everybody with the role reviewer'],

@@ -134,6 +134,7 @@ const COLUMNS: Record<Population, readonly string[]> = {
       'id',
       'name',
       'filter',
+      'emergency',
       'reviewers',
       'rehearsal',
       'schedule',

@@ -10,10 +10,10 @@ export function table(headings: readonly string[], rows: readonly Html[]): Html 
 ${rows}</tbody></table></div>`;
 }
 
-/** A status as a coloured word. */
-export function tag(status: string): Html {
+/** A status as a coloured word, or words in its colour. */
+export function tag(status: string, words = status): Html {
   const kind = status === 'active' || status === 'open' ? 'live' : status === 'refused' ? 'bad' : 'ended';
-  return html`<span class="tag ${kind}">${status}</span>`;
+  return html`<span class="tag ${kind}">${words}</span>`;
 }
 
 /** The name beside an id; empty where there is none. */

@@ -3,6 +3,7 @@ import type { LogPosition, Manifest } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Populations } from './populations.ts';
 import { accountable } from './report-accountable.ts';
+import { emergencies } from './report-emergencies.ts';
 import { exceptions } from './report-exceptions.ts';
 import { authorityWords, grants } from './report-grants.ts';
 import { masks } from './report-masks.ts';
@@ -44,7 +45,7 @@ export function renderReport(facts: ReportFacts): string {
 ${summary(facts)}
 ${accountable(populations, manifest)}
 ${grants(populations, tally)}
-${reviews(populations)}
+${emergencies(populations, tally, manifest.log.time)}${reviews(populations)}
 ${deeds(tally)}
 ${refusals(tally)}
 ${statements(tally)}

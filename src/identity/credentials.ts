@@ -102,7 +102,10 @@ export class Credentials {
     const ttlSeconds = ttlOf(input);
     return this.#changes.run(actor, async (db) => {
       const { principal, grant } = input;
-      const plain = await newCredential(db, { principal, grant, ttlSeconds, kind: form.kind });
+      const plain = await newCredential(db, {
+        ...{ principal, grant, ttlSeconds, kind: form.kind },
+        ...(actor.kind === 'person' && { issuedBy: actor.id }),
+      });
       const made = await this.#forms.make(db, plain, form);
       const { credential, secrets } = made;
       return { changes: [issuedCredential(credential)], ...(secrets && { secrets }), result: made };

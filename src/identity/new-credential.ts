@@ -18,6 +18,8 @@ export interface Wanted {
   /** Name or id. */
   readonly resource?: string | undefined;
   readonly exchange?: Exchange;
+  /** Id of the person who issues it. */
+  readonly issuedBy?: string;
   readonly delegation?: readonly Delegator[];
 }
 
@@ -63,6 +65,7 @@ export async function newCredential(db: StateDb, wanted: Wanted): Promise<Creden
     certificateSha256: null,
     confirmation: null,
     exchange: wanted.exchange ?? null,
+    ...(wanted.issuedBy !== undefined && { issuedBy: wanted.issuedBy }),
     delegation: wanted.delegation ?? [],
     expiresAt: atMillis(end),
     status: 'active',

@@ -233,6 +233,8 @@ export interface Credential {
   readonly confirmation: Confirmation | null;
   /** Null where a person issued it. */
   readonly exchange: Exchange | null;
+  /** Id of the person who issued it, and could use it. */
+  readonly issuedBy?: string;
   /** On whose behalf it is used, the origin first; empty where on the principal's own. */
   readonly delegation: readonly Delegator[];
   readonly expiresAt: string;
@@ -564,6 +566,8 @@ export interface ReviewTerms {
 
 /** A campaign in which people decide anew on grants and principals. */
 export interface Review extends Ref, ReviewTerms {
+  /** The emergency grant (id) whose use is reviewed, and whose it was: the review is about that alone. */
+  readonly emergency?: { readonly grant: string; readonly principal: Ref };
   /** The schedule that opened it; null where a person did. */
   readonly schedule: Ref | null;
   readonly dueAt: string;

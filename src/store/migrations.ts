@@ -338,4 +338,7 @@ CREATE TABLE key_uses (
 ALTER TABLE resources ADD COLUMN owner_id TEXT CONSTRAINT resource_owner_is_a_person REFERENCES persons (id);
 `,
   REVIEW_MIGRATION,
+  `
+ALTER TABLE credentials ADD COLUMN issued_by TEXT CONSTRAINT credential_issuer_is_a_person REFERENCES persons (id);
+`,
 ];

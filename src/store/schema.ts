@@ -128,6 +128,8 @@ export interface CredentialTable {
   exchange: string | null;
   /** JSON array of `Delegator`. */
   delegation: string;
+  /** Id of a person. */
+  issued_by: string | null;
   expires_at: string;
   status: 'active' | 'revoked';
   end_reason: string | null;

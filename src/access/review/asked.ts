@@ -4,6 +4,7 @@ import type { Person, Review, ReviewItem } from '../../store/entities.ts';
 import { findGrant, findPerson, findPrincipal, listPersons } from '../../store/queries.ts';
 import { findRequest } from '../../store/requests.ts';
 import type { StateDb } from '../../store/store.ts';
+import { couldUse } from './emergency.ts';
 
 /** Why a person may not decide on an item whoever asks them, or null: they answer for the principal, or the grant is theirs. */
 export async function conflictOf(db: StateDb, item: ReviewItem, person: Person): Promise<string | null> {
@@ -13,8 +14,12 @@ export async function conflictOf(db: StateDb, item: ReviewItem, person: Person):
     return `${person.name} answers for ${item.principal.name}`;
   }
   if (item.grant === null) return null;
-  const authority = (await findGrant(db, item.grant))?.authority;
+  const grant = await findGrant(db, item.grant);
+  const authority = grant?.authority;
   if (authority?.approvers.some(({ id }) => id === person.id)) return `${person.name} approved the grant`;
+  if (grant !== undefined && authority?.kind === 'emergency' && (await couldUse(db, grant, person.id))) {
+    return `${person.name} could use the grant`;
+  }
   if (authority?.request === undefined) return null;
   const request = await findRequest(db, authority.request);
   const askers = [request?.requester, ...(request?.delegation ?? [])];

@@ -30,7 +30,18 @@ export function itemChange(
 
 export function closedReview(before: Review, at: string, reason: string): Change {
   const after: Review = { ...before, status: 'closed', closeReason: reason, closedAt: at };
-  return { type: 'review.closed', entity: 'review', before, after, reason };
+  return reviewChange('review.closed', before, after, reason);
+}
+
+/** A change of a review; one of the principal whose emergency it is about, where it is about one. */
+export function reviewChange(
+  type: 'review.opened' | 'review.delegated' | 'review.closed',
+  before: Review | null,
+  after: Review,
+  reason?: string,
+): Change {
+  const principal = after.emergency?.principal;
+  return { type, entity: 'review', before, after, ...(principal && { principal }), reason };
 }
 
 /** An item on which nobody has to decide any more. */
@@ -45,15 +56,23 @@ export function withdrawnItem(before: ReviewItem, at: string, reason: string): C
 }
 
 /** What an item is about, as it is now. */
-interface Subject {
+export interface Subject {
   readonly principal: Principal;
   /** Null where the item is about the principal. */
   readonly grant: Grant | null;
 }
 
-/** The subject of an item; null where it is over. @param now RFC 3339 */
-export async function subjectOf(db: StateDb, item: ReviewItem, now: string): Promise<Subject | null> {
+/** The subject of an item; null where it is over, which the use of an emergency never is. @param now RFC 3339 */
+export async function subjectOf(
+  db: StateDb,
+  review: Review,
+  item: ReviewItem,
+  now: string,
+): Promise<Subject | null> {
   const principal = await findPrincipal(db, item.principal.id);
+  if (review.emergency !== undefined && principal !== undefined) {
+    return { principal, grant: (await findGrant(db, review.emergency.grant)) ?? null };
+  }
   if (principal === undefined || principal.status === 'disabled' || principal.status === 'retired')
     return null;
   if (item.grant === null) return { principal, grant: null };
@@ -62,7 +81,7 @@ export async function subjectOf(db: StateDb, item: ReviewItem, now: string): Pro
   return { principal, grant };
 }
 
-interface Outcome {
+export interface Outcome {
   readonly decision: ReviewDecision;
   readonly effect: ReviewEffect;
   /** To the subject; none in a rehearsal. */

@@ -22,7 +22,8 @@ import type { StateDb } from '../../store/store.ts';
 import { refOf } from '../request-outcomes.ts';
 import type { ValidateScope } from '../scopes.ts';
 import { conflictOf, refusalOf, requireAsked } from './asked.ts';
-import { closedReview, itemChange, outcomeOf, subjectOf, withdrawnItem } from './outcomes.ts';
+import { emergencyOutcome } from './emergency.ts';
+import { closedReview, itemChange, outcomeOf, reviewChange, subjectOf, withdrawnItem } from './outcomes.ts';
 import { ReviewSchedules } from './schedules.ts';
 import { sweepReviews } from './sweep.ts';
 import { checkDue, checkedTerms, checkReviewer, type NewTerms, subjectsOf } from './terms.ts';
@@ -93,11 +94,21 @@ export class Reviews {
     });
   }
 
-  /** Ends a review before its time. What nobody decided on stays as it is. @throws PosternError POSTERN_CONFLICT */
+  /**
+   * Ends a review before its time. What nobody decided on stays as it is.
+   *
+   * @throws PosternError POSTERN_CONFLICT, also for that of an emergency
+   */
   close(actor: Actor, ref: string, reason: string): Promise<Review> {
     const why = checkReason(reason);
     return this.#changes.run(actor, async (db) => {
       const before = isOpen(found(await findReview(db, ref), 'review', ref));
+      if (before.emergency !== undefined) {
+        throw new PosternError(
+          'POSTERN_CONFLICT',
+          'The use of an emergency is reviewed to its end: somebody decides, or its principal is suspended.',
+        );
+      }
       const at = rfc3339(this.#clock());
       const items = await listReviewItems(db, { review: before.id, status: 'open' });
       const change = closedReview(before, at, why);
@@ -122,7 +133,7 @@ export class Reviews {
       const person = found(await findPerson(db, actor.id), 'person', actor.id);
       await requireAsked(db, review, before, person);
       const shownAt = await shownTo(db, before, person, input.view, now);
-      const subject = await subjectOf(db, before, at);
+      const subject = await subjectOf(db, review, before, at);
       if (subject === null) throw over(before);
       const decided: ReviewDecision = {
         kind: input.kind,
@@ -139,13 +150,10 @@ export class Reviews {
       if (decided.owner?.id === person.id || decided.backupOwner?.id === person.id) {
         throw new PosternError('POSTERN_FORBIDDEN', 'Nobody makes a principal their own.');
       }
-      const { decision, effect, changes } = await outcomeOf(
-        db,
-        review,
-        subject,
-        decided,
-        this.#validateScope,
-      );
+      const { decision, effect, changes } =
+        review.emergency === undefined
+          ? await outcomeOf(db, review, subject, decided, this.#validateScope)
+          : emergencyOutcome(review, subject, decided);
       const after: ReviewItem = { ...before, status: 'decided', decision, effect, endedAt: at };
       const { open } = await countReviewItems(db, review.id);
       const last = open === 1 ? [closedReview(review, at, 'all items are decided')] : [];
@@ -296,7 +304,7 @@ async function opened(
       endedAt: null,
       createdAt,
     });
-  const changes: Change[] = [{ type: 'review.opened', entity: 'review', before: null, after: review }];
+  const changes: Change[] = [reviewChange('review.opened', null, review)];
   for (const principal of principals) {
     changes.push(item(principal, null, null));
     for (const grant of grants) {

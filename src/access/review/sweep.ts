@@ -14,7 +14,7 @@ import {
 } from '../../store/reviews.ts';
 import type { StateDb } from '../../store/store.ts';
 import { refOf } from '../request-outcomes.ts';
-import { closedReview, lapsedItem, subjectOf, withdrawnItem } from './outcomes.ts';
+import { closedReview, lapsedItem, reviewChange, subjectOf, withdrawnItem } from './outcomes.ts';
 import { nextOpening } from './schedules.ts';
 
 /** Items in one change: others wait for it. */
@@ -100,10 +100,13 @@ async function stepOf(db: StateDb, id: string, now: number): Promise<Change[]> {
   if (overdueAt === null && dueAt <= at) {
     const after: Review = { ...review, overdueAt: at };
     const reason = 'it is overdue: administrators may decide too';
-    return [{ type: 'review.delegated', entity: 'review', before: review, after, reason }];
+    return [reviewChange('review.delegated', review, after, reason)];
   }
   const page = { limit: AT_ONCE };
-  const over = await listReviewItems(db, { review: id, status: 'open', overAt: at }, page);
+  const over =
+    review.emergency === undefined
+      ? await listReviewItems(db, { review: id, status: 'open', overAt: at }, page)
+      : [];
   if (over.length > 0) return over.map((item) => withdrawnItem(item, at, 'its subject is over'));
   const lapsed = overdueAt !== null && Date.parse(overdueAt) * 1000 + graceSeconds * 1_000_000 <= now;
   if (lapsed) {
@@ -123,7 +126,7 @@ async function lapses(
   const suspended = new Set<string>();
   const changes: Change[] = [];
   for (const item of items) {
-    const subject = await subjectOf(db, item, at);
+    const subject = await subjectOf(db, review, item, at);
     if (subject === null) continue;
     for (const change of lapsedItem(review, item, subject, at)) {
       // Several items of one principal suspend it once.

@@ -56,6 +56,9 @@ const said = {
 };
 const ReviewShape = Type.Object({
   ...said,
+  emergency: Type.Optional(
+    Type.Object({ grant: Text, principal: Ref }, { description: 'the emergency whose use it is about' }),
+  ),
   schedule: orNull(Ref),
   dueAt: Text,
   overdueAt: orNull(Text),
