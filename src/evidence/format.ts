@@ -14,6 +14,8 @@ export const FILES = {
   leaves: 'activity/leaves.ndjson',
   commands: 'activity/commands.ndjson',
   commandsCsv: 'activity/commands.csv',
+  ocsf: 'activity/ocsf.ndjson',
+  parquet: 'activity/commands.parquet',
   populationIndex: 'populations/index.json',
   report: 'report.html',
   howTo: 'VERIFY.md',
@@ -23,6 +25,10 @@ export const FILES = {
 /** What is shown of statements: everything; the text with its literals replaced; only that there is one, and its commitment. */
 export const TEXT_MODES = ['full', 'masked', 'commitments'] as const;
 export type TextMode = (typeof TEXT_MODES)[number];
+
+/** The activity in other forms, for those who ask for them. They follow from the rest of the package. */
+export const PARTS = ['ocsf', 'parquet'] as const;
+export type Part = (typeof PARTS)[number];
 
 /** How many payloads of the commands are shown in which form. */
 export interface TextCounts {
@@ -44,6 +50,8 @@ export interface Parameters {
   readonly until: string | null;
   /** Bind values are shown only where it is `full`. */
   readonly statements: TextMode;
+  /** Absent where none was asked for. */
+  readonly parts?: readonly Part[];
 }
 
 export interface LogPosition {
@@ -80,6 +88,8 @@ export interface Manifest {
     readonly denied: number;
     readonly unanswered: number;
   };
+  /** Versions of the schemas of others, as far as files of them are in it. */
+  readonly schemas?: { readonly ocsf: string };
   readonly files: readonly ManifestFile[];
 }
 
