@@ -11,7 +11,7 @@ import type { SourceSeen } from '../activity/uses.ts';
 import type { Witnessing } from '../activity/witnessing.ts';
 import type { Ref } from '../core/record.ts';
 import type { ResourceView } from '../core/views.ts';
-import type { TextMode } from '../evidence/format.ts';
+import type { Part, TextMode } from '../evidence/format.ts';
 import type { KeyChange } from '../ledger/log-key.ts';
 import type { PublishedLog } from '../ledger/published-log.ts';
 import type { TlsMaterial } from '../vault/ca.ts';
@@ -55,6 +55,8 @@ export interface EvidenceParams {
   readonly since?: string;
   readonly until?: string;
   readonly statements?: TextMode;
+  /** The activity in other forms besides. */
+  readonly parts?: readonly Part[];
 }
 
 export interface LiveSessionInfo {

@@ -4,7 +4,7 @@
  */
 import { type TSchema, Type } from 'typebox';
 import { DAYS } from '../core/conditions.ts';
-import { TEXT_MODES } from '../evidence/format.ts';
+import { PARTS, TEXT_MODES } from '../evidence/format.ts';
 import { PRINCIPAL_KINDS, ROLES } from '../store/entities.ts';
 
 const text = (maxLength: number) => Type.String({ minLength: 1, maxLength });
@@ -399,6 +399,7 @@ export const EvidenceBody = Type.Object(
     since: Type.Optional(timeText),
     until: Type.Optional(timeText),
     statements: Type.Optional(oneOf(TEXT_MODES)),
+    parts: Type.Optional(Type.Array(oneOf(PARTS), { uniqueItems: true, maxItems: PARTS.length })),
   },
   closed,
 );

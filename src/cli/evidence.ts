@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
-import { TEXT_MODES } from '../evidence/format.ts';
+import { PARTS, TEXT_MODES } from '../evidence/format.ts';
 import type { ApiClient } from './support/client.ts';
 import { connected, examples } from './support/command.ts';
 import { CliError, usageError } from './support/failure.ts';
@@ -20,6 +20,7 @@ interface ExportOptions {
   readonly since?: string;
   readonly until?: string;
   readonly statements?: string;
+  readonly with?: readonly string[];
 }
 
 export function register(program: Command): void {
@@ -41,14 +42,17 @@ export function register(program: Command): void {
       )
         .choices(TEXT_MODES)
         .default('full'),
-    );
+    )
+    .option('--with <parts>', `the activity in other forms besides, by commas: ${PARTS.join(', ')}`, partsOf);
   examples(
     command,
     'postern evidence export --out 2026-Q4.zip --since 2026-10-01 --until 2027-01-01',
+    'postern evidence export --out quarter.zip --since 2026-10-01 --with ocsf,parquet',
     'postern evidence export --out batch.zip --principal nightly-ledger-batch --statements masked',
   );
   connected<ExportOptions>(command, async ({ api, options }) => {
     const { out, principal, resource, since, until, statements } = options;
+    const parts = options.with;
     if (existsSync(out))
       throw usageError(`${out} exists already`, 'Evidence is never written over: name another path.');
     // Before anything is made: an export is recorded.
@@ -60,12 +64,22 @@ export function register(program: Command): void {
       ...(since !== undefined && { since }),
       ...(until !== undefined && { until }),
       ...(statements !== undefined && { statements }),
+      ...(parts !== undefined && { parts }),
     };
     const made = await download(api, body, out);
     if (options.json) return printJson({ file: out, ...made });
     note(`${safeLine(out)}: ${megabytes(made.bytes)}, record ${safeLine(made.record ?? 'unknown')}`);
     note(`Verify it with: postern verify ${safeLine(shellQuote(out))}`);
   });
+}
+
+function partsOf(text: string): readonly string[] {
+  const parts = [...new Set(text.split(',').map((part) => part.trim()))];
+  const unknown = parts.find((part) => !(PARTS as readonly string[]).includes(part));
+  if (unknown !== undefined) {
+    throw usageError(`${JSON.stringify(unknown)} is no part of a package`, `There are: ${PARTS.join(', ')}.`);
+  }
+  return parts;
 }
 
 /** Fetches a package to a path where it appears only when it is whole, readable by its owner alone. */

@@ -5,6 +5,7 @@
 import { hash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { OCSF_VERSION } from '../activity/ocsf/shapes.ts';
 import { microsOf } from '../activity/times.ts';
 import type { DataKeys } from '../core/data-keys.ts';
 import { PosternError } from '../core/errors.ts';
@@ -18,12 +19,15 @@ import { cachingReader, consistencyProof, formatTlogProof, inclusionProof } from
 import { TileStore } from '../ledger/tiles.ts';
 import { COMMANDS_HEADER, CommandTexts } from './command-texts.ts';
 import { Commands } from './commands.ts';
+import { folderHost } from './folder-files.ts';
 import {
   FILES,
   FORMAT,
   type Manifest,
   manifestNote,
+  PARTS,
   type Parameters,
+  type Part,
   POPULATIONS,
   type Population,
   RENDERER,
@@ -31,6 +35,7 @@ import {
 } from './format.ts';
 import { HOW_TO_VERIFY } from './how-to-verify.ts';
 import { PackageWriter } from './package-writer.ts';
+import { writeParts } from './parts/parts.ts';
 import { PayloadOpener } from './payload-opener.ts';
 import { populationHeader, populationLine } from './population-columns.ts';
 import { populationIndex } from './population-index.ts';
@@ -55,6 +60,8 @@ export interface ExportOptions {
     readonly until?: string | undefined;
     /** What is shown of statements and bind values; default `full`. */
     readonly statements?: TextMode | undefined;
+    /** The activity in other forms besides. */
+    readonly parts?: readonly Part[] | undefined;
   };
   readonly generatedBy: Ref;
   /** A new or empty folder. */
@@ -130,6 +137,8 @@ export async function exportPackage(
     principals: told.principals,
     counts: { leaves: told.leaves, commands: allowed + denied, allowed, denied, unanswered },
   };
+  const { parts = [] } = parameters;
+  await writeParts({ files: folderHost(options.outDir).files, manifest: facts }, parts, writer, pause);
   writer.put(FILES.populationIndex, populationIndex({ manifest: facts, rows, files: writer.files() }));
   writer.put(
     FILES.report,
@@ -137,7 +146,9 @@ export async function exportPackage(
   );
   writer.put(FILES.howTo, HOW_TO_VERIFY);
   writer.put(FILES.page, verifyPage());
-  const manifest: Manifest = { format: FORMAT, renderer: RENDERER, ...facts, files: writer.files() };
+  const schemas = parts.includes('ocsf') ? { schemas: { ocsf: OCSF_VERSION } } : {};
+  const files = writer.files();
+  const manifest: Manifest = { format: FORMAT, renderer: RENDERER, ...facts, ...schemas, files };
   const text = `${JSON.stringify(manifest, null, 2)}\n`;
   writer.put(FILES.manifest, text);
   writer.put(FILES.signature, signNote(manifestNote(hash('sha256', text)), signers));
@@ -153,12 +164,14 @@ function isOf(keys: readonly NoteVerifier[], note: string): boolean {
 function resolveAll(store: TileStore, size: number, params: ExportOptions['params']): Parameters {
   for (const time of [params.since, params.until]) if (time !== undefined) microsOf(time);
   const { principal, resource } = params;
+  const parts = PARTS.filter((part) => params.parts?.includes(part));
   return {
     principal: principal === undefined ? null : resolve(store, size, 'principal', principal),
     resource: resource === undefined ? null : resolve(store, size, 'resource', resource),
     since: params.since ?? null,
     until: params.until ?? null,
     statements: params.statements ?? 'full',
+    ...(parts.length > 0 && { parts }),
   };
 }
 
@@ -171,6 +184,11 @@ interface Told {
   readonly lastTime: string | null;
   /** Leaves that get a proof file. */
   readonly proved: readonly number[];
+}
+
+/** Lets the process do its other work. */
+function pause(): Promise<void> {
+  return new Promise((done) => setImmediate(done));
 }
 
 /** Goes through the leaves of the package once and writes the activity. */
@@ -225,7 +243,7 @@ async function tell(
     if (record.type === 'grant.activated' && grants.length < PROOFS) grants.push(index);
     if (++count % PAUSE === 0) {
       onProgress?.(index, size);
-      await new Promise((done) => setImmediate(done));
+      await pause();
     }
   }
   commands.end();

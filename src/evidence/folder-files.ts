@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { TILE_WIDTH } from '../ledger/tree.ts';
 import type { ByteSource, PackageFiles, Span, VerifyHost } from './package-files.ts';
+import { partSha256 } from './parts/parts.ts';
 import { type BytesChecked, type BytesJob, verifyBytes } from './verify-bytes.ts';
 import type { RangeJob, RangeResult } from './verify-range.ts';
 import { listFolder } from './zip.ts';
@@ -90,6 +91,7 @@ export function folderHost(dir: string, { from, ranges }: Spread = spread()): Ve
       count: (size) => (size < from ? 0 : Math.min(ranges, Math.ceil(size / TILE_WIDTH))),
       verify: (jobs, onLeaves) => rangesApart(dir, jobs, onLeaves),
     },
+    part: (manifest, part) => partSha256({ files, manifest }, part, pause),
     pause,
     settled: async (ask) => ask(),
   };

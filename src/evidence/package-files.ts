@@ -3,6 +3,7 @@
  * what was dropped on it (`verify-page/blob-files.ts`); everything else is the same code.
  */
 
+import type { Manifest, Part } from './format.ts';
 import type { BytesChecked, BytesJob } from './verify-bytes.ts';
 import type { RangeJob, RangeResult } from './verify-range.ts';
 
@@ -38,6 +39,11 @@ export interface VerifyHost {
   bytes(job: BytesJob, onProgress: (more: number) => void): Promise<BytesChecked>;
   /** Where this place has threads for it. */
   readonly ranges?: RangeThreads;
+  /**
+   * Makes a part of the package again, where this place can: SHA-256 in hex. It throws where the files that the part is made from
+   * are not what they should be.
+   */
+  part?(manifest: Manifest, part: Part): Promise<string>;
   /** Lets run what else is waiting. */
   pause(): Promise<void>;
   /**

@@ -6,6 +6,7 @@ import {
   FORMAT,
   type Manifest,
   manifestNote,
+  PARTS,
   POPULATIONS,
   TEXT_MODES,
   type TextMode,
@@ -41,6 +42,9 @@ function shapeProblem(manifest: Readonly<Record<string, unknown>>): string | nul
   if (typeof parameters !== 'object' || parameters === null) return 'The parameters are not stated.';
   if (!TEXT_MODES.includes(parameters.statements as TextMode))
     return 'What is shown of statements is not stated.';
+  const { parts = [] } = parameters;
+  if (!Array.isArray(parts) || parts.some((part) => !PARTS.includes(part)))
+    return 'The parts are not stated.';
   if (coverage !== 'log' && coverage !== 'principal') return 'The coverage is not stated.';
   if ((coverage === 'principal') !== (typeof parameters.principal?.id === 'string')) {
     return 'The coverage does not fit the parameters.';

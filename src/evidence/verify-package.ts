@@ -11,6 +11,7 @@ import { ActivityVerifier, type AllLeaves } from './verify-activity.ts';
 import { tileReader } from './verify-bytes.ts';
 import { checkSignature, readManifest } from './verify-files.ts';
 import { checkCheckpoint, checkConsistency, checkProofs } from './verify-log.ts';
+import { checkParts } from './verify-parts.ts';
 import { verifyInRanges } from './verify-ranges.ts';
 import { checkWitnesses, type WitnessReport } from './verify-witnesses.ts';
 
@@ -45,6 +46,7 @@ export async function verifyOn(host: VerifyHost, options: VerifyOptions): Promis
     consistency: new Check('earlier checkpoints'),
     witnesses: new Check('cosignatures of witnesses'),
     report: new Check('report'),
+    parts: new Check('activity in other forms'),
   };
   checks.manifest.begin();
   const { files } = host;
@@ -89,7 +91,8 @@ type Checks = Readonly<
     | 'proofs'
     | 'consistency'
     | 'witnesses'
-    | 'report',
+    | 'report'
+    | 'parts',
     Check
   >
 >;
@@ -136,6 +139,8 @@ async function verifyAll(
   progress(total);
   checkLastTime(files, manifest, complete);
   checkReport(files, manifest, all, report);
+  checks.parts.begin();
+  await checkParts(host, manifest, checks.parts);
   return { witnesses, activity: all };
 }
 

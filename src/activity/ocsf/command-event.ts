@@ -199,7 +199,12 @@ function unmappedOf(facts: CommandFacts, session?: SessionContext): object {
     objects: facts.objects,
     fingerprint: facts.fingerprint,
     protocol: facts.protocol,
-    ...(outcome !== null && { outcome_leaf: outcome.leaf, rows: outcome.rows, bytes: outcome.bytes, duration_us: outcome.durationUs }),
+    ...(outcome !== null && {
+      outcome_leaf: outcome.leaf,
+      rows: outcome.rows,
+      bytes: outcome.bytes,
+      duration_us: outcome.durationUs,
+    }),
     ...(outcome !== null && outcome.masked.length > 0 && { masked: outcome.masked }),
     ...(session?.upstreamUser != null && { upstream_user: session.upstreamUser }),
     ...(session?.client != null && { client: session.client }),

@@ -20,7 +20,14 @@ export function evidenceRoutes(app: Api, deps: ApiDeps): void {
     '/v1/evidence',
     { config: { operation: 'evidence.export' }, schema: { body: EvidenceBody } },
     async (request, reply) => {
-      const { principal: principalRef, resource: resourceRef, since, until, statements } = request.body;
+      const {
+        principal: principalRef,
+        resource: resourceRef,
+        since,
+        until,
+        statements,
+        parts,
+      } = request.body;
       const principal = principalRef === undefined ? undefined : await control.principals.get(principalRef);
       const resource = resourceRef === undefined ? undefined : await control.resources.get(resourceRef);
       const params: EvidenceParams = {
@@ -29,6 +36,7 @@ export function evidenceRoutes(app: Api, deps: ApiDeps): void {
         ...(since !== undefined && { since }),
         ...(until !== undefined && { until }),
         ...(statements !== undefined && { statements }),
+        ...(parts !== undefined && { parts }),
       };
       const actor = actorOf(request);
       const record = await control.recordExport(actor, params, principal);

@@ -55,7 +55,8 @@ function factsOf(row: ShownCommandRow, context: OcsfContext): CommandFacts {
     verbs: row.verbs,
     objects: row.objects,
     fingerprint: row.fingerprint,
-    refused: decision === 'allow' ? null : { code: why.slice(0, Math.max(0, colon)), reason: why.slice(colon + 2) },
+    refused:
+      decision === 'allow' ? null : { code: why.slice(0, Math.max(0, colon)), reason: why.slice(colon + 2) },
     rule: decision === 'allow' ? why : null,
     delegation: session?.delegation ?? [],
     outcome:

@@ -32,7 +32,8 @@ function* allEntries({ files, manifest }: PartSource): Generator<Buffer> {
 
 /** The rows of commands, as they are in the package. */
 export function* commandRows({ files }: PartSource): Generator<ShownCommandRow> {
-  for (const line of linesOf(files, FILES.commands)) yield JSON.parse(line.toString('utf8')) as ShownCommandRow;
+  for (const line of linesOf(files, FILES.commands))
+    yield JSON.parse(line.toString('utf8')) as ShownCommandRow;
 }
 
 function* linesOf(files: PackageFiles, path: string): Generator<Buffer> {
