@@ -1,6 +1,6 @@
 /**
  * How fast an evidence package is made and verified:
- * `npm run bench -- evidence [--commands N] [--rounds N] [--dir DIR] [--json] [--only export|verify]`.
+ * `npm run bench -- evidence [--commands N] [--rounds N] [--dir DIR] [--with ocsf,parquet] [--json]`.
  *
  * The log has two leaves per command. One command in five has a statement of its own; the others share fifty texts and have
  * bind values of their own. Export and verification each run in a process of their own, on folders; CPU is the time that
@@ -16,6 +16,7 @@ import { parseArgs } from 'node:util';
 import { Story } from '../src/activity/story.fixture.ts';
 import { DataKeys } from '../src/core/data-keys.ts';
 import { exportPackage } from '../src/evidence/export.ts';
+import { PARTS } from '../src/evidence/format.ts';
 import { verifyPackage } from '../src/evidence/verify.ts';
 import { JournalWriter } from '../src/ledger/journal.ts';
 import { PayloadStore } from '../src/ledger/payloads.ts';
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     commands: { type: 'string', default: '100000' },
     rounds: { type: 'string', default: '3' },
     dir: { type: 'string', default: tmpdir() },
+    with: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
     child: { type: 'string' },
     root: { type: 'string', default: '' },
@@ -80,8 +82,9 @@ async function child(what: string, root: string, out: string): Promise<void> {
   const started = performance.now();
   if (what === 'export') {
     const keys = DataKeys.of(readFileSync(join(root, 'key')));
+    const parts = PARTS.filter((part) => values.with.split(',').includes(part));
     const generatedBy = { id: 'bench', name: 'bench' };
-    await exportPackage({ dataDir: join(root, 'data'), keys, params: {}, generatedBy, outDir: out });
+    await exportPackage({ dataDir: join(root, 'data'), keys, params: { parts }, generatedBy, outDir: out });
   } else {
     const report = await verifyPackage(out);
     if (!report.ok) throw new Error(JSON.stringify(report.findings.slice(0, 3)));
@@ -98,7 +101,17 @@ async function child(what: string, root: string, out: string): Promise<void> {
 }
 
 function run(what: string, root: string, out: string): Sample {
-  const args = [fileURLToPath(import.meta.url), '--child', what, '--root', root, '--out', out];
+  const args = [
+    fileURLToPath(import.meta.url),
+    '--child',
+    what,
+    '--root',
+    root,
+    '--out',
+    out,
+    '--with',
+    values.with,
+  ];
   return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Sample;
 }
 

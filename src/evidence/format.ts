@@ -3,7 +3,7 @@ import type { Ref } from '../core/record.ts';
 
 export const FORMAT = 'postern-evidence/1';
 /** Raised whenever the same facts would give another file that verification makes again. */
-export const RENDERER = 18;
+export const RENDERER = 19;
 
 export const FILES = {
   manifest: 'manifest.json',
