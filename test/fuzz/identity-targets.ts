@@ -8,11 +8,12 @@ import { type TokenRule, verifyToken } from '../../src/core/jwt.ts';
 import { parseStrictJson } from '../../src/core/strict-json.ts';
 import { TrustStore } from '../../src/core/trust.ts';
 import { readCallerIdentity, readSignedRequest } from '../../src/identity/aws-request.ts';
+import { provenByCertificate } from '../../src/protocols/client-certificate.ts';
 import type { Directory } from '../../src/protocols/contract.ts';
+import { Refused } from '../../src/protocols/door.ts';
+import { addressOf } from '../../src/protocols/grant-conditions.ts';
 import { ScramServer } from '../../src/protocols/postgres/auth.ts';
-import { provenByCertificate } from '../../src/protocols/postgres/client-certificate.ts';
-import { addressOf, compileConditions } from '../../src/protocols/postgres/conditions.ts';
-import { Refused } from '../../src/protocols/postgres/door.ts';
+import { compileConditions } from '../../src/protocols/postgres/conditions.ts';
 import {
   cancelKeyOf,
   MAX_CANCEL_KEY_BYTES,

@@ -4,15 +4,16 @@ import { type ErrorCode, PosternError } from '../../core/errors.ts';
 import { uuidv7 } from '../../core/ids.ts';
 import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../../core/views.ts';
 import type { Gateway } from '../contract.ts';
+import { askable, notYet, Refused, unusable } from '../door.ts';
+import { addressOf } from '../grant-conditions.ts';
+import type { RefusalLog } from '../refusal-log.ts';
+import { SessionRecords } from '../session-records.ts';
 import { AUTHENTICATION_OK, type Authenticated, authenticate } from './authenticate.ts';
 import type { CancelKeys } from './cancel-keys.ts';
-import { addressOf } from './conditions.ts';
-import { askable, notYet, openTo, Refused, unusable } from './door.ts';
+import { openTo } from './database-name.ts';
 import { Entrance, Gone } from './entrance.ts';
 import { errorResponse } from './errors.ts';
 import { cancelSecretBytes, negotiate } from './negotiation.ts';
-import { SessionRecords } from './records.ts';
-import type { RefusalLog } from './refusal-log.ts';
 import type { DatabaseCatalog, RelationCatalogs } from './relations.ts';
 import { upstreamApplication } from './role-names.ts';
 import { PgSession } from './session.ts';
@@ -126,7 +127,7 @@ export class Handshake {
     try {
       return open();
     } catch (error) {
-      const resource = askable(error, credential);
+      const resource = askable(error, credential, 'postgres');
       if (resource === null) throw error;
       const { id } = credential;
       const claims = proof?.claims ?? null;
@@ -277,7 +278,7 @@ export class Handshake {
       upstream.parameters.get('search_path') ??
       (await simpleQuery(upstream, 'SHOW search_path', limits.upstreamMs))[0]?.[0] ??
       '';
-    const records = new SessionRecords(who);
+    const records = new SessionRecords(who, 'postgres');
     recorder.append(
       records.opened({
         source: this.#source,

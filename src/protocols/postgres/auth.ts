@@ -8,7 +8,7 @@ import {
   SCRAM_ITERATIONS,
 } from '../../core/views.ts';
 import type { Directory } from '../contract.ts';
-import { Refused, unusable } from './door.ts';
+import { Refused, unusable } from '../door.ts';
 import { Back, cstring, cstringEnd, int32, message, strictUtf8, WireError } from './wire.ts';
 
 /**

@@ -1,12 +1,12 @@
 import { MAX_TOKEN_BYTES } from '../../core/jws.ts';
 import type { TokenProof } from '../../core/record.ts';
 import type { CredentialView, PrincipalView } from '../../core/views.ts';
+import { provenByCertificate } from '../client-certificate.ts';
 import type { Gateway } from '../contract.ts';
+import { Refused } from '../door.ts';
+import { hasBinding, provenByText } from '../proven-by-text.ts';
 import { ScramServer } from './auth.ts';
-import { provenByCertificate } from './client-certificate.ts';
-import { Refused } from './door.ts';
 import type { Entrance } from './entrance.ts';
-import { hasBinding, provenByText } from './token.ts';
 import { Back, cstringEnd, FrameReader, Front, int32, message, strictUtf8, WireError } from './wire.ts';
 
 /** A principal that proved itself. */
@@ -20,6 +20,10 @@ export interface Authenticated {
 }
 
 export const AUTHENTICATION_OK = message(Back.authentication, int32(0));
+
+/** A client that does not mean to prove itself so should not show a certificate. */
+const CERTIFICATE_HINT =
+  'Clients built on libpq show ~/.postgresql/postgresql.crt by themselves: set sslcertmode=disable to use a password.';
 
 const MAX_PASSWORD_MESSAGE = 4096;
 
@@ -56,7 +60,10 @@ export async function authenticate(
 ): Promise<Authenticated> {
   const shown = entrance.certificate;
   if (shown !== undefined)
-    return { ...provenByCertificate(gateway, shown, name, Date.now()), final: Buffer.alloc(0) };
+    return {
+      ...provenByCertificate(gateway, shown, name, Date.now(), CERTIFICATE_HINT),
+      final: Buffer.alloc(0),
+    };
   const { socket } = entrance;
   if (entrance.tls !== null && hasBinding(gateway, name)) {
     const asked = new FrameReader(tokenRules);
@@ -64,7 +71,7 @@ export async function authenticate(
     await entrance.next(asked);
     const secret = passwordIn(asked);
     entrance.putBack(asked.rest());
-    return provenByText(gateway, name, secret, Date.now());
+    return { ...(await provenByText(gateway, name, secret, Date.now())), final: Buffer.alloc(0) };
   }
   const scram = new ScramServer(gateway.directory, gateway.scramSecret, name, entrance.endPoint);
   const reader = new FrameReader(passwordRules);

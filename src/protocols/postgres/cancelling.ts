@@ -1,5 +1,5 @@
 /** Cancel requests of one session to its resource: one connection at a time, however many the client sends. */
-import type { SessionIdentity } from './records.ts';
+import type { SessionIdentity } from '../session-records.ts';
 import { cancelUpstream } from './upstream.ts';
 
 export class Cancelling {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import type { GrantConditions, Hours } from '../../core/conditions.ts';
-import { addressOf, CompiledConditions, compileConditions } from './conditions.ts';
+import { addressOf } from '../grant-conditions.ts';
+import { CompiledConditions, compileConditions } from './conditions.ts';
 import { examine, loadParser } from './parser.ts';
 
 before(loadParser);

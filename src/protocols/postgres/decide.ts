@@ -1,11 +1,12 @@
 import type { ErrorCode } from '../../core/errors.ts';
 import type { GrantView } from '../../core/views.ts';
 import type { Directory } from '../contract.ts';
+import { addressOf, isActive } from '../grant-conditions.ts';
+import { allowFragment, type SessionIdentity } from '../session-records.ts';
 import type { Classified } from './classified.ts';
-import { addressOf, compileConditions } from './conditions.ts';
+import { compileConditions } from './conditions.ts';
 import { type MaskRefusal, SessionMasks, type StatementMask } from './mask.ts';
 import { effectivePath, type RelationCatalog, type SearchPath } from './names.ts';
-import { allowFragment, type SessionIdentity } from './records.ts';
 import type { DatabaseCatalog } from './relations.ts';
 import {
   type CatalogAccess,
@@ -40,6 +41,14 @@ export interface Denied {
 /** `names`: the names of the database must be read first. `path`: the search path must be known first. */
 export type Decision = Allowed | Denied | 'names' | 'path';
 
+/** Who and where a session of PostgreSQL is. */
+export interface DatabaseIdentity extends SessionIdentity {
+  /** Who the session is in the database. */
+  readonly upstreamUser: string;
+  /** Ids of the grants that count, where the database must have them too; null: all. */
+  readonly joined: ReadonlySet<string> | null;
+}
+
 const compiled = new Map<string, CompiledScope>();
 const MAX_COMPILED = 10_000;
 
@@ -55,7 +64,7 @@ function compile(text: string): CompiledScope {
 
 /** Decides for one session whether a statement is covered by one of its grants, and remembers what it decided. */
 export class Decider {
-  readonly #who: SessionIdentity;
+  readonly #who: DatabaseIdentity;
   readonly #directory: Directory;
   readonly #catalog: DatabaseCatalog;
   /** Address of the client. */
@@ -76,7 +85,7 @@ export class Decider {
 
   /** @param maskKey the installation's mask key */
   constructor(
-    who: SessionIdentity,
+    who: DatabaseIdentity,
     directory: Directory,
     catalog: DatabaseCatalog,
     pathSetting: string,
@@ -266,10 +275,6 @@ export class Decider {
       `--scope '${denial.scope.replaceAll("'", "'\\''")}' --for 1h --ticket TICKET`
     );
   }
-}
-
-export function isActive(grant: GrantView, nowMs: number): boolean {
-  return grant.status === 'active' && grant.start <= nowMs && nowMs < grant.end;
 }
 
 /** What depends on the time of day is not remembered. */

@@ -1,6 +1,5 @@
 /** The role of one session in the database (`session-roles.ts`), and how it gets what grants give that are made during the session. */
-import type { Decider } from './decide.ts';
-import type { SessionIdentity } from './records.ts';
+import type { DatabaseIdentity, Decider } from './decide.ts';
 import type { DatabaseCatalog } from './relations.ts';
 import type { SessionRole, SessionRoles } from './session-roles.ts';
 
@@ -13,7 +12,7 @@ export interface MadeRole {
 
 /** What it needs of its session. */
 export interface RoleHolder {
-  readonly who: SessionIdentity;
+  readonly who: DatabaseIdentity;
   readonly catalog: DatabaseCatalog;
   readonly decider: Decider;
 }

@@ -3,9 +3,9 @@ import { Attempts } from '../../core/attempts.ts';
 import { PosternError } from '../../core/errors.ts';
 import type { ResourceView } from '../../core/views.ts';
 import type { CredentialAnswer, Gateway, PasswordChange, Protocol, TestStep } from '../contract.ts';
+import { RefusalLog } from '../refusal-log.ts';
 import { Handshake, type Shared } from './accept.ts';
 import { CancelKeys } from './cancel-keys.ts';
-import { RefusalLog } from './refusal-log.ts';
 import { RelationCatalogs } from './relations.ts';
 import { ident, literal } from './role-privileges.ts';
 import { SessionRoles } from './session-roles.ts';
@@ -39,7 +39,7 @@ class Postgres implements Protocol {
       ),
       roles: new SessionRoles(gateway),
       attempts: new Attempts(ATTEMPTS),
-      refusals: new RefusalLog(gateway.recorder),
+      refusals: new RefusalLog(gateway.recorder, 'postgres'),
       keys: new CancelKeys(gateway.worker, (worker, key) => gateway.routeCancel(worker, key)),
     };
   }

@@ -12,8 +12,9 @@ import { PosternError } from '../../core/errors.ts';
 import { scramVerifier } from '../../core/scram.ts';
 import type { GrantView, ResourceView } from '../../core/views.ts';
 import type { Gateway } from '../contract.ts';
+import { isActive } from '../grant-conditions.ts';
 import { AdminConnection } from './admin-connection.ts';
-import { isActive } from './decide.ts';
+
 import type { RelationCatalog } from './names.ts';
 import {
   type GrantMark,

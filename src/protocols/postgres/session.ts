@@ -3,19 +3,19 @@ import { PosternError } from '../../core/errors.ts';
 import { nowMicros, rfc3339 } from '../../core/time.ts';
 import type { GrantView } from '../../core/views.ts';
 import type { Gateway, LiveSession, SessionEnd, SessionInfo } from '../contract.ts';
+import { mustEnd } from '../must-end.ts';
+import { SessionRecords } from '../session-records.ts';
 import { Cancelling } from './cancelling.ts';
-import { Decider } from './decide.ts';
+import { type DatabaseIdentity, Decider } from './decide.ts';
 import { errorResponse, type NativeError } from './errors.ts';
 import { Expected, Flow, type Portal, type Prepared, type Running } from './flow.ts';
 import { IdleFor } from './idle-for.ts';
 import { maskCounts } from './mask-results.ts';
-import { mustEnd } from './must-end.ts';
 import { Named } from './named.ts';
 import { Outbox } from './outbox.ts';
 import { SHOW_SEARCH_PATH } from './own-question.ts';
 import { type MadeRole, OwnRole } from './own-role.ts';
 import { PathWatch } from './path-watch.ts';
-import { type SessionIdentity, SessionRecords } from './records.ts';
 import type { DatabaseCatalog } from './relations.ts';
 import { Requests } from './requests.ts';
 import { Responses } from './responses.ts';
@@ -30,7 +30,7 @@ const MAX_UNDELIVERED = 1024 * 1024;
 
 export interface SessionParts {
   readonly gateway: Gateway;
-  readonly who: SessionIdentity;
+  readonly who: DatabaseIdentity;
   readonly client: Socket;
   /** Bytes that the client sent behind its start-up. */
   readonly rest: Buffer;
@@ -47,7 +47,7 @@ export interface SessionParts {
 /** One authenticated connection: a client socket and its own upstream connection, for as long as the grants hold. */
 export class PgSession implements LiveSession {
   readonly gateway: Gateway;
-  readonly who: SessionIdentity;
+  readonly who: DatabaseIdentity;
   readonly flow: Flow;
   readonly decider: Decider;
   readonly records: SessionRecords;
@@ -85,7 +85,7 @@ export class PgSession implements LiveSession {
     this.who = who;
     this.statements = parts.statements;
     this.catalog = parts.catalog;
-    this.records = new SessionRecords(who);
+    this.records = new SessionRecords(who, 'postgres');
     // DEALLOCATE ALL and DISCARD ALL leave the unnamed statement.
     this.flow = new Flow(new Named<Prepared>(''), new Named<Portal>());
     this.decider = new Decider(who, gateway.directory, parts.catalog, parts.searchPath, gateway.maskKey);

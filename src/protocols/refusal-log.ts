@@ -1,7 +1,7 @@
-import { networkOf } from '../../core/attempts.ts';
-import type { PrincipalView, ResourceView } from '../../core/views.ts';
-import type { Recorder } from '../contract.ts';
-import { refusedRecord } from './records.ts';
+import { networkOf } from '../core/attempts.ts';
+import type { PrincipalView, ResourceView } from '../core/views.ts';
+import type { Recorder } from './contract.ts';
+import { refusedRecord } from './session-records.ts';
 
 const WINDOW_MS = 60_000;
 /** So many refusals of one principal, network and reason are recorded one by one in a minute; those beyond as one record. */
@@ -23,11 +23,13 @@ interface Refusal {
  */
 export class RefusalLog {
   readonly #recorder: Pick<Recorder, 'append'>;
+  readonly #protocol: string;
   readonly #counted = new Map<string, { readonly last: Refusal; count: number }>();
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(recorder: Pick<Recorder, 'append'>) {
+  constructor(recorder: Pick<Recorder, 'append'>, protocol: string) {
     this.#recorder = recorder;
+    this.#protocol = protocol;
   }
 
   note(refusal: Refusal): void {
@@ -53,6 +55,14 @@ export class RefusalLog {
   }
 
   #record({ principal, resource, source, code, reason }: Refusal, repeated?: number): void {
-    this.#recorder.append(refusedRecord(principal, resource, source, code, reason, repeated));
+    const { id, name } = principal;
+    this.#recorder.append(
+      refusedRecord(this.#protocol, { id, name }, resource, {
+        source,
+        code,
+        reason,
+        ...(repeated !== undefined && { repeated }),
+      }),
+    );
   }
 }

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { PrincipalView } from '../../core/views.ts';
+import type { PrincipalView } from '../core/views.ts';
 import { RefusalLog } from './refusal-log.ts';
 
 describe('the records of refused connections', () => {
   const principal = (n: number) => ({ id: `p${n}`, name: `n${n}` }) as PrincipalView;
   const log = () => {
     const written: { principal: { id: string }; repeated?: number }[] = [];
-    const refusals = new RefusalLog({ append: (json) => void written.push(JSON.parse(json)) });
+    const refusals = new RefusalLog({ append: (json) => void written.push(JSON.parse(json)) }, 'postgres');
     const knock = (n: number, address: string): void =>
       refusals.note({
         ...{ principal: principal(n), resource: undefined, source: `${address}:5000` },

@@ -1,12 +1,12 @@
-import { TrustStore } from '../../core/trust.ts';
+import { TrustStore } from '../core/trust.ts';
 import 'reflect-metadata';
 import assert from 'node:assert/strict';
 import { webcrypto, X509Certificate } from 'node:crypto';
 import { before, describe, it } from 'node:test';
 import * as x509 from '@peculiar/x509';
-import type { CertificateCredentialView, PrincipalView } from '../../core/views.ts';
-import type { Directory } from '../contract.ts';
+import type { CertificateCredentialView, PrincipalView } from '../core/views.ts';
 import { provenByCertificate } from './client-certificate.ts';
+import type { Directory } from './contract.ts';
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const NOW = 1_800_000_000_000;

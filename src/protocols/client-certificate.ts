@@ -1,10 +1,10 @@
 import type { X509Certificate } from 'node:crypto';
-import { certificateSha256, INTERMEDIATES_MAX } from '../../core/certificate-path.ts';
-import { clientUri } from '../../core/client-uri.ts';
-import type { TokenProof } from '../../core/record.ts';
-import { certificateFits } from '../../core/trust.ts';
-import type { CredentialView, PrincipalView } from '../../core/views.ts';
-import type { Gateway } from '../contract.ts';
+import { certificateSha256, INTERMEDIATES_MAX } from '../core/certificate-path.ts';
+import { clientUri } from '../core/client-uri.ts';
+import type { TokenProof } from '../core/record.ts';
+import { certificateFits } from '../core/trust.ts';
+import type { CredentialView, PrincipalView } from '../core/views.ts';
+import type { Gateway } from './contract.ts';
 import { Refused, unusable } from './door.ts';
 
 /** id-kp-clientAuth. @see https://www.rfc-editor.org/rfc/rfc5280#section-4.2.1.12 */
@@ -18,10 +18,6 @@ interface Proven {
   readonly proof?: TokenProof;
 }
 
-/** A client that does not mean to prove itself so should not show a certificate. */
-const HINT =
-  'Clients built on libpq show ~/.postgresql/postgresql.crt by themselves: set sslcertmode=disable to use a password.';
-
 /**
  * The principal and credential that a client certificate proves, or why it proves nothing. Possession of its key has been proven
  * by the TLS handshake; everything else is checked here. One of this installation's own authority: for clients, within its
@@ -29,6 +25,7 @@ const HINT =
  * asks for.
  *
  * @param name as the client claims it
+ * @param hint for a client that shows one without meaning to prove itself so
  * @throws Refused
  * @see https://www.postgresql.org/docs/18/auth-cert.html
  */
@@ -37,6 +34,7 @@ export function provenByCertificate(
   shown: X509Certificate,
   name: string,
   nowMs: number,
+  hint?: string,
 ): Proven {
   const { directory, clientCa } = gateway;
   const claimed = directory.principalByName(name);
@@ -46,7 +44,7 @@ export function provenByCertificate(
       `authentication failed for "${name}": ${why}`,
       claimed,
       undefined,
-      HINT,
+      hint,
     );
   if (!shown.checkIssued(clientCa) || !shown.verify(clientCa.publicKey))
     return provenByTrusted(directory, shown, claimed, refused, nowMs);

@@ -1,15 +1,15 @@
 import { timingSafeEqual } from 'node:crypto';
-import { type TokenResult, verifyToken } from '../../core/jwt.ts';
-import { claimsSpiffeId, verifyJwtSvid } from '../../core/jwt-svid.ts';
-import type { TokenProof } from '../../core/record.ts';
-import { scramKeys, scramSalt } from '../../core/scram.ts';
+import { type TokenResult, verifyToken } from '../core/jwt.ts';
+import { claimsSpiffeId, verifyJwtSvid } from '../core/jwt-svid.ts';
+import type { TokenProof } from '../core/record.ts';
+import { scramKeys, scramSalt } from '../core/scram.ts';
 import {
   type CredentialView,
   SCRAM_ITERATIONS,
   type SpiffeBindingView,
   type TokenBindingView,
-} from '../../core/views.ts';
-import type { Gateway } from '../contract.ts';
+} from '../core/views.ts';
+import type { Gateway } from './contract.ts';
 import { Refused, unusable } from './door.ts';
 
 /** A JSON object in base64url: no issued password begins so. */
@@ -63,7 +63,7 @@ export async function provenByText(gateway: Gateway, name: string, secret: strin
   // It may have been changed while an issuer was asked.
   const why = unusable(directory.principal(principal.id) ?? principal, credential, nowMs);
   if (why !== null) throw new Refused(why.code, why.message, principal);
-  return { principal, credential, final: Buffer.alloc(0), ...(proof && { proof }) };
+  return { principal, credential, ...(proof && { proof }) };
 }
 
 /** Whether the principal of that name proves itself by tokens, so that it must be asked for a password as it is. */

@@ -1,34 +1,31 @@
-import { type ErrorCode, PosternError } from '../../core/errors.ts';
-import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../../core/views.ts';
-import type { AccessAnswer, Directory } from '../contract.ts';
-import { addressOf, compileConditions } from './conditions.ts';
-import { isActive } from './decide.ts';
-
-/** @see https://www.postgresql.org/docs/18/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS */
-const MAX_NAME_BYTES = 63;
+import { type ErrorCode, PosternError } from '../core/errors.ts';
+import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../core/views.ts';
+import type { AccessAnswer, Directory } from './contract.ts';
+import { addressOf, isActive, placeAndTime } from './grant-conditions.ts';
 
 /**
- * The resource, database and grants that a connection is for.
+ * The resource and the grants that a connection, or a request, is for.
  *
- * @param parameters of the startup packet
+ * @param protocol of the listener
+ * @param asked the name of the resource, as the client gives it
  * @param source of the client, `address:port`
+ * @param hint how a client of this protocol names a resource
  * @throws Refused when no grant of the principal is active there, with what the principal may know of why
  */
-export function openTo(
+export function openGrants(
   directory: Directory,
-  parameters: ReadonlyMap<string, string>,
+  protocol: ResourceView['protocol'],
+  asked: string,
   principal: PrincipalView,
   credential: CredentialView,
   source: string,
-) {
-  const asked = parameters.get('database') ?? parameters.get('user') ?? '';
-  const slash = asked.indexOf('/');
-  const name = slash === -1 ? asked : asked.slice(0, slash);
-  const resource = directory.resourceByName(name);
+  hint: string,
+): { readonly resource: ResourceView; readonly grants: readonly GrantView[] } {
+  const resource = directory.resourceByName(asked);
   // A credential for one resource knows of no other.
   const elsewhere = credential.resourceId !== undefined && credential.resourceId !== resource?.id;
   const known =
-    resource === undefined || resource.status !== 'active' || resource.protocol !== 'postgres' || elsewhere
+    resource === undefined || resource.status !== 'active' || resource.protocol !== protocol || elsewhere
       ? []
       : directory
           .grantsOf(principal.id, resource.id)
@@ -38,29 +35,20 @@ export function openTo(
   if (resource === undefined || known.length === 0) {
     throw new Refused(
       'POSTERN_GRANT_MISSING',
-      `no grant gives ${principal.name} a resource named ${JSON.stringify(name)}`,
+      `no grant gives ${principal.name} a resource named ${JSON.stringify(asked)}`,
       principal,
       resource,
-      `The database name is RESOURCE or RESOURCE/DATABASE. Ask for a grant: postern grant add --principal ${principal.name} --resource RESOURCE --scope SCOPE --for 1h --ticket TICKET`,
+      `${hint} Ask for a grant: postern grant add --principal ${principal.name} --resource RESOURCE --scope SCOPE --for 1h --ticket TICKET`,
     );
   }
   if (active.length === 0) throw inactive(principal, resource, known, now);
   const address = addressOf(source);
-  const grants = active.filter((grant) => compileConditions(grant.conditions).reaches(address));
+  const grants = active.filter((grant) => placeAndTime(grant.conditions).reaches(address));
   if (grants.length === 0) {
     const message = `the grant of ${principal.name} on ${resource.name} is not for ${address}`;
     throw new Refused('POSTERN_CONDITION_DENIED', message, principal, resource);
   }
-  const database = slash === -1 ? resource.database : asked.slice(slash + 1);
-  // PostgreSQL would take another name: that of the user for none, the beginning for one that is too long.
-  if (database === '' || Buffer.byteLength(database) > MAX_NAME_BYTES)
-    throw new Refused(
-      'POSTERN_RESOURCE_UNKNOWN',
-      `no database can have the name that follows ${name}/`,
-      principal,
-      resource,
-    );
-  return { resource, database, grants };
+  return { resource, grants };
 }
 
 /** Why a credential that was proven does not open the door, or null. */
@@ -109,10 +97,14 @@ const WITHOUT_GRANT: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 /** The resource for which connecting may ask, where nothing but a grant is missing; else null. */
-export function askable(error: unknown, credential: CredentialView): ResourceView | null {
+export function askable(
+  error: unknown,
+  credential: CredentialView,
+  protocol: ResourceView['protocol'],
+): ResourceView | null {
   if (!(error instanceof Refused) || !WITHOUT_GRANT.has(error.code)) return null;
   const { resource } = error;
-  if (resource?.status !== 'active' || resource.protocol !== 'postgres') return null;
+  if (resource?.status !== 'active' || resource.protocol !== protocol) return null;
   // A credential of one grant, or of another resource, is not for a new one.
   const elsewhere = credential.resourceId !== undefined && credential.resourceId !== resource.id;
   return credential.grantId === null && !elsewhere ? resource : null;

@@ -1,8 +1,7 @@
-import { uuidv7 } from '../../core/ids.ts';
-import type { MaskedColumn, RecordType } from '../../core/record.ts';
-import { nowMicros, rfc3339 } from '../../core/time.ts';
-import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../../core/views.ts';
-import type { MaskCount } from './mask-cells.ts';
+import { uuidv7 } from '../core/ids.ts';
+import type { MaskedColumn, RecordType } from '../core/record.ts';
+import { nowMicros, rfc3339 } from '../core/time.ts';
+import type { CredentialView, GrantView, PrincipalView, ResourceView } from '../core/views.ts';
 
 /** Who and where a session is: what all its records say. */
 export interface SessionIdentity {
@@ -11,10 +10,6 @@ export interface SessionIdentity {
   readonly credential: CredentialView;
   readonly resource: ResourceView;
   readonly source: string;
-  /** Who the session is in the database. */
-  readonly upstreamUser: string;
-  /** Ids of the grants that count, where the database must have them too; null: all. */
-  readonly joined: ReadonlySet<string> | null;
 }
 
 /**
@@ -24,13 +19,14 @@ export interface SessionIdentity {
 export class SessionRecords {
   readonly #common: string;
 
-  constructor(who: SessionIdentity) {
+  /** @param protocol as the records name it */
+  constructor(who: SessionIdentity, protocol: string) {
     const principal = ref(who.principal);
     const { delegation } = who.credential;
     this.#common =
       `"actor":{"kind":"principal",${principal}},"principal":{${principal}},"session":"${who.session}",` +
       (delegation === undefined ? '' : `${members({ delegation })},`) +
-      `"resource":{${ref(who.resource)}},"protocol":"postgres"`;
+      `"resource":{${ref(who.resource)}},"protocol":"${protocol}"`;
   }
 
   opened(fields: object): string {
@@ -90,6 +86,13 @@ export function allowFragment(
   return members({ ...what, grant: grant.id, decision });
 }
 
+/** What was masked in one column of a result, or in one place of a body. */
+export interface MaskCount {
+  readonly column: string;
+  readonly rule: { readonly id: string; readonly revision: number };
+  readonly rows: number;
+}
+
 /** Columns named in one record. */
 const MAX_MASKED = 100;
 
@@ -102,21 +105,25 @@ function maskedField({ column, rule, rows }: MaskCount): MaskedColumn {
   };
 }
 
-/** A refused connection of a known principal. @param repeated how many like it, where it stands for several */
+/** A refused connection, or request, of a known principal. */
 export function refusedRecord(
-  principal: PrincipalView,
-  resource: ResourceView | undefined,
-  source: string,
-  code: string,
-  reason: string,
-  repeated?: number,
+  protocol: string,
+  principal: { readonly id: string; readonly name: string },
+  resource: { readonly id: string; readonly name: string } | undefined,
+  fields: {
+    readonly source: string;
+    readonly code: string;
+    readonly reason: string;
+    /** How many like it, where it stands for several. */
+    readonly repeated?: number;
+  },
 ): string {
   const who = ref(principal);
   const at = resource === undefined ? '' : `"resource":{${ref(resource)}},`;
   return (
     `{"id":"${uuidv7()}","time":"${rfc3339(nowMicros())}","type":"session.refused",` +
-    `"actor":{"kind":"principal",${who}},"principal":{${who}},"session":"${uuidv7()}",${at}"protocol":"postgres",` +
-    `${members({ source, code, reason, ...(repeated !== undefined && { repeated }) })}}`
+    `"actor":{"kind":"principal",${who}},"principal":{${who}},"session":"${uuidv7()}",${at}"protocol":"${protocol}",` +
+    `${members(fields)}}`
   );
 }
 

@@ -1,8 +1,8 @@
 /** Whether a session has lost what it stands on. */
-import type { GrantView } from '../../core/views.ts';
-import type { Directory, SessionEnd } from '../contract.ts';
-import { isActive } from './decide.ts';
-import type { SessionIdentity } from './records.ts';
+import type { GrantView } from '../core/views.ts';
+import type { Directory, SessionEnd } from './contract.ts';
+import { isActive } from './grant-conditions.ts';
+import type { SessionIdentity } from './session-records.ts';
 
 /**
  * Why a session must end now, or null.
