@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { type HashLanes, hashLanes, type LaneKey } from './hash-lanes.ts';
 
 /** Bytes of a block of SHA-256, and of its digests. */
 const BLOCK = 64;
@@ -12,6 +13,8 @@ export class MaskKey {
   /** The outer block, and room for the inner digest behind it. */
   readonly #outer: Buffer;
   readonly #domains = new Map<string, Domain>();
+  /** Nearly always it is the same one again. */
+  #last: Domain | null = null;
 
   /** @param key 32 random bytes */
   constructor(key: Uint8Array) {
@@ -38,31 +41,49 @@ export class MaskKey {
     return this.#digest(domain, bytes, start, end, 'hex');
   }
 
+  /**
+   * Takes the text `bytes[start, end)` for a hash that is written later ({@link HashLanes}): the first 32 digits of what `hex` gives.
+   * Returns whether it is one for which that can be done, short and ASCII.
+   */
+  later(domain: string, bytes: Uint8Array, start: number, end: number): boolean {
+    const lanes = hashLanes();
+    return lanes?.take(this.#domain(domain).laneKey(lanes), bytes, start, end) ?? false;
+  }
+
   /** As strings (`binary`: a character for each byte), since Node takes three times as long to give a digest in a buffer. */
   #digest(domain: string, bytes: Uint8Array, start: number, end: number, encoding: 'hex' | 'binary'): string {
-    const input = this.#input(domain, bytes, start, end);
+    const input = this.#domain(domain).input(bytes, start, end);
     this.#outer.write(hash('sha256', input, 'binary'), BLOCK, 'binary');
     return hash('sha256', this.#outer, encoding);
   }
 
-  #input(name: string, bytes: Uint8Array, start: number, end: number): Uint8Array {
+  #domain(name: string): Domain {
+    if (this.#last?.name === name) return this.#last;
     let domain = this.#domains.get(name);
     if (domain === undefined) {
-      domain = new Domain(this.#inner, name);
+      domain = new Domain(this.#inner, this.#outer, name);
       this.#domains.set(name, domain);
     }
-    return domain.input(bytes, start, end);
+    this.#last = domain;
+    return domain;
   }
 }
 
 /** What is hashed first in one domain: the key's block, the domain's name, and a text behind them. */
 class Domain {
+  readonly name: string;
   readonly #buffer: Buffer;
   readonly #head: number;
   /** The beginnings of the buffer that were asked for, by the length of the text: a view costs as much as a mask's other steps. */
   readonly #views: Buffer[] = [];
+  readonly #inner: Buffer;
+  readonly #outer: Buffer;
+  #laneKey: LaneKey | null = null;
 
-  constructor(inner: Buffer, name: string) {
+  constructor(inner: Buffer, outer: Buffer, name: string) {
+    this.name = name;
+    this.#inner = inner;
+    this.#outer = outer;
     const head = Buffer.concat([inner, Buffer.from(`${name}\0`)]);
     this.#head = head.length;
     this.#buffer = Buffer.concat([head, Buffer.alloc(SHORT)]);
@@ -77,5 +98,14 @@ class Domain {
     let view = this.#views[length];
     if (view === undefined) this.#views[length] = view = buffer.subarray(0, head + length);
     return view;
+  }
+
+  laneKey(lanes: HashLanes): LaneKey {
+    this.#laneKey ??= {
+      inner: lanes.stateAfter(this.#inner),
+      outer: lanes.stateAfter(this.#outer.subarray(0, BLOCK)),
+      head: this.#buffer.subarray(BLOCK, this.#head),
+    };
+    return this.#laneKey;
   }
 }

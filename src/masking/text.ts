@@ -50,7 +50,7 @@ export const hashBytes = (
   end: number = bytes.length,
 ): string => key.hex(HASH_DOMAINS[domain], bytes, start, end).slice(0, HASH_DIGITS);
 
-const HASH_DOMAINS = { column: 'column hash', content: 'content hash' } as const;
+export const HASH_DOMAINS = { column: 'column hash', content: 'content hash' } as const;
 
 /** The last characters of a text, always fewer than half of them. */
 export function ending(text: string, keep: number): string {

@@ -4,10 +4,11 @@
  */
 import type { Transform } from '../core/masks.ts';
 import { maskContent } from './content.ts';
+import { LATER } from './hash-lanes.ts';
 import { ceilingOf, generalNumber, hashNumber, isNumeric, partialNumber, tokenNumber } from './numbers.ts';
 import { redacted, TEXT } from './redacted.ts';
 import type { CompiledMask } from './rules.ts';
-import { generalAddress, generalTime, hashBytes, type Keyed, maskText } from './text.ts';
+import { generalAddress, generalTime, HASH_DOMAINS, hashBytes, type Keyed, maskText } from './text.ts';
 
 /**
  * The masked form of a value of a column.
@@ -39,10 +40,16 @@ export function maskTyped(mask: CompiledMask, type: string, text: string): strin
 
 /**
  * The hash of a value of a text type from its bytes `[start, end)`, as `maskTyped` makes it of its text; null where that takes more
- * than bytes: for characters beyond ASCII, and blanks at the end.
+ * than bytes: for characters beyond ASCII, and blanks at the end. Most are made {@link LATER}.
  */
-export function maskBytes(mask: CompiledMask, bytes: Uint8Array, start: number, end: number): string | null {
+export function maskBytes(
+  mask: CompiledMask,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): string | typeof LATER | null {
   if (end > start && (bytes[end - 1] as number) <= BLANK) return null;
+  if (mask.key.later(HASH_DOMAINS[mask.domain], bytes, start, end)) return LATER;
   for (let at = start; at < end; at++) if ((bytes[at] as number) >= 0x80) return null;
   return hashBytes(mask, bytes, start, end);
 }

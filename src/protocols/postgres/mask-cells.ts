@@ -1,12 +1,16 @@
 /** One value of a result, masked in the format in which it came. */
 import { contentLook, isSearched, maskContent } from '../../masking/content.ts';
+import type { LATER } from '../../masking/hash-lanes.ts';
 import type { CompiledMask, ContentMask } from '../../masking/rules.ts';
 import { maskBytes, masksBytes, maskTyped } from '../../masking/transforms.ts';
 import type { Masked } from './mask-columns.ts';
 import { isText, type MaskType, maskType } from './mask-types.ts';
 
-/** What is put in the place of a value: its text or its bytes, null for NULL, undefined to leave it as it is. */
-export type Replacement = string | Buffer | null | undefined;
+/**
+ * What is put in the place of a value: its text or its bytes, a hash that is written later, null for NULL, undefined to leave
+ * it as it is.
+ */
+export type Replacement = string | Buffer | typeof LATER | null | undefined;
 
 /** What happens to the values of one column of a result. */
 export interface CellMask {

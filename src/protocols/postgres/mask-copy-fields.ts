@@ -1,4 +1,5 @@
 /** How single values stand in COPY data: escaped in the text format, in quotes in CSV. */
+import { LATER } from '../../masking/hash-lanes.ts';
 import type { Slab } from './mask-rows.ts';
 
 export const NEWLINE = 0x0a;
@@ -32,9 +33,13 @@ export function unescaped(buffer: Buffer, start: number, end: number): Buffer {
 }
 
 /** Writes a value as a field of the text format. */
-export function writeEscaped(slab: Slab, value: string | Buffer, delimiter: number): void {
+export function writeEscaped(slab: Slab, value: string | Buffer | typeof LATER, delimiter: number): void {
   const before = slab.size;
   slab.value(value);
+  if (value === LATER) {
+    if (!isDigit(delimiter)) return;
+    slab.settle();
+  }
   const { buffer, end } = slab;
   let at = slab.start + before;
   while (at < end && !isEscaped(buffer[at] as number, delimiter)) at += 1;
@@ -44,6 +49,9 @@ export function writeEscaped(slab: Slab, value: string | Buffer, delimiter: numb
     slab.byte(LETTERS.get(byte) ?? byte);
   }
 }
+
+/** Whether it may be in a hash. */
+const isDigit = (byte: number): boolean => (byte >= 0x30 && byte <= 0x39) || (byte >= 0x61 && byte <= 0x66);
 
 const isEscaped = (byte: number, delimiter: number): boolean =>
   byte === BACKSLASH || byte === delimiter || (byte <= 0x0d && LETTERS.has(byte));
@@ -66,10 +74,22 @@ export function unquoted(buffer: Buffer, start: number, end: number, quote: numb
 }
 
 /** Writes a value as a field of CSV: in quotes always, so that it is never taken for NULL or anything else. */
-export function writeQuoted(slab: Slab, value: string | Buffer, quote: number, escaper: number): void {
+export function writeQuoted(
+  slab: Slab,
+  value: string | Buffer | typeof LATER,
+  quote: number,
+  escaper: number,
+): void {
   slab.byte(quote);
   const before = slab.size;
   slab.value(value);
+  if (value === LATER) {
+    if (!isDigit(quote) && !isDigit(escaper)) {
+      slab.byte(quote);
+      return;
+    }
+    slab.settle();
+  }
   const { buffer, end } = slab;
   let at = slab.start + before;
   while (at < end && buffer[at] !== quote && buffer[at] !== escaper) at += 1;

@@ -52,6 +52,11 @@ export class ResultMasker {
     this.#gathered = new Gathered(limit);
   }
 
+  /** Completes what was given out. Before that, none of it may go to the client. */
+  settle(): void {
+    this.#slab.settle();
+  }
+
   /** The server has described the rows that follow. */
   described(head: Expected, shape: Shape): void {
     const { mask, masked, running } = head;

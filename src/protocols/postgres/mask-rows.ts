@@ -1,4 +1,6 @@
 /** Rows of a result with masked values in them: the message is taken apart and put together again, in the format in which it came. */
+import { LATER, waitingHashes } from '../../masking/hash-lanes.ts';
+import { DIGITS } from '../../masking/hash-program.ts';
 import type { CellMask } from './mask-cells.ts';
 import { Back, cstringEnd, WireError } from './wire.ts';
 
@@ -52,7 +54,7 @@ export class Slab {
   /** Begins a message behind the last one. @param bytes how large it will about be */
   begin(type: number, bytes: number): void {
     if (this.buffer.length - this.end < bytes + 5) {
-      this.buffer = Buffer.allocUnsafeSlow(Math.max(SLAB, bytes + 5));
+      this.buffer = Buffer.alloc(Math.max(SLAB, bytes + 5));
       this.end = 0;
     }
     this.start = this.end;
@@ -100,7 +102,7 @@ export class Slab {
   }
 
   /** A value with its length in front, -1 for NULL. */
-  sized(value: string | Buffer | null): void {
+  sized(value: string | Buffer | typeof LATER | null): void {
     this.#room(4);
     this.end += 4;
     const before = this.end - this.start;
@@ -110,7 +112,13 @@ export class Slab {
     this.buffer.writeInt32BE(value === null ? -1 : this.end - at, at - 4);
   }
 
-  value(value: string | Buffer): void {
+  value(value: string | Buffer | typeof LATER): void {
+    if (value === LATER) {
+      this.#room(DIGITS);
+      waitingHashes.goesTo(this.buffer, this.end);
+      this.end += DIGITS;
+      return;
+    }
     if (typeof value !== 'string') {
       this.copy(value, 0, value.length);
       return;
@@ -120,12 +128,18 @@ export class Slab {
     this.end += this.buffer.write(value, this.end, 'utf8');
   }
 
+  /** Writes what was left for later, in this slab and any other. Before that, what is in it may go nowhere. */
+  settle(): void {
+    waitingHashes.settle();
+  }
+
   /** Makes room for so many bytes more. The message in hand may move, those before it stay where they were put. */
   #room(bytes: number): void {
     if (this.buffer.length - this.end >= bytes) return;
     const size = this.end - this.start;
-    const larger = Buffer.allocUnsafeSlow(Math.max(SLAB, 2 * size + bytes));
+    const larger = Buffer.alloc(Math.max(SLAB, 2 * size + bytes));
     this.buffer.copy(larger, 0, this.start, this.end);
+    waitingHashes.moved(this.buffer, this.start, larger);
     this.buffer = larger;
     this.start = 0;
     this.end = size;

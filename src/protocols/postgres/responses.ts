@@ -65,6 +65,9 @@ export class Responses {
       session.outbox.flush();
     } catch (error) {
       session.upstreamFault(error);
+    } finally {
+      // What does not go to the client any more is forgotten.
+      this.#masker.settle();
     }
   }
 
@@ -352,8 +355,10 @@ export class Responses {
   /** A row, or a piece of one, goes to the client. */
   #deliver({ running }: Expected, buffer: Buffer, start: number, end: number): void {
     const digest = running?.digest ?? null;
-    if (digest !== null)
+    if (digest !== null) {
+      this.#masker.settle();
       digest.update(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end));
+    }
     this.#pass(buffer, start, end);
   }
 
@@ -371,6 +376,7 @@ export class Responses {
 
   #send(): void {
     if (this.#from === null) return;
+    this.#masker.settle();
     const whole = this.#start === 0 && this.#end === this.#from.length;
     this.#session.toClient(whole ? this.#from : this.#from.subarray(this.#start, this.#end));
     this.#from = null;
