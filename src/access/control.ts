@@ -46,6 +46,7 @@ import { SecretBox } from '../vault/secrets.ts';
 import { SecretSources } from '../vault/sources/sources.ts';
 import { Declarations } from './declarations.ts';
 import { Erasures } from './erasures.ts';
+import { FrameworkParameterSets } from './framework-parameters.ts';
 import { Grants } from './grants.ts';
 import { Holds } from './holds.ts';
 import { type IssuerStatus, Issuers } from './issuers.ts';
@@ -145,6 +146,7 @@ export class Control {
   readonly masks: Masks;
   readonly holds: Holds;
   readonly retention: Retention;
+  readonly frameworkParameters: FrameworkParameterSets;
   readonly lifecycle: Lifecycle;
   readonly declarations: Declarations;
   readonly policies: Policies;
@@ -287,6 +289,7 @@ export class Control {
     this.masks = new Masks(db, this.#changes);
     this.holds = new Holds(db, this.#changes);
     this.retention = new Retention(db, this.#changes);
+    this.frameworkParameters = new FrameworkParameterSets(db, this.#changes);
     this.declarations = new Declarations(db, this.#changes);
     const clock = options.clock ?? nowMicros;
     this.lifecycle = new Lifecycle(db, this.#changes, clock);

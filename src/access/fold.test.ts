@@ -33,6 +33,7 @@ const TABLES = [
   'masks',
   'legal_holds',
   'retention',
+  'framework_parameters',
   'authenticators',
   'identity_providers',
   'directories',
@@ -117,6 +118,7 @@ const STEPS = [
   'hold',
   'releaseHold',
   'retention',
+  'parameters',
   'lifecycle',
   'sweep',
   'declare',
@@ -409,6 +411,7 @@ async function play(
         ...(n > 1 && { classification: `c${n}` }),
         ...(n === 3 ? { unset: true } : { statements: n === 0 ? null : 30 + n }),
       }),
+    parameters: () => control.frameworkParameters.set(actor, `parameters: { inactive-days: ${n} }`, 'why'),
     lifecycle: () =>
       control.lifecycle.set(actor, n < 2 ? { rehomeDays: n } : { unusedDays: n === 2 ? null : n }, 'why'),
     declare: async () =>

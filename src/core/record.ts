@@ -63,6 +63,7 @@ export const RECORD_TYPES = [
   'legal_hold.placed',
   'legal_hold.released',
   'retention.changed',
+  'parameters.changed',
   'person.enabled',
   'person.invited',
   'person.login',
@@ -145,6 +146,7 @@ export interface ChangeRecord extends RecordBase {
       | 'mask'
       | 'legal_hold'
       | 'retention'
+      | 'parameters'
       | 'authenticator'
       | 'identity_provider'
       | 'directory'

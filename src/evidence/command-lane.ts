@@ -1,6 +1,7 @@
 import { microsOf } from '../activity/times.ts';
 import type { Ref } from '../core/record.ts';
 import type { RecordIds } from '../ledger/record-ids.ts';
+import type { CommandSummary } from './assess/command-summary.ts';
 import { authorityOf } from './authority.ts';
 import { CommandRowTexts, type IntentEntry, type OutcomeEntry } from './command-row-text.ts';
 import { type CommandTexts, type Middle, sameAuthority } from './command-texts.ts';
@@ -28,6 +29,8 @@ export interface LaneParts {
   readonly records: RecordReader;
   readonly written: CommandTexts;
   readonly tally: ReportTally;
+  /** Null where the package has no assessment. */
+  readonly summary: CommandSummary | null;
   readonly ids: RecordIds;
   readonly sequences: Map<string, Sequence>;
   readonly rows: RowMatcher;
@@ -163,6 +166,7 @@ export class CommandLane {
     const { grant } = waiting.kind.claim;
     const status = text.slice(this.#end.status, this.#end.statusTo);
     this.#parts.tally.addLike(waiting.kind.shared, grant, time, status, this.#end.rows);
+    this.#parts.summary?.addLike(waiting.kind.shared, waiting.leaf, time, status, this.#end.rows);
     const texts = (waiting.statement === null ? 0 : 1) + (waiting.parameters === null ? 0 : 1);
     const done = { leaf: waiting.leaf, id: intent, grant, at, texts };
     return { doubled: ids.addRead(head.leaf), id: idAt(text, head.id), done };

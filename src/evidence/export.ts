@@ -17,8 +17,15 @@ import { type NoteVerifier, parseVerifierKeys, signNote, splitNote } from '../le
 import { PayloadStore } from '../ledger/payloads.ts';
 import { cachingReader, consistencyProof, formatTlogProof, inclusionProof } from '../ledger/proof.ts';
 import { TileStore } from '../ledger/tiles.ts';
+import type { ChosenFramework } from './assess/choose.ts';
+import { CommandSummary } from './assess/command-summary.ts';
+import { recordRow } from './assess/record-rows.ts';
+import { TableOut } from './assess/table-files.ts';
+import { RECORDS_TABLE, SUMMARY_TABLE } from './assess/tables.ts';
+import type { Period } from './assess/types.ts';
 import { COMMANDS_HEADER, CommandTexts } from './command-texts.ts';
 import { Commands } from './commands.ts';
+import { derive } from './derived.ts';
 import { folderHost } from './folder-files.ts';
 import {
   FILES,
@@ -62,6 +69,10 @@ export interface ExportOptions {
     readonly statements?: TextMode | undefined;
     /** The activity in other forms besides. */
     readonly parts?: readonly Part[] | undefined;
+    /** Instead of `since` and `until`. */
+    readonly period?: Period | undefined;
+    /** With it, the package has an assessment of the period. */
+    readonly framework?: ChosenFramework | undefined;
   };
   readonly generatedBy: Ref;
   /** A new or empty folder. */
@@ -139,6 +150,12 @@ export async function exportPackage(
   };
   const { parts = [] } = parameters;
   await writeParts({ files: folderHost(options.outDir).files, manifest: facts }, parts, writer, pause);
+  const { framework } = params;
+  if (framework !== undefined) {
+    writer.put(FILES.framework, framework.text);
+    const { files } = await derive(options.outDir, { manifest: facts, ...told }, framework.text);
+    for (const [path, content] of files) writer.put(path, content);
+  }
   writer.put(FILES.populationIndex, populationIndex({ manifest: facts, rows, files: writer.files() }));
   writer.put(
     FILES.report,
@@ -163,21 +180,26 @@ function isOf(keys: readonly NoteVerifier[], note: string): boolean {
 
 function resolveAll(store: TileStore, size: number, params: ExportOptions['params']): Parameters {
   for (const time of [params.since, params.until]) if (time !== undefined) microsOf(time);
+  if (params.period !== undefined && (params.since ?? params.until) !== undefined)
+    throw new PosternError('POSTERN_INVALID', 'A period has its own beginning and end.');
   const { principal, resource } = params;
   const parts = PARTS.filter((part) => params.parts?.includes(part));
   return {
     principal: principal === undefined ? null : resolve(store, size, 'principal', principal),
     resource: resource === undefined ? null : resolve(store, size, 'resource', resource),
-    since: params.since ?? null,
-    until: params.until ?? null,
+    since: params.period?.since ?? params.since ?? null,
+    until: params.period?.until ?? params.until ?? null,
     statements: params.statements ?? 'full',
     ...(parts.length > 0 && { parts }),
+    ...(params.period !== undefined && { period: params.period }),
+    ...(params.framework !== undefined && { framework: params.framework.ref }),
   };
 }
 
 interface Told {
   readonly populations: Populations;
   readonly tally: ReportTally;
+  readonly summary: CommandSummary;
   readonly leaves: number;
   readonly principals: Manifest['principals'];
   /** Of the last leaf. */
@@ -202,12 +224,15 @@ async function tell(
 ): Promise<Told> {
   const populations = new Populations();
   const tally = new ReportTally();
+  const summary = new CommandSummary();
+  const assessed = parameters.framework !== undefined;
   const opener = new PayloadOpener(payloads, parameters.statements);
   const texts = new CommandTexts();
   const ndjson = writer.open(FILES.commands);
   const csv = writer.open(FILES.commandsCsv);
   const only = parameters.principal;
   const entriesFile = only === null ? null : writer.open(FILES.leaves);
+  const records = assessed ? new TableOut(writer, RECORDS_TABLE) : null;
   csv.file.write(COMMANDS_HEADER);
   const commands = new Commands({
     populations,
@@ -217,6 +242,7 @@ async function tell(
       if (!selected) return;
       const payloads = opener.show(record);
       tally.add(row, payloads, shared);
+      if (assessed) summary.add(row, shared);
       ndjson.file.write(...texts.beginning(row, shared), JSON.stringify(payloads), '}\n');
       csv.file.write(...texts.line(row, payloads, shared));
     },
@@ -235,6 +261,10 @@ async function tell(
     lastTime = record.time;
     populations.take(index, record);
     commands.take(index, { record, shared });
+    if (records !== null) {
+      const row = recordRow(index, record);
+      if (row !== null) records.put(row);
+    }
     entriesFile?.file.write(`${entry.toString('utf8')}\n`);
     if (record.principal !== undefined) {
       const { id, name } = record.principal;
@@ -247,10 +277,18 @@ async function tell(
     }
   }
   commands.end();
+  records?.close();
+  if (assessed) putSummary(writer, summary);
   onProgress?.(size, size);
   for (const part of [ndjson, csv, entriesFile]) part?.close();
   const proved = [...new Set([first, ...grants, last])].filter((index) => index >= 0);
-  return { populations, tally, leaves: count, principals: [...counted.values()], lastTime, proved };
+  return { populations, tally, summary, leaves: count, principals: [...counted.values()], lastTime, proved };
+}
+
+function putSummary(writer: PackageWriter, summary: CommandSummary): void {
+  const out = new TableOut(writer, SUMMARY_TABLE);
+  for (const row of summary.rows()) out.put(row);
+  out.close();
 }
 
 /** Writes what each population comes to, and answers how many rows that is. */

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { TILE_WIDTH } from '../ledger/tree.ts';
+import { derive } from './derived.ts';
 import type { ByteSource, PackageFiles, Span, VerifyHost } from './package-files.ts';
 import { partSha256 } from './parts/parts.ts';
 import { type BytesChecked, type BytesJob, verifyBytes } from './verify-bytes.ts';
@@ -92,6 +93,7 @@ export function folderHost(dir: string, { from, ranges }: Spread = spread()): Ve
       verify: (jobs, onLeaves) => rangesApart(dir, jobs, onLeaves),
     },
     part: (manifest, part) => partSha256({ files, manifest }, part, pause),
+    derive: (facts, framework) => derive(dir, facts, framework),
     pause,
     settled: async (ask) => ask(),
   };

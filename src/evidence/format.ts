@@ -1,9 +1,10 @@
 /** The shape of an evidence package (docs/evidence.md): names, rows, manifest. */
 import type { Ref } from '../core/record.ts';
+import type { Period } from './assess/types.ts';
 
 export const FORMAT = 'postern-evidence/1';
 /** Raised whenever the same facts would give another file that verification makes again. */
-export const RENDERER = 19;
+export const RENDERER = 20;
 
 export const FILES = {
   manifest: 'manifest.json',
@@ -17,6 +18,9 @@ export const FILES = {
   ocsf: 'activity/ocsf.ndjson',
   parquet: 'activity/commands.parquet',
   populationIndex: 'populations/index.json',
+  framework: 'framework.json',
+  parameters: 'parameters.yaml',
+  assertions: 'assertions.json',
   report: 'report.html',
   howTo: 'VERIFY.md',
   page: 'verify.html',
@@ -40,6 +44,16 @@ export interface TextCounts {
   readonly missing: number;
 }
 
+/** By what a package is assessed. */
+export interface FrameworkRef {
+  readonly id: string;
+  readonly version: string;
+  /** Whether it is the institution's own, and none of Postern. */
+  readonly own: boolean;
+  /** Of `framework.json`, hex. */
+  readonly sha256: string;
+}
+
 /** What the package is about. */
 export interface Parameters {
   readonly principal: Ref | null;
@@ -52,6 +66,10 @@ export interface Parameters {
   readonly statements: TextMode;
   /** Absent where none was asked for. */
   readonly parts?: readonly Part[];
+  /** What `since` and `until` are from; absent where they were given as they are. */
+  readonly period?: Period;
+  /** With it, the package has an assessment of the period. */
+  readonly framework?: FrameworkRef;
 }
 
 export interface LogPosition {
@@ -161,6 +179,7 @@ export const POPULATIONS = [
   'review_items',
   'administrators',
   'log_health',
+  'parameter_sets',
 ] as const;
 export type Population = (typeof POPULATIONS)[number];
 

@@ -2,6 +2,9 @@ import type { LeafRecord } from '../ledger/leaf.ts';
 import { RecordIds } from '../ledger/record-ids.ts';
 import { bundleWidth, type TileFiles } from '../ledger/tiles.ts';
 import { HASH_BYTES, TILE_WIDTH, Tree } from '../ledger/tree.ts';
+import { CommandSummary } from './assess/command-summary.ts';
+import { RecordsIn } from './assess/records-in.ts';
+import { Check, type CheckState } from './findings.ts';
 import type { Manifest } from './format.ts';
 import type { PackageFiles } from './package-files.ts';
 import { Populations } from './populations.ts';
@@ -16,6 +19,8 @@ import { holds, leavesChecks, type OpenIntent, type RangeResult } from './verify
 export interface Joined {
   readonly all: AllLeaves;
   readonly looked: Readonly<Record<keyof LeavesChecks, number>>;
+  /** Of what was compared of the populations. */
+  readonly compared: CheckState;
 }
 
 /** Joins the ranges of a log. Null where one does not fit those before it, or a row is left that none of them accounts for. */
@@ -33,7 +38,15 @@ export function joinRanges(
   if (sequences === null || open === null || changes === null || shareIds(results)) return null;
   const populations = new Populations();
   const record = recordsOf(store, size);
-  for (const leaf of changes) populations.take(leaf, record(leaf));
+  const compared = new Check('populations');
+  compared.begin();
+  const recordsIn = new RecordsIn(files, manifest, compared);
+  for (const leaf of changes) {
+    const read = record(leaf);
+    populations.take(leaf, read);
+    recordsIn.take(leaf, read);
+  }
+  recordsIn.end();
   const checks = leavesChecks();
   const rest = new LeavesVerifier(files, manifest, populations, checks, {
     leaves: 0,
@@ -45,19 +58,28 @@ export function joinRanges(
     rest.unanswered({ record: record(leaf), shared: null, leaf, owner, outcome: null });
   }
   rest.endPart();
-  if (!holds(checks)) return null;
+  if (!holds(checks) || !compared.ok) return null;
   const tally = new ReportTally();
+  const summary = new CommandSummary();
   const lastUse = new Map<string, LastUse>();
   const texts = { full: 0, masked: 0, withheld: 0, erased: 0, missing: 0 };
   const looked = { leaves: 0, complete: 0, activity: 0, texts: 0, authority: 0 };
   const counted = Object.fromEntries(
     Object.entries(checks).map(([name, check]) => [name, check.state().count]),
   ) as typeof looked;
-  const end = { tally: rest.tally.state(), lastUse: rest.lastUse, texts: rest.texts, looked: counted };
+  const end = {
+    tally: rest.tally.state(),
+    summary: rest.summary.state(),
+    lastUse: rest.lastUse,
+    texts: rest.texts,
+    looked: counted,
+  };
   for (const part of [...results, end]) {
     // A part with more kinds of statements than it keeps cannot be joined.
     if (part.tally.moreStatements > 0) return null;
     tally.join(part.tally);
+    // Nor one in which commands were lumped together.
+    if (!summary.join(part.summary)) return null;
     for (const [grant, use] of part.lastUse) {
       const known = lastUse.get(grant);
       if (known === undefined || use.at > known.at) lastUse.set(grant, use);
@@ -66,7 +88,8 @@ export function joinRanges(
     add(looked, part.looked);
   }
   const leaves = results.reduce((sum, part) => sum + part.leaves, 0);
-  return { all: { populations, tally, texts, leaves, sequences, lastUse }, looked };
+  const all = { populations, tally, summary, texts, leaves, sequences, lastUse };
+  return { all, looked, compared: compared.state() };
 }
 
 /** Whether the tiles above the leaf hashes, and the root, are those of the ranges. */

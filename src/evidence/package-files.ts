@@ -3,6 +3,7 @@
  * what was dropped on it (`verify-page/blob-files.ts`); everything else is the same code.
  */
 
+import type { Derived, DerivedFacts } from './derived.ts';
 import type { Manifest, Part } from './format.ts';
 import type { BytesChecked, BytesJob } from './verify-bytes.ts';
 import type { RangeJob, RangeResult } from './verify-range.ts';
@@ -44,6 +45,8 @@ export interface VerifyHost {
    * are not what they should be.
    */
   part?(manifest: Manifest, part: Part): Promise<string>;
+  /** Makes the files again that follow from an assessment, where this place can. @throws PosternError POSTERN_INVALID where they cannot be made */
+  readonly derive?: (facts: DerivedFacts, framework: string) => Promise<Derived>;
   /** Lets run what else is waiting. */
   pause(): Promise<void>;
   /**

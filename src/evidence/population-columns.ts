@@ -178,8 +178,14 @@ const COLUMNS: Record<Population, readonly string[]> = {
     ...['leaf', 'lastLeaf', 'id', 'person', 'email', 'role', 'status', 'givenAt', 'givenBy', 'givenBecause'],
     ...['takenAt', 'takenBy', 'takenBecause', 'signsInBy'],
   ],
+  parameter_sets: ['leaf', 'id', 'time', 'by', 'revision', 'sha256', 'text'],
   log_health: ['leaf', 'id', 'time', 'kind', 'by', 'principal', 'since', 'what'],
 };
+
+/** The columns of a population. */
+export function populationColumns(population: Population): readonly string[] {
+  return COLUMNS[population];
+}
 
 /** First line of a population's CSV. */
 export function populationHeader(population: Population): string {

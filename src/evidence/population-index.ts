@@ -16,6 +16,7 @@ const QUERIES: Readonly<Record<Population, string>> = {
   erasures: 'payload.erased, one row for each',
   ...entity('legal_holds', 'legal_hold'),
   retention: 'change records of entity retention, one row for each',
+  parameter_sets: 'change records of entity parameters, one row for each',
   ...entity('authenticators', 'authenticator'),
   ...entity('identity_providers', 'identity_provider'),
   ...entity('directories', 'directory'),

@@ -13,6 +13,7 @@ import type { Population } from './format.ts';
 import { ActiveHolds, type HoldBreach } from './legal-holds.ts';
 import { LogHealth } from './log-health.ts';
 import { type LossMember, lossesOf } from './losses.ts';
+import { type ParameterSetMember, parameterSetOf } from './parameter-sets.ts';
 import { type RetentionMember, retentionOf } from './retention-rules.ts';
 
 type State = Readonly<Record<string, unknown>>;
@@ -77,6 +78,11 @@ const ENTITY = {
   review_item: 'review_items',
 } as const;
 
+/** Of what the changes make a population; null where it comes from something else than the changes of one entity. */
+export function entityOf(population: string): string | null {
+  return Object.entries(ENTITY).find(([, name]) => name === population)?.[0] ?? null;
+}
+
 const COMMANDS: ReadonlySet<unknown> = new Set(['command.intent', 'command.outcome', 'command.denied']);
 
 /** Whether {@link Populations.take} may do anything with a record: most records of a log are commands, which change nothing. */
@@ -112,6 +118,7 @@ export class Populations {
   #unusedDays: number | null = null;
   readonly #erasures: ErasureMember[] = [];
   readonly #retention: RetentionMember[] = [];
+  readonly #parameterSets: ParameterSetMember[] = [];
   readonly #active = new ActiveHolds();
   readonly #breaches: HoldBreach[] = [];
   readonly #losses: LossMember[] = [];
@@ -138,7 +145,9 @@ export class Populations {
     if (isChange(record)) {
       this.#administrators.take(leaf, record);
       const rule = retentionOf(leaf, record);
+      const parameters = parameterSetOf(leaf, record);
       if (rule !== null) this.#retention.push(rule);
+      else if (parameters !== null) this.#parameterSets.push(parameters);
       else this.#takeChange(leaf, record);
     } else {
       this.#losses.push(...lossesOf(leaf, record));
@@ -168,6 +177,11 @@ export class Populations {
   /** What was said of how long texts are kept, in the order of the log; the last is what holds. */
   get retention(): readonly RetentionMember[] {
     return this.#retention;
+  }
+
+  /** The institution's values of what frameworks leave to it, as set last; null where they were not. */
+  get parameters(): ParameterSetMember | null {
+    return this.#parameterSets.at(-1) ?? null;
   }
 
   grant(id: string): Member | undefined {
@@ -209,6 +223,7 @@ export class Populations {
       return;
     }
     if (population === 'administrators') return void (yield* copies(this.#administrators.rows()));
+    if (population === 'parameter_sets') return void (yield* copies(this.#parameterSets));
     if (population === 'log_health') return void (yield* copies(this.#health.rows));
     const entity = Object.entries(ENTITY).find(([, name]) => name === population)?.[0] as keyof typeof ENTITY;
     for (const [id, { leaf, lastLeaf, state }] of this.#members[entity]) {

@@ -72,6 +72,7 @@ const CONTEXT: ReadonlySet<unknown> = new Set([
   'legal_hold',
   'retention',
   'lifecycle',
+  'parameters',
 ]);
 
 /**

@@ -1,6 +1,10 @@
 import { cachingReader } from '../ledger/proof.ts';
 import { entries, type TileFiles, type TileReader } from '../ledger/tiles.ts';
 import { HASH_BYTES, leafHash, TILE_WIDTH } from '../ledger/tree.ts';
+import type { CommandSummary } from './assess/command-summary.ts';
+import { RecordsIn } from './assess/records-in.ts';
+import { TableIn } from './assess/table-files.ts';
+import { SUMMARY_TABLE } from './assess/tables.ts';
 import { endedBefore } from './authority.ts';
 import type { Check } from './findings.ts';
 import { FILES, type Manifest, POPULATIONS, type Population, RENDERER, type TextCounts } from './format.ts';
@@ -22,6 +26,7 @@ export interface ActivityChecks extends LeavesChecks {
 export interface AllLeaves {
   readonly populations: Populations;
   readonly tally: ReportTally;
+  readonly summary: CommandSummary;
   readonly texts: TextCounts;
   readonly leaves: number;
   readonly sequences: ReadonlyMap<string, Sequence>;
@@ -46,6 +51,8 @@ export class ActivityVerifier {
   async run(store: TileFiles, size: number, onLeaves: (count: number) => void): Promise<AllLeaves> {
     const populations = new Populations();
     const verifier = new LeavesVerifier(this.#files, this.#manifest, populations, this.#checks);
+    const records = new RecordsIn(this.#files, this.#manifest, this.#checks.populations);
+    verifier.onRecord = (leaf, record) => records.take(leaf, record);
     let since = 0;
     for (const [index, entry] of this.#entries(store, size)) {
       if (index === null || !verifier.takeShort(index, entry.toString('latin1')))
@@ -58,8 +65,9 @@ export class ActivityVerifier {
       }
     }
     verifier.end();
-    const { tally, texts, leaves, sequences, lastUse } = verifier;
-    const all = { populations, tally, texts, leaves, sequences, lastUse };
+    records.end();
+    const { tally, summary, texts, leaves, sequences, lastUse } = verifier;
+    const all = { populations, tally, summary, texts, leaves, sequences, lastUse };
     this.finish(all);
     return all;
   }
@@ -70,6 +78,7 @@ export class ActivityVerifier {
     this.#endedLate(all);
     this.#checkCounts(all);
     this.#checkPopulations(all.populations);
+    this.#checkSummary(all.summary);
   }
 
   *#entries(store: TileFiles, size: number): Generator<[number | null, Buffer]> {
@@ -196,6 +205,13 @@ export class ActivityVerifier {
       check.problem('populations/erasures.ndjson', message, { leaf, record: erasure });
     }
     check.says('folded again from the change records');
+  }
+
+  #checkSummary(summary: CommandSummary): void {
+    if (this.#manifest.parameters.framework === undefined) return;
+    const table = new TableIn(this.#files, SUMMARY_TABLE, this.#checks.populations);
+    for (const row of summary.rows()) table.take(row);
+    table.end();
   }
 
   /** The digests that it states are those of the manifest, which are checked beside. */

@@ -1,5 +1,7 @@
 import { hash } from 'node:crypto';
 import { type NoteVerifier, openNote } from '../ledger/note.ts';
+import { csvOf } from './assess/table-files.ts';
+import { RECORDS_TABLE, SUMMARY_TABLE } from './assess/tables.ts';
 import type { Check } from './findings.ts';
 import {
   FILES,
@@ -109,6 +111,10 @@ export async function checkFiles(
   for (const population of POPULATIONS)
     needed.push(`populations/${population}.ndjson`, `populations/${population}.csv`);
   if (manifest.coverage === 'principal') needed.push(FILES.leaves);
+  if (manifest.parameters.framework !== undefined) {
+    needed.push(FILES.framework, FILES.assertions);
+    for (const table of [RECORDS_TABLE, SUMMARY_TABLE]) needed.push(table.file, csvOf(table));
+  }
   for (const path of needed) {
     if (!named.has(path))
       check.problem(FILES.manifest, `The manifest leaves out ${path}, which every package has.`);

@@ -1,6 +1,7 @@
 import { microsOf } from '../activity/times.ts';
 import type { LeafRecord } from '../ledger/leaf.ts';
 import { RecordIds } from '../ledger/record-ids.ts';
+import { CommandSummary } from './assess/command-summary.ts';
 import { authorityProblems } from './authority.ts';
 import { CommandLane, type Taken } from './command-lane.ts';
 import { COMMANDS_HEADER, CommandTexts } from './command-texts.ts';
@@ -67,6 +68,11 @@ const UNANSWERED = 2 ** 52;
 /** Goes through leaves in their order, beside the rows that must follow from them. */
 export class LeavesVerifier {
   readonly tally: ReportTally;
+  /** Empty where the package has no assessment. */
+  readonly summary = new CommandSummary();
+  readonly #assessed: boolean;
+  /** Told of each record that was read as a whole. */
+  onRecord: Part['onRecord'];
   readonly sequences = new Map<string, Sequence>();
   readonly lastUse = new Map<string, LastUse>();
   readonly ids: RecordIds;
@@ -99,6 +105,8 @@ export class LeavesVerifier {
     this.#manifest = manifest;
     this.#checks = checks;
     this.#part = part;
+    this.#assessed = manifest.parameters.framework !== undefined;
+    this.onRecord = part?.onRecord ?? (() => undefined);
     this.#populations = populations;
     this.tally = new ReportTally(part !== null);
     this.#leafFile = manifest.coverage === 'log' ? 'tlog/tile/entries' : FILES.leaves;
@@ -133,6 +141,7 @@ export class LeavesVerifier {
       records: this.#records,
       written: this.#written,
       tally: this.tally,
+      summary: this.#assessed ? this.summary : null,
       ids: this.ids,
       sequences: this.sequences,
       rows: this.#rows,
@@ -200,7 +209,7 @@ export class LeavesVerifier {
       this.#populations.take(index, record);
       this.#lane?.handOver(record.type === 'command.outcome' ? record.intent : record.id);
       this.#commands.take(index, read);
-      this.#part?.onRecord(index, record);
+      this.onRecord(index, record);
     } catch (error) {
       leaves.problem(this.#leafFile, `The entry cannot be read as a record: ${(error as Error).message}`, {
         leaf: index ?? -1,
@@ -293,6 +302,7 @@ export class LeavesVerifier {
       texts.problem(FILES.commands, problem, where);
     texts.looked(Object.keys(record.payloads ?? {}).length);
     this.tally.add(row, payloads, shared);
+    if (this.#assessed) this.summary.add(row, shared);
     this.#expectCsv(this.#written.line(row, payloads, shared), row.leaf);
   }
 

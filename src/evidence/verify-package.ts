@@ -9,6 +9,7 @@ import { renderReport } from './report.ts';
 import { short } from './row-matcher.ts';
 import { ActivityVerifier, type AllLeaves } from './verify-activity.ts';
 import { tileReader } from './verify-bytes.ts';
+import { checkDerived } from './verify-derived.ts';
 import { checkSignature, readManifest } from './verify-files.ts';
 import { checkCheckpoint, checkConsistency, checkProofs } from './verify-log.ts';
 import { checkParts } from './verify-parts.ts';
@@ -45,6 +46,7 @@ export async function verifyOn(host: VerifyHost, options: VerifyOptions): Promis
     proofs: new Check('proof files'),
     consistency: new Check('earlier checkpoints'),
     witnesses: new Check('cosignatures of witnesses'),
+    assertions: new Check('assertions, and what is made of them'),
     report: new Check('report'),
     parts: new Check('activity in other forms'),
   };
@@ -91,6 +93,7 @@ type Checks = Readonly<
     | 'proofs'
     | 'consistency'
     | 'witnesses'
+    | 'assertions'
     | 'report'
     | 'parts',
     Check
@@ -129,8 +132,9 @@ async function verifyAll(
     return null;
   }
   const witnesses = await verifySigned(host, checkpoint, keys, checks, options);
-  const { leaves, complete, activity, texts, authority, populations, report } = checks;
-  for (const check of [leaves, complete, activity, texts, authority, populations, report]) check.begin();
+  const { leaves, complete, activity, texts, authority, populations, assertions, report } = checks;
+  for (const check of [leaves, complete, activity, texts, authority, populations, assertions, report])
+    check.begin();
   let all = await verifyInRanges(host, manifest, checkpoint, checks, progress);
   if (all === null) {
     done = 0;
@@ -138,6 +142,7 @@ async function verifyAll(
   }
   progress(total);
   checkLastTime(files, manifest, complete);
+  await checkDerived(host, manifest, all, assertions);
   checkReport(files, manifest, all, report);
   checks.parts.begin();
   await checkParts(host, manifest, checks.parts);

@@ -3,6 +3,7 @@ import type { Ref } from '../core/record.ts';
 import type { RecordIdsState } from '../ledger/record-ids.ts';
 import { entryEnds, LENGTH_BYTES, MAX_BUNDLE_BYTES, TileFiles } from '../ledger/tiles.ts';
 import { HASH_BYTES, prefixedLeafHash, subtreeRoot, TILE_WIDTH } from '../ledger/tree.ts';
+import type { SummaryState } from './assess/command-summary.ts';
 import { EarlierLeaves } from './earlier-leaves.ts';
 import { Check } from './findings.ts';
 import type { Manifest, TextCounts } from './format.ts';
@@ -43,6 +44,7 @@ export interface RangeResult {
   readonly sequences: ReadonlyMap<string, Sequence>;
   readonly lastUse: ReadonlyMap<string, LastUse>;
   readonly tally: TallyState;
+  readonly summary: SummaryState;
   readonly texts: TextCounts;
   readonly ids: RecordIdsState;
   /** Leaves that change populations: those that it took to stand before it, and its own. */
@@ -180,6 +182,7 @@ class RangeVerifier {
       sequences,
       lastUse,
       tally: this.#leaves.tally.state(),
+      summary: this.#leaves.summary.state(),
       texts,
       ids: this.#leaves.ids.state(),
       before: this.#earlier.taken,

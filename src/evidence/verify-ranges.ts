@@ -55,6 +55,7 @@ export async function verifyInRanges(
   for (const [name, looked] of Object.entries(joined.looked)) {
     checks[name as keyof Joined['looked']].takeOver(passed(looked, ''));
   }
+  checks.populations.takeOver(joined.compared);
   new ActivityVerifier(host, manifest, checks).finish(joined.all);
   return joined.all;
 }

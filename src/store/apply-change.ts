@@ -35,6 +35,7 @@ const PUTS: { readonly [N in EntityName]: Put } = {
   mask: into('masks', rows.maskRow),
   legal_hold: into('legal_holds', rows.legalHoldRow),
   retention: into('retention', rows.retentionRow),
+  parameters: into('framework_parameters', rows.frameworkParametersRow),
   authenticator: into('authenticators', rows.authenticatorRow),
   identity_provider: into('identity_providers', rows.identityProviderRow),
   directory: into('directories', rows.directoryRow),

@@ -447,6 +447,17 @@ export interface RetentionPolicy extends Keep {
   readonly classifications: Readonly<Record<string, Keep>>;
 }
 
+/** The institution's own values of what frameworks leave to it (docs/frameworks.md). There is one text. */
+export interface FrameworkParameters {
+  readonly id: 'parameters';
+  /** 1 for the first; each change adds one. */
+  readonly revision: number;
+  /** YAML. */
+  readonly text: string;
+  /** Of the text, hex. */
+  readonly sha256: string;
+}
+
 /** When principals are suspended that nobody answers for or uses. There is one policy. */
 export interface LifecyclePolicy {
   readonly id: 'lifecycle';
@@ -645,6 +656,7 @@ export interface Entities {
   readonly mask: MaskRule;
   readonly legal_hold: LegalHold;
   readonly retention: RetentionPolicy;
+  readonly parameters: FrameworkParameters;
   readonly authenticator: Authenticator;
   readonly identity_provider: IdentityProvider;
   readonly directory: Directory;

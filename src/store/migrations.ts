@@ -341,4 +341,12 @@ ALTER TABLE resources ADD COLUMN owner_id TEXT CONSTRAINT resource_owner_is_a_pe
   `
 ALTER TABLE credentials ADD COLUMN issued_by TEXT CONSTRAINT credential_issuer_is_a_person REFERENCES persons (id);
 `,
+  `
+CREATE TABLE framework_parameters (
+  id TEXT PRIMARY KEY NOT NULL CONSTRAINT one_text_of_parameters CHECK (id = 'parameters'),
+  revision INTEGER NOT NULL CONSTRAINT parameters_revision_counts_up CHECK (revision >= 1),
+  text TEXT NOT NULL,
+  sha256 TEXT NOT NULL CONSTRAINT parameters_sha256_is_hex CHECK (length(sha256) = 64)
+) STRICT;
+`,
 ];

@@ -5,6 +5,7 @@ import type {
   Binding,
   BindingOf,
   Credential,
+  FrameworkParameters,
   Grant,
   LegalHold,
   MaskRule,
@@ -444,6 +445,11 @@ export async function listLegalHolds(
     );
   }
   return (await paged(query, 'legal_holds.id', page).execute()).map(legalHoldOf);
+}
+
+/** The institution's parameters as last set; undefined while nobody has. */
+export function findFrameworkParameters(db: StateDb): Promise<FrameworkParameters | undefined> {
+  return db.selectFrom('framework_parameters').selectAll().executeTakeFirst();
 }
 
 /** The policy as last changed; undefined while nobody has. */

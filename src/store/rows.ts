@@ -14,6 +14,7 @@ import type {
   Delegation,
   Directory,
   Exchange,
+  FrameworkParameters,
   Grant,
   Group,
   IdentityProvider,
@@ -43,6 +44,7 @@ import type {
   DeclarationTable,
   DelegationTable,
   DirectoryTable,
+  FrameworkParametersTable,
   GrantTable,
   GroupTable,
   IdentityProviderTable,
@@ -398,6 +400,8 @@ export const legalHoldOf = (r: LegalHoldTable & { principal_name: string | null 
   endedAt: r.ended_at,
   createdAt: r.created_at,
 });
+
+export const frameworkParametersRow = (e: FrameworkParameters): FrameworkParametersTable => ({ ...e });
 
 export const retentionRow = (e: RetentionPolicy): RetentionTable => ({ id: e.id, policy: JSON.stringify(e) });
 

@@ -233,6 +233,13 @@ export interface LegalHoldTable {
   created_at: string;
 }
 
+export interface FrameworkParametersTable {
+  id: 'parameters';
+  revision: number;
+  text: string;
+  sha256: string;
+}
+
 export interface RetentionTable {
   id: string;
   /** JSON of `RetentionPolicy`. */
@@ -441,6 +448,7 @@ export interface StateTables {
   masks: MaskTable;
   legal_holds: LegalHoldTable;
   retention: RetentionTable;
+  framework_parameters: FrameworkParametersTable;
   authenticators: AuthenticatorTable;
   passkey_counters: PasskeyCounterTable;
   identity_providers: IdentityProviderTable;

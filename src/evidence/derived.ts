@@ -1,0 +1,72 @@
+/**
+ * What a package has beside its leaves, populations and commands because a framework was named: files that follow from those,
+ * from the framework and from the institution's parameters alone. Export writes them; verification makes them again.
+ */
+
+import type { CommandSummary } from './assess/command-summary.ts';
+import { readFramework } from './assess/framework-file.ts';
+import { runAssessment } from './assess/run.ts';
+import type { Assessment, Framework } from './assess/types.ts';
+import { FILES, type Manifest } from './format.ts';
+import type { Populations } from './populations.ts';
+import type { ReportTally } from './report-tally.ts';
+
+/** What follows from the leaves of a package, and what it is about. */
+export interface DerivedFacts {
+  /** Nothing of when or by whom it was made. */
+  readonly manifest: Pick<Manifest, 'parameters' | 'log' | 'coverage' | 'principals' | 'counts'>;
+  readonly populations: Populations;
+  readonly tally: ReportTally;
+  readonly summary: CommandSummary;
+}
+
+/** What a derived file is made from. */
+export interface DerivedInput extends DerivedFacts {
+  readonly framework: Framework;
+  readonly assessment: Assessment;
+}
+
+/** A file that follows from the assessment. */
+export interface DerivedFile {
+  readonly path: string;
+  readonly make: (input: DerivedInput) => string | Uint8Array | Promise<string | Uint8Array>;
+}
+
+/** In the order in which they are made. */
+const DERIVED_FILES: readonly DerivedFile[] = [];
+
+export interface Derived {
+  readonly assessment: Assessment;
+  /** By path in the package. */
+  readonly files: ReadonlyMap<string, string | Uint8Array>;
+}
+
+/**
+ * Makes all derived files of a package.
+ *
+ * @param dir where the files of its populations and records are
+ * @param framework `framework.json`
+ * @throws PosternError POSTERN_INVALID where the framework cannot be assessed by
+ */
+export async function derive(dir: string, facts: DerivedFacts, framework: string): Promise<Derived> {
+  const { log, parameters } = facts.manifest;
+  const { period } = parameters;
+  if (period === undefined) throw new Error('An assessment is of a period.');
+  const set = facts.populations.parameters;
+  const files = new Map<string, string | Uint8Array>();
+  const { origin, size, root, time } = log;
+  const text = await runAssessment({
+    dir,
+    framework,
+    period,
+    asOf: { origin, size, root, time },
+    parameters: set && { leaf: set.leaf, time: set.time, by: set.by.name, text: set.text },
+  });
+  const assessment = JSON.parse(text) as Assessment;
+  files.set(FILES.assertions, text);
+  if (set !== null) files.set(FILES.parameters, set.text);
+  const read = readFramework(framework, FILES.framework, { queries: new Map(), parameters: new Map() });
+  const input: DerivedInput = { ...facts, framework: read, assessment };
+  for (const { path, make } of DERIVED_FILES) files.set(path, await make(input));
+  return { assessment, files };
+}
