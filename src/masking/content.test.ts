@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { DETECTORS, type DetectorName, type Transform } from '../core/masks.ts';
-import { CONTENT_MAX, isSearched, maskContent } from './content.ts';
+import { addressMask, CONTENT_MAX, contentLook, isSearched, maskContent } from './content.ts';
 import { findSecrets } from './detectors.ts';
 import { KEY, ruleView, TRANSFORM_EXAMPLES } from './plan.fixture.ts';
 import { type ContentMask, compileMasks } from './rules.ts';
@@ -54,6 +54,70 @@ test('a masked value never holds the secret, whatever stands around it and whate
       },
     ),
   );
+});
+
+test('addresses are masked in bytes as they are in text, or not at all', () => {
+  const piece = fc.constantFrom(
+    ...[
+      '@',
+      '@',
+      '.',
+      '..',
+      '-',
+      'a',
+      'B',
+      '7',
+      '123456789',
+      ' ',
+      '"',
+      '+',
+      '{',
+      'ö',
+      '@b.c',
+      'a@b.cd',
+      'DE89',
+    ],
+    ...[
+      'ada@bank.example',
+      '<ada@bank.example>',
+      '"a b"@bank.example',
+      'a@b.c@d.ef',
+      '\\',
+      '4111111111111111',
+    ],
+  );
+  const text = fc.array(piece, { maxLength: 10 }).map((pieces) => pieces.join(''));
+  const transform = fc.constantFrom(...TRANSFORM_EXAMPLES);
+  const detectors = fc.subarray<DetectorName>(['email', 'card', 'iban', 'phone', 'jwt'], { minLength: 1 });
+  let quick = 0;
+  fc.assert(
+    fc.property(text, text, transform, detectors, transform, detectors, (before, value, a, of, b, others) => {
+      const content = contentOf([a, of], [b, others]);
+      const mask = addressMask(content, 'text');
+      const bytes = Buffer.from(`${before}${value}@`);
+      const start = Buffer.byteLength(before);
+      const end = bytes.length - 1;
+      const seen = contentLook(content, 'text')(bytes, start, end);
+      const masked = mask?.apply(bytes, start, end, seen) ?? null;
+      const expected = maskContent(content, 'text', bytes.toString('utf8', start, end));
+      if (mask === null || mask.apply(bytes, start, end, seen) === null) return;
+      quick += Number(masked !== null);
+      assert.equal(masked, expected?.text ?? null, bytes.toString());
+      if (masked !== null) assert.deepEqual(expected?.masks, [mask.mask]);
+    }),
+    { numRuns: 3000 },
+  );
+  assert.ok(quick > 100, `${quick} values were masked in bytes`);
+});
+
+test('addresses are not masked in bytes where that could be wrong', () => {
+  const redactEmail = contentOf([{ kind: 'redact' }, ['email']]);
+  assert.equal(addressMask(contentOf([{ kind: 'null' }, ['email']]), 'text'), null);
+  assert.equal(addressMask(contentOf([{ kind: 'redact' }, ['card']]), 'text'), null);
+  assert.equal(addressMask(redactEmail, 'jsonb'), null);
+  const long = Buffer.from(`a@b.example${' '.repeat(CONTENT_MAX)}`);
+  const seen = contentLook(redactEmail, 'text')(long, 0, long.length);
+  assert.equal(addressMask(redactEmail, 'text')?.apply(long, 0, long.length, seen), null);
 });
 
 test('where two findings overlap, what is shown of both together holds neither', () => {

@@ -1,10 +1,11 @@
 /** Masks for what detectors find inside text values. */
+import { emailsInBytes } from './detect-email.ts';
 import { findSecrets } from './detectors.ts';
 import { maskJsonTokens } from './json-tokens.ts';
-import { ANYTHING, ESCAPES, look, lookAt, needsOf } from './look.ts';
+import { ANYTHING, beginnings, ESCAPES, look, lookAt, needsOf, ONLY_AT } from './look.ts';
 import { redacted } from './redacted.ts';
 import type { ContentMask } from './rules.ts';
-import { maskText } from './text.ts';
+import { MASKED, maskText } from './text.ts';
 
 /** Longest text that is searched, in characters. A longer one is masked whole: what is in it is not known. */
 export const CONTENT_MAX = 65_536;
@@ -57,10 +58,9 @@ export function maskContent(
     return { text: redacted(type), masks: [strictest] };
   }
   const applied: ContentMask[] = [];
-  const masked =
-    type === 'json' || type === 'jsonb'
-      ? maskJsonTokens(text, (value) => maskSpans(masks, value, lookAt(value), applied))
-      : maskSpans(masks, text, seen ?? lookAt(text), applied);
+  const masked = isJson(type)
+    ? maskJsonTokens(text, (value) => maskSpans(masks, value, lookAt(value), applied))
+    : maskSpans(masks, text, seen ?? lookAt(text), applied);
   if (applied.length === 0) return null;
   const hidden = applied.some(({ transform }) => transform.kind === 'null');
   return { text: hidden ? null : masked, masks: applied };
@@ -79,15 +79,64 @@ export function contentLook(
   masks: readonly ContentMask[],
   type: string,
 ): (bytes: Uint8Array, start: number, end: number) => number {
-  // In JSON any character may be written as an escape.
-  const escapes = type === 'json' || type === 'jsonb' ? ESCAPES : 0;
-  const needs = escapes | needsOf(masks.flatMap(({ detectors }) => detectors));
+  const needs = needsIn(masks, type);
+  const begins = beginnings(needs);
   return (bytes, start, end) => {
     if (end - start > CONTENT_MAX) return ANYTHING;
-    const seen = look(bytes, start, end);
-    return (seen & needs) === 0 ? 0 : seen;
+    let from = start;
+    if (begins !== null) {
+      while (from < end && begins[bytes[from] as number] === 0) from += 1;
+      if (from === end) return 0;
+    }
+    return look(bytes, start, end, from) & needs;
   };
 }
+
+/** In JSON any character may be written as an escape. */
+const needsIn = (masks: readonly ContentMask[], type: string): number =>
+  (isJson(type) ? ESCAPES : 0) | needsOf(masks.flatMap(({ detectors }) => detectors));
+
+const isJson = (type: string): boolean => type === 'json' || type === 'jsonb';
+
+/** What `maskContent` would make of a value in which there are addresses and nothing else, from its bytes. */
+export interface AddressMask {
+  readonly mask: ContentMask;
+  /**
+   * The masked value; undefined where there is nothing to mask, null where that takes the text.
+   *
+   * @param seen what a look has told
+   */
+  apply(bytes: Buffer, start: number, end: number, seen: number): string | null | undefined;
+}
+
+/** Null where no mask looks for addresses, or where more than the bytes of the address would change. @param type a text's */
+export function addressMask(masks: readonly ContentMask[], type: string): AddressMask | null {
+  const mask = masks.find(({ detectors }) => detectors.includes('email'));
+  if (mask === undefined || mask.transform.kind === 'null' || isJson(type)) return null;
+  const found: number[] = [];
+  return {
+    mask,
+    apply(bytes, start, end, seen) {
+      if (seen !== ONLY_AT || !emailsInBytes(bytes, start, end, found)) return null;
+      if (found.length === 0) return undefined;
+      let out = '';
+      let at = start;
+      for (let i = 0; i < found.length; i += 2) {
+        const [from, to] = [found[i] as number, found[i + 1] as number];
+        if (from > at) out += bytes.toString('latin1', at, from);
+        out += replaced(mask, bytes, from, to);
+        at = to;
+      }
+      return at === end ? out : out + bytes.toString('latin1', at, end);
+    },
+  };
+}
+
+/** Of a redacted address the text does not matter. */
+const replaced = (mask: ContentMask, bytes: Buffer, from: number, to: number): string =>
+  mask.transform.kind === 'redact'
+    ? MASKED
+    : (maskText(mask.transform, mask, bytes.toString('latin1', from, to)) ?? MASKED);
 
 /** Null where a mask asks for NULL: there is none inside a text. */
 function maskSpans(
@@ -123,7 +172,7 @@ function maskSpans(
     const from = kind === 'partial' ? end - shortest : first.start;
     const to = kind === 'generalise' ? first.start + shortest : end;
     const replaced = maskText(mask.transform, mask, text.slice(from, to));
-    out += text.slice(at, first.start) + (replaced ?? '[masked]');
+    out += text.slice(at, first.start) + (replaced ?? MASKED);
     at = end;
   }
   return out + text.slice(at);

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { DETECTORS } from '../core/masks.ts';
 import { contentLook, maskContent } from './content.ts';
 import { findSecrets } from './detectors.ts';
-import { ANYTHING, look, lookAt, mayFind } from './look.ts';
+import { ANYTHING, ESCAPES, look, lookAt, mayFind, needsOf } from './look.ts';
 import { KEY, ruleView } from './plan.fixture.ts';
 import { compileMasks } from './rules.ts';
 
@@ -102,6 +102,21 @@ test('it looks at the stretch that it is asked for, and at nothing around it', (
       fc.pre(bytes.equals(Buffer.concat([before, inside, after].map((each) => Buffer.from(each)))));
       assert.equal(look(bytes, start, end), lookAt(inside));
     }),
+  );
+});
+
+test('what is passed over at the beginning changes nothing of what is asked for', () => {
+  const asked = fc.subarray([...DETECTORS], { minLength: 1 });
+  fc.assert(
+    fc.property(asked, fc.constantFrom('text', 'jsonb'), text, text, (detectors, type, before, each) => {
+      const { content } = compileMasks([ruleView({ detectors })], KEY);
+      const bytes = Buffer.from(before + each);
+      const start = Buffer.byteLength(before);
+      const needs = needsOf(detectors) | (type === 'jsonb' ? ESCAPES : 0);
+      const seen = contentLook(content, type)(bytes, start, bytes.length);
+      assert.equal(seen, look(bytes, start, bytes.length) & needs);
+    }),
+    { numRuns: 1000 },
   );
 });
 

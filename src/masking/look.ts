@@ -45,6 +45,9 @@ const NEEDS: Readonly<Record<DetectorName, number>> = {
 /** Whether a detector can find anything in what was looked at. */
 export const mayFind = (seen: number, detector: DetectorName): boolean => (seen & NEEDS[detector]) !== 0;
 
+/** What tells of nothing but an address. */
+export const ONLY_AT = SEEN.at;
+
 /** The bits of which one must be set for any of the detectors to find anything. */
 export const needsOf = (detectors: readonly DetectorName[]): number =>
   detectors.reduce((needs, detector) => needs | NEEDS[detector], 0);
@@ -84,15 +87,38 @@ const COLON = 0x3a;
 const DASH = 0x2d;
 const SLASH = 0x2f;
 
-/** What there is in the UTF-8 text `buffer[start, end)`, as bits. */
-export function look(buffer: Uint8Array, start: number, end: number): number {
+/**
+ * Of each byte, whether something that is needed may begin with it, so that everything before the first such byte can be passed
+ * over; null where that is so of nearly all. What begins with letters is known by the digits behind them.
+ *
+ * @param needs what {@link needsOf} gives
+ */
+export function beginnings(needs: number): Uint8Array | null {
+  if ((needs & SEEN.token) !== 0) return null;
+  const digits = needs & ~(SEEN.at | SEEN.dashes | SEEN.backslash);
+  return CLASSES.map((kind, byte) =>
+    Number(
+      (digits !== 0 && (kind & DIGIT) !== 0) ||
+        ((needs & SEEN.at) !== 0 && byte === AT) ||
+        ((needs & SEEN.dashes) !== 0 && byte === DASH) ||
+        ((needs & SEEN.backslash) !== 0 && byte === BACKSLASH),
+    ),
+  );
+}
+
+/**
+ * What there is in the UTF-8 text `buffer[start, end)`, as bits.
+ *
+ * @param from where to begin: before it is nothing that {@link beginnings} tells of, and nothing else is asked for
+ */
+export function look(buffer: Uint8Array, start: number, end: number, from = start): number {
   let seen = 0;
   let most = 0;
   let digits = 0;
   let first = 0;
   let gap = GAP_MOST + 1;
   let run = 0;
-  for (let at = start; at < end; at++) {
+  for (let at = from; at < end; at++) {
     const kind = CLASSES[buffer[at] as number] as number;
     if (kind === LETTER) {
       run += 1;

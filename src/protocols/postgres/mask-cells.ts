@@ -1,5 +1,5 @@
 /** One value of a result, masked in the format in which it came. */
-import { contentLook, isSearched, maskContent } from '../../masking/content.ts';
+import { addressMask, contentLook, isSearched, maskContent } from '../../masking/content.ts';
 import type { LATER } from '../../masking/hash-lanes.ts';
 import type { CompiledMask, ContentMask } from '../../masking/rules.ts';
 import { maskBytes, masksBytes, maskTyped } from '../../masking/transforms.ts';
@@ -64,26 +64,36 @@ export function contentCell(
   if (masks.length === 0 || !isSearched(known.name)) return null;
   const counts = new Map<string, MaskCount>();
   const byMask = new Map<ContentMask, MaskCount>();
+  const count = (mask: ContentMask): void => {
+    let known = byMask.get(mask);
+    if (known === undefined) {
+      known = { column, rule: mask.rule, rows: 0 };
+      byMask.set(mask, known);
+      counts.set(countKey(column, mask), known);
+    }
+    known.rows += 1;
+  };
   const name = known.name === '' ? 'text' : known.name;
   const look = contentLook(masks, name);
   const asText = !binary || known.decode === null || isText(known);
+  const addresses = known.name !== '' && (!binary || isText(known)) ? addressMask(masks, name) : null;
   return {
     counts,
     apply(buffer, start, end) {
       const seen = look(buffer, start, end);
       if (seen === 0) return undefined;
+      if (addresses !== null) {
+        const quick = addresses.apply(buffer, start, end, seen);
+        if (quick === undefined) return undefined;
+        if (quick !== null) {
+          count(addresses.mask);
+          return quick;
+        }
+      }
       const text = asText ? buffer.toString('utf8', start, end) : decode(known, buffer, start, end);
       const found = text === null ? null : maskContent(masks, name, text, seen);
       if (found === null) return undefined;
-      for (const mask of found.masks) {
-        let count = byMask.get(mask);
-        if (count === undefined) {
-          count = { column, rule: mask.rule, rows: 0 };
-          byMask.set(mask, count);
-          counts.set(countKey(column, mask), count);
-        }
-        count.rows += 1;
-      }
+      for (const mask of found.masks) count(mask);
       // What a type of its own may hold is not known: a changed text could be none of its values.
       return known.name === '' ? null : encode(found.text, known, binary);
     },

@@ -39,8 +39,9 @@ export class CopyMasker {
   readonly #escapeByte: number;
   /** What each byte is. */
   readonly #kinds = new Uint8Array(256);
-  /** Where the fields of the row in hand end, and how many there are. */
+  /** Where the fields of the row in hand end, how many bytes in each are more than themselves, and how many fields there are. */
   readonly #ends: Int32Array;
+  readonly #signs: Int32Array;
   #count = 0;
 
   /**
@@ -54,6 +55,7 @@ export class CopyMasker {
     this.#slab = slab;
     this.#binaryRows = new RowMasker(cells, slab);
     this.#ends = new Int32Array(cells.length);
+    this.#signs = new Int32Array(cells.length);
     this.#header = format.header || format.format === 'binary';
     this.#null = Buffer.from(format.nullText);
     this.#delimiterByte = Buffer.from(format.delimiter)[0] as number;
@@ -114,15 +116,18 @@ export class CopyMasker {
 
   #textEnd(buffer: Buffer, start: number, end: number): number {
     const kinds = this.#kinds;
+    let signs = 0;
     for (let at = start; at < end; at++) {
       const kind = kinds[buffer[at] as number];
       if (kind === ORDINARY) continue;
       if (kind === ESCAPE) {
         at += 1;
+        signs += 1;
         // A line break in a value is written with a backslash and a letter.
         if (buffer[at] === NEWLINE && at < end) throw malformed();
       } else {
-        this.#fieldEnds(at);
+        this.#fieldEnds(at, signs);
+        signs = 0;
         if (kind === LINE_END) return at + 1;
       }
     }
@@ -132,22 +137,31 @@ export class CopyMasker {
   #csvEnd(buffer: Buffer, start: number, end: number): number {
     const kinds = this.#kinds;
     let quoted = false;
+    let signs = 0;
     for (let at = start; at < end; at++) {
       const kind = kinds[buffer[at] as number];
       if (kind === ORDINARY) continue;
-      if (kind === QUOTE) quoted = !quoted;
-      else if (quoted) {
-        if (kind === ESCAPE) at += 1;
+      if (kind === QUOTE) {
+        quoted = !quoted;
+        signs += 1;
+      } else if (quoted) {
+        if (kind !== ESCAPE) continue;
+        at += 1;
+        signs += 1;
       } else if (kind !== ESCAPE) {
-        this.#fieldEnds(at);
+        this.#fieldEnds(at, signs);
+        signs = 0;
         if (kind === LINE_END) return at + 1;
       }
     }
     return -1;
   }
 
-  #fieldEnds(at: number): void {
-    if (this.#count < this.#ends.length) this.#ends[this.#count] = at;
+  #fieldEnds(at: number, signs: number): void {
+    if (this.#count < this.#ends.length) {
+      this.#ends[this.#count] = at;
+      this.#signs[this.#count] = signs;
+    }
     this.#count += 1;
   }
 
@@ -240,7 +254,7 @@ export class CopyMasker {
       at = fieldEnd + 1;
       const cell = cells[i] as CellMask | null;
       if (cell === null || isSame(buffer, field, fieldEnd, this.#null)) continue;
-      const masked = this.#mask(cell, buffer, field, fieldEnd);
+      const masked = this.#mask(cell, buffer, field, fieldEnd, this.#signs[i] as number);
       if (masked === undefined) continue;
       slab.copy(buffer, from, field);
       if (masked === null) slab.value(this.#null);
@@ -252,14 +266,16 @@ export class CopyMasker {
     slab.finish();
   }
 
-  #mask(cell: CellMask, buffer: Buffer, start: number, end: number): Replacement {
+  #mask(cell: CellMask, buffer: Buffer, start: number, end: number, signs: number): Replacement {
+    if (signs === 0) return cell.apply(buffer, start, end);
     if (this.#format === 'text') {
-      if (!has(buffer, start, end, BACKSLASH)) return cell.apply(buffer, start, end);
       const plain = unescaped(buffer, start, end);
       return cell.apply(plain, 0, plain.length);
     }
     const quote = this.#quoteByte;
-    if (!has(buffer, start, end, quote)) return cell.apply(buffer, start, end);
+    // All of it in quotes, and none within.
+    if (signs === 2 && buffer[start] === quote && buffer[end - 1] === quote)
+      return cell.apply(buffer, start + 1, end - 1);
     const plain = unquoted(buffer, start, end, quote, this.#escapeByte);
     return cell.apply(plain, 0, plain.length);
   }
@@ -267,11 +283,6 @@ export class CopyMasker {
 
 /** So many bytes more than it was a row may usually have. */
 const ROOM = 64;
-
-function has(buffer: Buffer, start: number, end: number, byte: number): boolean {
-  for (let at = start; at < end; at++) if (buffer[at] === byte) return true;
-  return false;
-}
 
 function isSame(buffer: Buffer, start: number, end: number, other: Buffer): boolean {
   if (end - start !== other.length) return false;

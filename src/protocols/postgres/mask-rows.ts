@@ -125,7 +125,19 @@ export class Slab {
     }
     // No unit of a string takes more than three bytes.
     this.#room(value.length * 3);
-    this.end += this.buffer.write(value, this.end, 'utf8');
+    if (value.length > BY_BYTE || !this.#ascii(value)) this.end += this.buffer.write(value, this.end, 'utf8');
+  }
+
+  /** Writes a text of ASCII; returns whether it is one. */
+  #ascii(text: string): boolean {
+    const { buffer, end } = this;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code >= 0x80) return false;
+      buffer[end + i] = code;
+    }
+    this.end = end + text.length;
+    return true;
   }
 
   /** Writes what was left for later, in this slab and any other. Before that, what is in it may go nowhere. */
