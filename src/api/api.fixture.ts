@@ -87,6 +87,9 @@ export async function testApi(
     log: new PublishedLog(join(t.dataDir, 'log')),
     findLeaf: () => null,
     exportEvidence: async () => undefined,
+    assessEvidence: async () => {
+      throw new Error('not in this test');
+    },
     zipFolder: async (_dir, out) => {
       out.end('zip');
     },

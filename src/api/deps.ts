@@ -11,6 +11,8 @@ import type { SourceSeen } from '../activity/uses.ts';
 import type { Witnessing } from '../activity/witnessing.ts';
 import type { Ref } from '../core/record.ts';
 import type { ResourceView } from '../core/views.ts';
+import type { ChosenFramework } from '../evidence/assess/choose.ts';
+import type { Assessment, Period } from '../evidence/assess/types.ts';
 import type { Part, TextMode } from '../evidence/format.ts';
 import type { KeyChange } from '../ledger/log-key.ts';
 import type { PublishedLog } from '../ledger/published-log.ts';
@@ -57,6 +59,9 @@ export interface EvidenceParams {
   readonly statements?: TextMode;
   /** The activity in other forms besides. */
   readonly parts?: readonly Part[];
+  /** Instead of `since` and `until`. */
+  readonly period?: Period;
+  readonly framework?: ChosenFramework;
 }
 
 export interface LiveSessionInfo {
@@ -115,6 +120,8 @@ export interface ApiDeps {
   readonly workDir: string;
   /** Writes the package into `outDir`, which exists and is empty. */
   exportEvidence(params: EvidenceParams, outDir: string, generatedBy: Ref): Promise<unknown>;
+  /** Assesses the log as it is now; with a framework and a period. */
+  assessEvidence(params: EvidenceParams): Promise<Assessment>;
   zipFolder(dir: string, out: Writable): Promise<unknown>;
   readonly gateway: GatewayState;
   readonly tls: TlsMaterial;

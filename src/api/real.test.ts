@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { RESOURCE, UPSTREAM_PASSWORD } from '../access/control.fixture.ts';
 import { Activity } from '../activity/activity.ts';
 import { LedgerService } from '../activity/ledger-service.ts';
+import { assessLog } from '../evidence/assess-log.ts';
 import { exportPackage } from '../evidence/export.ts';
 import { verifyPackage } from '../evidence/verify.ts';
 import { zipFolder } from '../evidence/zip.ts';
@@ -30,6 +31,7 @@ async function real(context: TestContext): Promise<TestApi & { outDirs: string[]
       ledger,
       activity,
       zipFolder,
+      assessEvidence: (params) => assessLog({ dataDir, params, workDir: dataDir }),
       exportEvidence: (params, outDir, generatedBy) => {
         outDirs.push(outDir);
         return exportPackage({ dataDir, keys, params, generatedBy, outDir });

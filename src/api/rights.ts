@@ -127,6 +127,11 @@ export const RIGHTS = {
   'vault.read': { roles: INVENTORY },
   'vault.rotate': { roles: ['admin'], fresh: true },
   'evidence.export': { roles: READERS },
+  'evidence.assess': { roles: READERS },
+  'evidence.frameworks': { roles: INVENTORY },
+  'evidence.parameters': { roles: INVENTORY },
+  // They decide what passes.
+  'evidence.parameters.set': { roles: ['admin'] },
   // Owners see what is masked; nobody whose principals read through a mask may change it.
   'mask.create': { roles: ['admin'] },
   'mask.list': { roles: [...INVENTORY, 'owner'] },

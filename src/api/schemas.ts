@@ -392,6 +392,15 @@ export const activityFilter = {
   until: Type.Optional(timeText),
 };
 
+export const frameworkChoice = {
+  framework: Type.Optional(text(64)),
+  /** One of the institution's own, YAML. */
+  frameworkText: Type.Optional(text(262_144)),
+  period: Type.Optional(text(100)),
+  /** IANA name of the zone whose calendar the period is of; absent: UTC. */
+  zone: Type.Optional(text(64)),
+};
+
 export const EvidenceBody = Type.Object(
   {
     principal: Type.Optional(refText),
@@ -399,6 +408,7 @@ export const EvidenceBody = Type.Object(
     since: Type.Optional(timeText),
     until: Type.Optional(timeText),
     statements: Type.Optional(oneOf(TEXT_MODES)),
+    ...frameworkChoice,
     parts: Type.Optional(Type.Array(oneOf(PARTS), { uniqueItems: true, maxItems: PARTS.length })),
   },
   closed,

@@ -23,6 +23,7 @@ import { credentialRoutes } from './routes/credentials.ts';
 import { delegationRoutes } from './routes/delegations.ts';
 import { directoryRoutes } from './routes/directories.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
+import { frameworkRoutes } from './routes/frameworks.ts';
 import { grantRoutes } from './routes/grants.ts';
 import { joinRoutes } from './routes/join.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
@@ -173,6 +174,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     ledgerRoutes,
     logRoutes,
     evidenceRoutes,
+    frameworkRoutes,
     payloadRoutes,
     bindingRoutes,
     possessionRoutes,

@@ -4,16 +4,19 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
 import { PARTS, TEXT_MODES } from '../evidence/format.ts';
+import { registerAssess, registerFrameworks } from './evidence-assess.ts';
+import { registerParameters } from './evidence-parameters.ts';
 import type { ApiClient } from './support/client.ts';
 import { connected, examples } from './support/command.ts';
 import { CliError, usageError } from './support/failure.ts';
+import { addFrameworkOptions, type FrameworkOptions, frameworkBody } from './support/framework-options.ts';
 import { note, printJson } from './support/output.ts';
 import { shellQuote } from './support/postgres-env.ts';
 import { Progress } from './support/progress.ts';
 import { safeLine } from './support/text.ts';
 import { parseMoment } from './support/time.ts';
 
-interface ExportOptions {
+interface ExportOptions extends FrameworkOptions {
   readonly out: string;
   readonly principal?: string;
   readonly resource?: string;
@@ -44,8 +47,13 @@ export function register(program: Command): void {
         .default('full'),
     )
     .option('--with <parts>', `the activity in other forms besides, by commas: ${PARTS.join(', ')}`, partsOf);
+  addFrameworkOptions(command);
+  registerAssess(evidence);
+  registerFrameworks(evidence);
+  registerParameters(evidence);
   examples(
     command,
+    'postern evidence export --out 2026-Q3.zip --framework nist-800-53 --period 2026-Q3',
     'postern evidence export --out 2026-Q4.zip --since 2026-10-01 --until 2027-01-01',
     'postern evidence export --out quarter.zip --since 2026-10-01 --with ocsf,parquet',
     'postern evidence export --out batch.zip --principal nightly-ledger-batch --statements masked',
@@ -65,6 +73,7 @@ export function register(program: Command): void {
       ...(until !== undefined && { until }),
       ...(statements !== undefined && { statements }),
       ...(parts !== undefined && { parts }),
+      ...frameworkBody(options),
     };
     const made = await download(api, body, out);
     if (options.json) return printJson({ file: out, ...made });

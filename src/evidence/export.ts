@@ -21,7 +21,7 @@ import type { ChosenFramework } from './assess/choose.ts';
 import { CommandSummary } from './assess/command-summary.ts';
 import { recordRow } from './assess/record-rows.ts';
 import { TableOut } from './assess/table-files.ts';
-import { RECORDS_TABLE, SUMMARY_TABLE } from './assess/tables.ts';
+import { RECORDS_TABLE } from './assess/tables.ts';
 import type { Period } from './assess/types.ts';
 import { COMMANDS_HEADER, CommandTexts } from './command-texts.ts';
 import { Commands } from './commands.ts';
@@ -35,8 +35,6 @@ import {
   PARTS,
   type Parameters,
   type Part,
-  POPULATIONS,
-  type Population,
   RENDERER,
   type TextMode,
 } from './format.ts';
@@ -44,7 +42,7 @@ import { HOW_TO_VERIFY } from './how-to-verify.ts';
 import { PackageWriter } from './package-writer.ts';
 import { writeParts } from './parts/parts.ts';
 import { PayloadOpener } from './payload-opener.ts';
-import { populationHeader, populationLine } from './population-columns.ts';
+import { putPopulations, putSummary } from './population-files.ts';
 import { populationIndex } from './population-index.ts';
 import { Populations } from './populations.ts';
 import { renderReport } from './report.ts';
@@ -178,7 +176,8 @@ function isOf(keys: readonly NoteVerifier[], note: string): boolean {
   return signatures.some(({ keyId }) => keys.some((key) => key.keyId === keyId));
 }
 
-function resolveAll(store: TileStore, size: number, params: ExportOptions['params']): Parameters {
+/** @throws PosternError POSTERN_NOT_FOUND, POSTERN_INVALID */
+export function resolveAll(store: TileStore, size: number, params: ExportOptions['params']): Parameters {
   for (const time of [params.since, params.until]) if (time !== undefined) microsOf(time);
   if (params.period !== undefined && (params.since ?? params.until) !== undefined)
     throw new PosternError('POSTERN_INVALID', 'A period has its own beginning and end.');
@@ -283,31 +282,6 @@ async function tell(
   for (const part of [ndjson, csv, entriesFile]) part?.close();
   const proved = [...new Set([first, ...grants, last])].filter((index) => index >= 0);
   return { populations, tally, summary, leaves: count, principals: [...counted.values()], lastTime, proved };
-}
-
-function putSummary(writer: PackageWriter, summary: CommandSummary): void {
-  const out = new TableOut(writer, SUMMARY_TABLE);
-  for (const row of summary.rows()) out.put(row);
-  out.close();
-}
-
-/** Writes what each population comes to, and answers how many rows that is. */
-function putPopulations(writer: PackageWriter, populations: Populations): ReadonlyMap<Population, number> {
-  const rows = new Map<Population, number>();
-  for (const population of POPULATIONS) {
-    const ndjson = writer.open(`populations/${population}.ndjson`);
-    const csv = writer.open(`populations/${population}.csv`);
-    csv.file.write(populationHeader(population));
-    let count = 0;
-    for (const row of populations.rows(population)) {
-      ndjson.file.write(JSON.stringify(row), '\n');
-      csv.file.write(populationLine(population, row));
-      count += 1;
-    }
-    for (const part of [ndjson, csv]) part.close();
-    rows.set(population, count);
-  }
-  return rows;
 }
 
 function putProofs(

@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished, PassThrough } from 'node:stream';
-import type { ApiDeps, EvidenceParams } from '../deps.ts';
+import type { ApiDeps } from '../deps.ts';
+import { evidenceParams } from '../evidence-params.ts';
 import { type Api, actorOf } from '../route.ts';
 import { EvidenceBody } from '../schemas.ts';
 
@@ -20,26 +21,9 @@ export function evidenceRoutes(app: Api, deps: ApiDeps): void {
     '/v1/evidence',
     { config: { operation: 'evidence.export' }, schema: { body: EvidenceBody } },
     async (request, reply) => {
-      const {
-        principal: principalRef,
-        resource: resourceRef,
-        since,
-        until,
-        statements,
-        parts,
-      } = request.body;
-      const principal = principalRef === undefined ? undefined : await control.principals.get(principalRef);
-      const resource = resourceRef === undefined ? undefined : await control.resources.get(resourceRef);
-      const params: EvidenceParams = {
-        ...(principal && { principal: principal.id }),
-        ...(resource && { resource: resource.id }),
-        ...(since !== undefined && { since }),
-        ...(until !== undefined && { until }),
-        ...(statements !== undefined && { statements }),
-        ...(parts !== undefined && { parts }),
-      };
+      const { params, recorded, principal } = await evidenceParams(control, request.body);
       const actor = actorOf(request);
-      const record = await control.recordExport(actor, params, principal);
+      const record = await control.recordExport(actor, recorded, principal);
       const { id, name } = actor;
       const dir = await mkdtemp(join(deps.workDir, 'evidence-'));
       const remove = (): Promise<void> => rm(dir, { recursive: true, force: true });

@@ -9,6 +9,7 @@ import { Witnessing } from '../../activity/witnessing.ts';
 import { createApi } from '../../api/server.ts';
 import type { ChangeRecord } from '../../core/record.ts';
 import type { Delta } from '../../core/views.ts';
+import { assessLog } from '../../evidence/assess-log.ts';
 import { exportPackage } from '../../evidence/export.ts';
 import { zipFolder } from '../../evidence/zip.ts';
 import { Supervisor } from '../../gateway/supervisor.ts';
@@ -181,6 +182,7 @@ async function start(
     ledger,
     witnesses: witnessing,
     keyOverlapDays: config.keyOverlapDays,
+    assessEvidence: (params) => assessLog({ dataDir, params, workDir }),
     exportEvidence: async (params, outDir, generatedBy) => {
       const { size } = sequenced.status();
       const cosigned = await witnessing.freshen(WITNESS_WAIT_MS);
