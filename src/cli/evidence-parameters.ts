@@ -76,7 +76,7 @@ function list(items: readonly ParameterShown[]): Promise<void> {
     items,
     [
       { title: 'parameter', value: (row) => row.id },
-      { title: 'value', value: (row) => valueOf(row), shrinkTo: 10 },
+      { title: 'value', value: (row) => valueText(row), shrinkTo: 10 },
       { title: 'type', value: (row) => row.type },
       { title: 'label', value: (row) => row.label, shrinkTo: 20 },
       { title: 'controls', value: (row) => row.controls.join(', '), shrinkTo: 20 },
@@ -85,7 +85,7 @@ function list(items: readonly ParameterShown[]): Promise<void> {
   );
 }
 
-function valueOf({ value }: ParameterShown): string | null {
+function valueText({ value }: ParameterShown): string | null {
   if (value === null) return null;
   return typeof value === 'object' ? value.join(', ') : String(value);
 }
