@@ -51,6 +51,7 @@ import { Grants } from './grants.ts';
 import { Holds } from './holds.ts';
 import { type IssuerStatus, Issuers } from './issuers.ts';
 import { Lifecycle } from './lifecycle.ts';
+import { LogReviews } from './log-reviews.ts';
 import { Masks } from './masks.ts';
 import { OnConnect } from './on-connect.ts';
 import { type OwnKeys, OwnTokens, openOwnKeys } from './own-tokens.ts';
@@ -152,6 +153,7 @@ export class Control {
   readonly policies: Policies;
   readonly requests: Requests;
   readonly reviews: Reviews;
+  readonly logReviews: LogReviews;
   readonly onConnect: OnConnect;
   readonly erasures: Erasures;
   readonly vault: Vault;
@@ -296,6 +298,7 @@ export class Control {
     this.policies = new Policies(db, this.#changes);
     this.requests = new Requests(db, this.#changes, options.validateScope ?? validateScope, clock);
     this.reviews = new Reviews(db, this.#changes, options.validateScope ?? validateScope, clock);
+    this.logReviews = new LogReviews(db, this.#changes);
     this.onConnect = new OnConnect(db, this.#changes, this.requests, clock);
     const { dataDir, emptyJournals = async () => undefined } = options;
     this.erasures = new Erasures({

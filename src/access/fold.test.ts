@@ -47,6 +47,7 @@ const TABLES = [
   'reviews',
   'review_items',
   'review_schedules',
+  'log_reviews',
 ] as const;
 
 /** All rows of the tables that the log speaks for. */
@@ -135,6 +136,7 @@ const STEPS = [
   'sweepReviews',
   'closeReview',
   'scheduleReviews',
+  'reviewLog',
   'endSchedule',
   'token',
   'diskFull',
@@ -436,6 +438,12 @@ async function play(
     approve: () => control.requests.approve(personActor(others[n % others.length] ?? admin), some(requests)),
     denyRequest: () => control.requests.deny(actor, some(requests), 'no'),
     withdraw: () => control.requests.withdraw(actor, some(requests), 'not needed'),
+    reviewLog: () =>
+      control.logReviews.create(personActor(others[n % others.length] ?? admin), {
+        ...(n > 0 && { principals: [name] }),
+        ...{ from: n, to: 10 * n, finding: 'nothing unusual', log: { size: 100, root: 'x' } },
+        answered: async () => n === 3,
+      }),
     openReview: () =>
       control.reviews.open(actor, {
         ...{

@@ -2,50 +2,12 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RESOURCE, UPSTREAM_PASSWORD } from '../access/control.fixture.ts';
-import { Activity } from '../activity/activity.ts';
-import { LedgerService } from '../activity/ledger-service.ts';
-import { assessLog } from '../evidence/assess-log.ts';
-import { exportPackage } from '../evidence/export.ts';
 import { verifyPackage } from '../evidence/verify.ts';
-import { zipFolder } from '../evidence/zip.ts';
-import { JournalWriter } from '../ledger/journal.ts';
-import { Keyring } from '../vault/keyring.ts';
-import { itemsOf, type TestApi, testApi } from './api.fixture.ts';
-
-/** The API over a real journal, log, index and evidence export. */
-async function real(context: TestContext): Promise<TestApi & { outDirs: string[] }> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'postern-real-'));
-  context.after(() => rmSync(dataDir, { recursive: true, force: true }));
-  const keyring = await Keyring.open({ dataDir });
-  const { keys } = keyring;
-  const sink = JournalWriter.create(join(dataDir, 'journal'), 'control');
-  const ledger = await LedgerService.start({ dataDir, keys });
-  const activity = Activity.open({ dataDir, keys });
-  const outDirs: string[] = [];
-  const api = await testApi(
-    context,
-    {
-      ledger,
-      activity,
-      zipFolder,
-      assessEvidence: (params) => assessLog({ dataDir, params, workDir: dataDir }),
-      exportEvidence: (params, outDir, generatedBy) => {
-        outDirs.push(outDir);
-        return exportPackage({ dataDir, keys, params, generatedBy, outDir });
-      },
-    },
-    { dataDir, keyring, sink },
-  );
-  context.after(async () => {
-    await activity.close();
-    await ledger.close();
-    sink.close();
-  });
-  return { ...api, outDirs };
-}
+import { itemsOf, type TestApi } from './api.fixture.ts';
+import { real } from './real.fixture.ts';
 
 async function scene(api: TestApi): Promise<void> {
   const owner = { name: 'Olaf', email: 'olaf@example.org', roles: ['owner'] };

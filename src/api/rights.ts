@@ -121,6 +121,9 @@ export const RIGHTS = {
   'trust.remove': { roles: ['admin'] },
   'session.list': { roles: READERS, own: true },
   'activity.read': { roles: READERS, own: true },
+  // Nobody does for what they answer for, whatever their role.
+  'log-review.create': { roles: READERS },
+  'log-review.list': { roles: INVENTORY, own: true },
   'ledger.read': { roles: INVENTORY },
   'ledger.rotate-key': { roles: ['admin'], fresh: true },
   'ledger.entries': { roles: READERS },

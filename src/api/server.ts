@@ -29,6 +29,7 @@ import { joinRoutes } from './routes/join.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
 import { logRoutes } from './routes/log.ts';
+import { logReviewRoutes } from './routes/log-reviews.ts';
 import { loginRoutes } from './routes/login.ts';
 import { cliLoginRoutes } from './routes/login-cli.ts';
 import { oidcLoginRoutes } from './routes/login-oidc.ts';
@@ -171,6 +172,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     tokenRoutes,
     sessionRoutes,
     activityRoutes,
+    logReviewRoutes,
     ledgerRoutes,
     logRoutes,
     evidenceRoutes,

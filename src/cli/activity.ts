@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import { type Command, Option } from 'commander';
 import type { MaskedColumn } from '../core/record.ts';
+import { registerLogReviews } from './activity-reviewed.ts';
 import {
   type ActivityWriter,
   activityWriter,
@@ -92,6 +93,7 @@ export function register(program: Command): void {
     return list(api, options, options.format ?? (options.json ? 'json' : 'table'));
   });
   show(command);
+  registerLogReviews(command);
 }
 
 function filters(options: Filters): Query {

@@ -97,6 +97,7 @@ export const RECORD_TYPES = [
   'grant.narrowed',
   'service.started',
   'service.stopped',
+  'activity.reviewed',
 ] as const;
 
 export type RecordType = (typeof RECORD_TYPES)[number];
@@ -159,7 +160,8 @@ export interface ChangeRecord extends RecordBase {
       | 'request'
       | 'review'
       | 'review_item'
-      | 'review_schedule';
+      | 'review_schedule'
+      | 'log_review';
     readonly id: string;
     readonly before: object | null;
     readonly after: object;

@@ -143,6 +143,10 @@ const COLUMNS: Record<Population, readonly string[]> = {
     ],
     ...['graceSeconds', 'unusedDays', 'status', 'closeReason', 'closedAt', 'createdAt'],
   ],
+  log_reviews: [
+    ...['leaf', 'lastLeaf', 'id', 'principal', 'reviewer', 'fromLeaf', 'toLeaf', 'privileged', 'finding'],
+    ...['ticket', 'logSize', 'logRoot', 'createdAt'],
+  ],
   review_items: [
     ...[
       'leaf',

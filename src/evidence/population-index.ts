@@ -25,6 +25,7 @@ const QUERIES: Readonly<Record<Population, string>> = {
   ...entity('requests', 'request'),
   ...entity('reviews', 'review'),
   ...entity('review_items', 'review_item'),
+  ...entity('log_reviews', 'log_review'),
   administrators:
     'change records of entity person, one row for each role from when it was given until it was taken, with the kinds of the active authenticators of the person',
   log_health:

@@ -76,6 +76,7 @@ const ENTITY = {
   request: 'requests',
   review: 'reviews',
   review_item: 'review_items',
+  log_review: 'log_reviews',
 } as const;
 
 /** Of what the changes make a population; null where it comes from something else than the changes of one entity. */
@@ -112,6 +113,7 @@ export class Populations {
     request: new Map(),
     review: new Map(),
     review_item: new Map(),
+    log_review: new Map(),
   };
   readonly #sessions = new Map<string, SessionMember>();
   readonly #uses = new Map<string, string>();

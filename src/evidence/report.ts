@@ -6,6 +6,7 @@ import { accountable } from './report-accountable.ts';
 import { emergencies } from './report-emergencies.ts';
 import { exceptions } from './report-exceptions.ts';
 import { authorityWords, grants } from './report-grants.ts';
+import { logReviews } from './report-log-reviews.ts';
 import { masks } from './report-masks.ts';
 import { count, refName, table, when } from './report-parts.ts';
 import { people } from './report-people.ts';
@@ -45,7 +46,7 @@ export function renderReport(facts: ReportFacts): string {
 ${summary(facts)}
 ${accountable(populations, manifest)}
 ${grants(populations, tally)}
-${emergencies(populations, tally, manifest.log.time)}${reviews(populations)}
+${emergencies(populations, tally, manifest.log.time)}${reviews(populations)}${logReviews(populations)}
 ${deeds(tally)}
 ${refusals(tally)}
 ${statements(tally)}

@@ -49,6 +49,7 @@ const PUTS: { readonly [N in EntityName]: Put } = {
   review: into('reviews', rows.reviewRow),
   review_item: into('review_items', rows.reviewItemRow),
   review_schedule: into('review_schedules', rows.reviewScheduleRow),
+  log_review: into('log_reviews', rows.logReviewRow),
 };
 
 /** Makes the entity's row what the record says it is after the change. Applying a record again changes nothing. */

@@ -22,6 +22,8 @@ export interface DelegationFilter {
   readonly status?: 'active' | 'expired' | 'revoked' | undefined;
   /** Id of the person or principal whose word it is. */
   readonly subject?: string | undefined;
+  /** Id of the principal that acts. */
+  readonly actor?: string | undefined;
   /** Person id: theirs, or to a principal that they own or back up. */
   readonly of?: string | undefined;
   /** RFC 3339: the instant at which `active` and `expired` are told apart. */
@@ -30,7 +32,7 @@ export interface DelegationFilter {
 
 export async function listDelegations(
   db: StateDb,
-  { status, subject, of, at }: DelegationFilter,
+  { status, subject, actor, of, at }: DelegationFilter,
   page?: Page,
 ): Promise<Delegation[]> {
   let query = delegations(db).orderBy('delegations.id');
@@ -41,6 +43,7 @@ export async function listDelegations(
     if (status === 'expired') query = query.where('delegations.expires_at', '<=', at);
   }
   if (subject !== undefined) query = query.where(who, '=', subject);
+  if (actor !== undefined) query = query.where('delegations.actor_id', '=', actor);
   if (of !== undefined) {
     query = query.where((e) =>
       e.or([e(who, '=', of), e('principals.owner_id', '=', of), e('principals.backup_owner_id', '=', of)]),

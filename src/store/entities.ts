@@ -644,6 +644,27 @@ export interface ReviewSchedule extends Ref, ReviewTerms {
   readonly createdAt: string;
 }
 
+/** A person's word that they looked at what a principal did. It is said once and never changed. */
+export interface LogReview {
+  readonly id: string;
+  readonly principal: Ref;
+  readonly reviewer: Ref;
+  /** Leaf indexes, both included. */
+  readonly fromLeaf: number;
+  readonly toLeaf: number;
+  /** Whether the principal was reviewed as one of all that have privileged access. */
+  readonly privileged: boolean;
+  /** What was found, in the reviewer's words. */
+  readonly finding: string;
+  /** What is to be done about it. */
+  readonly ticket: string | null;
+  /** The log as it was: all that is reviewed was under this checkpoint. */
+  readonly logSize: number;
+  /** base64 */
+  readonly logRoot: string;
+  readonly createdAt: string;
+}
+
 export interface Entities {
   readonly person: Person;
   readonly principal: Principal;
@@ -670,6 +691,7 @@ export interface Entities {
   readonly review: Review;
   readonly review_item: ReviewItem;
   readonly review_schedule: ReviewSchedule;
+  readonly log_review: LogReview;
 }
 
 export type EntityName = keyof Entities;

@@ -349,4 +349,21 @@ CREATE TABLE framework_parameters (
   sha256 TEXT NOT NULL CONSTRAINT parameters_sha256_is_hex CHECK (length(sha256) = 64)
 ) STRICT;
 `,
+  `
+CREATE TABLE log_reviews (
+  id TEXT PRIMARY KEY NOT NULL,
+  principal_id TEXT NOT NULL CONSTRAINT log_review_is_of_a_principal REFERENCES principals (id),
+  reviewer_id TEXT NOT NULL CONSTRAINT log_review_is_by_a_person REFERENCES persons (id),
+  from_leaf INTEGER NOT NULL,
+  to_leaf INTEGER NOT NULL,
+  privileged INTEGER NOT NULL CONSTRAINT log_review_privileged_is_a_flag CHECK (privileged IN (0, 1)),
+  finding TEXT NOT NULL CONSTRAINT log_review_has_a_finding CHECK (length(finding) > 0),
+  ticket TEXT,
+  log_size INTEGER NOT NULL,
+  log_root TEXT NOT NULL,
+  created_at TEXT NOT NULL CONSTRAINT log_review_created_at_is_a_time CHECK (created_at ${TIME}),
+  CONSTRAINT log_review_is_of_what_was_there CHECK (0 <= from_leaf AND from_leaf <= to_leaf AND to_leaf < log_size)
+) STRICT;
+CREATE INDEX log_reviews_by_principal ON log_reviews (principal_id);
+`,
 ];

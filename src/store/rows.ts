@@ -20,6 +20,7 @@ import type {
   IdentityProvider,
   LegalHold,
   LifecyclePolicy,
+  LogReview,
   MaskRule,
   Notice,
   Person,
@@ -50,6 +51,7 @@ import type {
   IdentityProviderTable,
   LegalHoldTable,
   LifecycleTable,
+  LogReviewTable,
   MaskTable,
   NoticeTable,
   PersonTable,
@@ -543,4 +545,34 @@ export const reviewScheduleRow = (e: ReviewSchedule): ReviewScheduleTable => ({
   name: e.name,
   status: e.status,
   body: JSON.stringify(e),
+});
+
+export const logReviewRow = (e: LogReview): LogReviewTable => ({
+  id: e.id,
+  principal_id: e.principal.id,
+  reviewer_id: e.reviewer.id,
+  from_leaf: e.fromLeaf,
+  to_leaf: e.toLeaf,
+  privileged: e.privileged ? 1 : 0,
+  finding: e.finding,
+  ticket: e.ticket,
+  log_size: e.logSize,
+  log_root: e.logRoot,
+  created_at: e.createdAt,
+});
+
+export const logReviewOf = (
+  r: LogReviewTable & { principal_name: string; reviewer_name: string },
+): LogReview => ({
+  id: r.id,
+  principal: { id: r.principal_id, name: r.principal_name },
+  reviewer: { id: r.reviewer_id, name: r.reviewer_name },
+  fromLeaf: r.from_leaf,
+  toLeaf: r.to_leaf,
+  privileged: r.privileged === 1,
+  finding: r.finding,
+  ticket: r.ticket,
+  logSize: r.log_size,
+  logRoot: r.log_root,
+  createdAt: r.created_at,
 });

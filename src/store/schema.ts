@@ -427,6 +427,20 @@ export interface ReviewViewTable {
   view: string;
 }
 
+export interface LogReviewTable {
+  id: string;
+  principal_id: string;
+  reviewer_id: string;
+  from_leaf: number;
+  to_leaf: number;
+  privileged: 0 | 1;
+  finding: string;
+  ticket: string | null;
+  log_size: number;
+  log_root: string;
+  created_at: string;
+}
+
 export interface StateTables {
   persons: PersonTable;
   api_tokens: ApiTokenTable;
@@ -467,6 +481,7 @@ export interface StateTables {
   requests: AccessRequestTable;
   reviews: ReviewTable;
   review_items: ReviewItemTable;
+  log_reviews: LogReviewTable;
   review_schedules: ReviewScheduleTable;
   review_views: ReviewViewTable;
 }

@@ -1,5 +1,6 @@
 /** What a reviewer is shown of an item: what is granted, what was used and refused, and what is doubtful about it. Pure. */
 import type { GrantConditions } from '../../core/conditions.ts';
+import { PRIVILEGED_VERBS } from '../../core/privileged.ts';
 import type { Authority, Ref } from '../../core/record.ts';
 import { rfc3339 } from '../../core/time.ts';
 import type { Grant, Principal, Review, ReviewItem } from '../../store/entities.ts';
@@ -7,10 +8,6 @@ import type { Grant, Principal, Review, ReviewItem } from '../../store/entities.
 const DAY_MICROS = 86_400_000_000;
 /** How many rows of each kind are shown; the rest is counted. */
 const ROWS_MAX = 200;
-/** Verbs that change what others stand on, or that nobody can look into. */
-const PRIVILEGED: ReadonlySet<string> = new Set([
-  ...['truncate', 'create', 'alter', 'drop', 'execute', 'maintain', 'references'],
-]);
 /** A network is new for so long. */
 const NEW_SOURCE_DAYS = 30;
 
@@ -156,7 +153,7 @@ function risksOf(facts: ViewFacts): Risk[] {
     risks.push({ kind: 'no_expiry', text: 'it does not expire' });
   }
   const privileged = [...new Set(grants.flatMap(({ verbs }) => verbs))].filter((verb) =>
-    PRIVILEGED.has(verb),
+    PRIVILEGED_VERBS.has(verb),
   );
   if (privileged.length > 0) risks.push({ kind: 'privileged', text: `it may ${privileged.join(', ')}` });
   if (!ownerActive) {

@@ -58,6 +58,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   'grant.revoked': [access, 2, 'Revoke Privileges'],
   'grant.narrowed': [access, 2, 'Revoke Privileges'],
   'review.decided': [entity, 99, 'Certify'],
+  'activity.reviewed': [entity, 99, 'Review'],
   'evidence.exported': [entity, 99, 'Export'],
 };
 

@@ -16,6 +16,7 @@ import type {
   ReviewSchedule,
 } from '../../store/entities.ts';
 
+export type { LogReviewsMade } from '../../access/log-reviews.ts';
 export type { Backtest } from '../../access/policy/backtest.ts';
 export type { ReviewView } from '../../access/review/view.ts';
 export type { ActivityItem } from '../../activity/query.ts';
@@ -35,6 +36,7 @@ export type {
   IdentityProvider,
   LegalHold,
   LifecyclePolicy,
+  LogReview,
   MaskRule,
   Notice,
   Person,
