@@ -35,6 +35,7 @@ import { StaticSecrets } from '../identity/static-secrets.ts';
 import { certificateProver, jwtSvidProver } from '../identity/svid-provers.ts';
 import { ApiTokens } from '../identity/tokens.ts';
 import { Trusts } from '../identity/trust.ts';
+import { Notifier } from '../notify/notifier.ts';
 import { ChangeLog, type ChangeSink, dropOrphans, recover } from '../store/changes.ts';
 import type { Resource, Trust } from '../store/entities.ts';
 import { bindingsOfKind, listTrust } from '../store/queries.ts';
@@ -46,6 +47,7 @@ import { SecretBox } from '../vault/secrets.ts';
 import { SecretSources } from '../vault/sources/sources.ts';
 import { Declarations } from './declarations.ts';
 import { Erasures } from './erasures.ts';
+import { tellExpiries } from './expiry-tellings.ts';
 import { FrameworkParameterSets } from './framework-parameters.ts';
 import { Grants } from './grants.ts';
 import { Holds } from './holds.ts';
@@ -54,6 +56,7 @@ import { Lifecycle } from './lifecycle.ts';
 import { LogReviews } from './log-reviews.ts';
 import { Masks } from './masks.ts';
 import { OnConnect } from './on-connect.ts';
+import { OutsideDecisions } from './outside-decisions.ts';
 import { type OwnKeys, OwnTokens, openOwnKeys } from './own-tokens.ts';
 import { Policies } from './policies.ts';
 import { type Rehearsed, rehearse } from './rehearsal.ts';
@@ -66,6 +69,7 @@ import { type ValidateScope, validateScope } from './scopes.ts';
 import { SecretRotation, type UpstreamDoor } from './secret-rotation.ts';
 import { SourcedSecrets } from './sourced-secrets.ts';
 import { startSweeps } from './sweeps.ts';
+import { tellingsOf } from './tellings.ts';
 import { type BundleState, TrustKeys } from './trust-keys.ts';
 import { Vault } from './vault.ts';
 import { deltaOf, snapshotOf } from './views.ts';
@@ -106,8 +110,14 @@ export interface ControlOptions {
   /** Default: over https. */
   readonly fetchBundle?: typeof fetchBundle;
   /** Told of faults that no caller hears of; `error` is null when sweeping works again. */
-  readonly onFault?: (what: 'sweep' | 'vault' | 'issuer' | 'source' | 'trust', error: unknown) => void;
+  readonly onFault?: (
+    what: 'sweep' | 'vault' | 'issuer' | 'source' | 'trust' | 'notify',
+    error: unknown,
+  ) => void;
 }
+
+/** Changes of so long ago are told of when they are made up for at a start. */
+const TOLD_MICROS = 7 * 86_400_000_000;
 
 /** Secrets of this installation. */
 interface Keys {
@@ -155,6 +165,8 @@ export class Control {
   readonly reviews: Reviews;
   readonly logReviews: LogReviews;
   readonly onConnect: OnConnect;
+  readonly notifier: Notifier;
+  readonly outside: OutsideDecisions;
   readonly erasures: Erasures;
   readonly vault: Vault;
   /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
@@ -183,6 +195,7 @@ export class Control {
       behind: endingsBehindChanges,
       deliver: (records) => this.#deliver(records),
       withdraw: (records) => this.#withdraw(records),
+      tell: (tx, records) => this.notifier.beside(tx, () => tellingsOf(tx, records)),
     });
     this.scramSaltSecret = keys.scramSalt;
     this.maskKey = keys.mask;
@@ -300,6 +313,15 @@ export class Control {
     this.reviews = new Reviews(db, this.#changes, options.validateScope ?? validateScope, clock);
     this.logReviews = new LogReviews(db, this.#changes);
     this.onConnect = new OnConnect(db, this.#changes, this.requests, clock);
+    this.notifier = new Notifier({
+      ...{ db, changes: this.#changes, box, clock, write: writeAlone },
+      publicUrl: options.issuer ?? (() => 'https://localhost'),
+      onFault: (error) => options.onFault?.('notify', error),
+    });
+    this.outside = new OutsideDecisions({
+      ...{ db, notifier: this.notifier, requests: this.requests, spent: this.spent, clock },
+      publicUrl: options.issuer ?? (() => 'https://localhost'),
+    });
     const { dataDir, emptyJournals = async () => undefined } = options;
     this.erasures = new Erasures({
       dataDir,
@@ -326,12 +348,11 @@ export class Control {
     const box = new SecretBox(ring.keys);
     const store = Store.open(join(options.dataDir, 'state.db'));
     try {
-      await recover(store, options.leftover ?? []);
-      await dropOrphans(store.db);
       const scramSalt = await sealedSetting(store.db, box, 'scram_salt_secret');
       const mask = await sealedSetting(store.db, box, 'mask_key');
       const own = await openOwnKeys(store.db, box);
       const control = new Control(options, store, box, { ring, scramSalt, mask, own });
+      await control.#recover();
       await control.vault.recover();
       control.#trust.views(await listTrust(store.db));
       return control;
@@ -339,6 +360,20 @@ export class Control {
       await store.close();
       throw error;
     }
+  }
+
+  /** Applies what was recorded and may not be in state, and tells of it: what was told of already is not told again. */
+  async #recover(): Promise<void> {
+    const { leftover = [], clock = nowMicros } = this.#options;
+    // What a message came to is kept for a month: by then nobody has to hear of it any more.
+    const since = rfc3339(clock() - TOLD_MICROS);
+    await recover(this.#store, leftover, async (tx, records) => {
+      for (const record of records) {
+        if (record.time < since) continue;
+        await this.notifier.beside(tx, () => tellingsOf(tx, [record]), record.time);
+      }
+    });
+    await dropOrphans(this.#store.db);
   }
 
   /** What is known of the issuers that are bound. */
@@ -412,6 +447,7 @@ export class Control {
     this.#trust.start();
     this.vault.start();
     this.rotation.start();
+    this.notifier.start();
     let turn = 0;
     const expiries = [
       () => this.grants.expire(),
@@ -423,6 +459,9 @@ export class Control {
       async () => (turn++ % 4 === 0 ? this.lifecycle.sweep() : undefined),
       () => this.requests.lapse(),
       async () => (turn % 4 === 0 ? this.reviews.sweep() : undefined),
+      () => this.notifier.links.expire(),
+      // Counts in days.
+      async () => (turn % 64 === 0 ? this.#tellExpiries() : undefined),
     ];
     this.#stopSweeps ??= startSweeps(this.#changes, expiries, (error) =>
       this.#options.onFault?.('sweep', error),
@@ -438,6 +477,8 @@ export class Control {
     await this.vault.close();
     await this.#stopSweeps?.();
     this.#stopSweeps = null;
+    await this.notifier.close();
+    await this.outside.close();
     await this.#refusals.close();
     // What was refused in the last minute; a journal that cannot be written keeps nobody from closing.
     await this.doors.refusals
@@ -453,6 +494,11 @@ export class Control {
     sink.append(JSON.stringify(record));
     sink.flush();
     await sink.sync?.();
+  }
+
+  #tellExpiries(): Promise<void> {
+    const nowMs = (this.#options.clock ?? nowMicros)() / 1000;
+    return tellExpiries(this.#store.db, this.notifier, nowMs);
   }
 
   /** Has the workers know the passwords of a resource as they are now. */

@@ -48,6 +48,8 @@ const TABLES = [
   'review_items',
   'review_schedules',
   'log_reviews',
+  'channels',
+  'links',
 ] as const;
 
 /** All rows of the tables that the log speaks for. */
@@ -138,6 +140,11 @@ const STEPS = [
   'scheduleReviews',
   'reviewLog',
   'endSchedule',
+  'channel',
+  'changeChannel',
+  'retireChannel',
+  'hook',
+  'removeLink',
   'token',
   'diskFull',
   'diskFine',
@@ -479,6 +486,18 @@ async function play(
         'why',
       ),
     endSchedule: () => control.reviews.schedules.end(actor, `schedule-${n}`, 'why'),
+    channel: () =>
+      control.notifier.channels.create(actor, {
+        ...{ name: `channel-${n}`, kind: 'webhook', webhook: { url: `https://hooks.example/${n}` } },
+      }),
+    changeChannel: () =>
+      n === 0
+        ? control.notifier.channels.rotate(actor, `channel-${n}`, { reason: 'why' })
+        : control.notifier.channels.update(actor, `channel-${n}`, { events: ['request.*'] }, 'why'),
+    retireChannel: () => control.notifier.channels.retire(actor, `channel-${n}`, 'why'),
+    hook: () => control.notifier.links.addHook(n > 1 ? actor : personActor(one(others)), { name: 'desk' }),
+    removeLink: async () =>
+      control.notifier.links.remove(actor, some(await control.notifier.links.list({})), 'why'),
     token: () => control.tokens.issue(actor, admin.id),
     diskFull: () => {
       sink.failing = true;

@@ -12,11 +12,10 @@ import { findGrant, findPerson, findPrincipal, findResource, found, type Page } 
 import { findRequest, listRequests, type RequestFilter } from '../store/requests.ts';
 import type { StateDb } from '../store/store.ts';
 import { GRANT_MAX_SECONDS } from './grants.ts';
-import { type Decision, decide } from './policies.ts';
 import { approvalWords, mayApprove, missingApprovals } from './policy/approvals.ts';
 import { bothConditions } from './policy/conditions.ts';
 import type { AllowRule } from './policy/document.ts';
-import { contextOf, peopleOf } from './request-context.ts';
+import { contextOf, decideOn, peopleOf } from './request-context.ts';
 import { denialWords, ended, granted, refOf, requestChange } from './request-outcomes.ts';
 import { emergencyReview } from './review/emergency.ts';
 import type { ValidateScope } from './scopes.ts';
@@ -145,7 +144,7 @@ export class Requests {
         expiresAt: rfc3339(now + PENDING_SECONDS * 1_000_000),
         createdAt: rfc3339(now),
       };
-      const decision = await this.#decide(db, pending, principal, resource);
+      const decision = await decideOn(db, pending, principal, resource);
       if (decision.effect === 'deny') {
         const after: AccessRequest = {
           ...pending,
@@ -199,14 +198,15 @@ export class Requests {
    *
    * @throws PosternError POSTERN_FORBIDDEN for whom the policy does not ask, the requester above all; POSTERN_CONFLICT where it
    *   waits no more, or they have agreed already
+   * @param via by what they said so, where that was no call of theirs
    */
-  approve(actor: Actor, id: string, comment?: string | undefined): Promise<AccessRequest> {
+  approve(actor: Actor, id: string, comment?: string | undefined, via?: string): Promise<AccessRequest> {
     const words = checkOptionalText(comment, 'comment', 1000);
     return this.#changes.run(actor, async (db) => {
       const now = this.#clock();
       const before = waits(found(await findRequest(db, id), 'request', id), now);
       const { principal, resource } = await parties(db, before.principal.id, before.resource.id);
-      const decision = await this.#decide(db, before, principal, resource);
+      const decision = await decideOn(db, before, principal, resource);
       if (decision.effect === 'deny') {
         throw new PosternError(
           'POSTERN_CONFLICT',
@@ -230,7 +230,12 @@ export class Requests {
           `What is still missing is ${missing.map(approvalWords).join('; ')}, for which ${person.name} does not count.`,
         );
       }
-      const given = { person: refOf(person), at: rfc3339(now), comment: words };
+      const given = {
+        person: refOf(person),
+        at: rfc3339(now),
+        comment: words,
+        ...(via !== undefined && { via }),
+      };
       const after: AccessRequest = {
         ...before,
         rule: ref,
@@ -255,7 +260,7 @@ export class Requests {
       const principal = found(await findPrincipal(db, before.principal.id), 'principal', before.principal.id);
       const resource = found(await findResource(db, before.resource.id), 'resource', before.resource.id);
       const person = found(await findPerson(db, actor.id), 'person', actor.id);
-      const decision = await this.#decide(db, before, principal, resource);
+      const decision = await decideOn(db, before, principal, resource);
       const asked =
         decision.effect === 'allow' &&
         mayApprove(person, decision.rule.approvals, await contextOf(db, before, principal, resource));
@@ -301,22 +306,13 @@ export class Requests {
     const principal = await findPrincipal(this.#db, request.principal.id);
     const resource = await findResource(this.#db, request.resource.id);
     if (principal === undefined || resource === undefined) return false;
-    const decision = await this.#decide(this.#db, request, principal, resource);
+    const decision = await decideOn(this.#db, request, principal, resource);
     if (decision.effect === 'deny') return false;
     const context = await contextOf(this.#db, request, principal, resource);
     const missing = missingApprovals(decision.rule.approvals, await peopleOf(this.#db, request), context);
     return (
       mayApprove(person, missing, context) && !request.approvals.some((each) => each.person.id === person.id)
     );
-  }
-
-  /** As of when it was asked: who waits for people does not lose to the clock. */
-  #decide(db: StateDb, request: AccessRequest, principal: Principal, resource: Resource): Promise<Decision> {
-    const { claims, scope, seconds, source, ticket, justification, emergency, createdAt } = request;
-    const nowMs = Date.parse(createdAt);
-    return decide(db, {
-      ...{ principal, resource, claims, scope, seconds, nowMs, source, ticket, justification, emergency },
-    });
   }
 }
 

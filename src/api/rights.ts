@@ -152,6 +152,18 @@ export const RIGHTS = {
   'lifecycle.set': { roles: ['admin'] },
   // Of a notice `own` is whom it is for.
   'notice.list': { roles: INVENTORY, own: true },
+  // What goes there leaves the house, and whom it reaches decides whether anybody acts.
+  'channel.create': { roles: ['admin'], fresh: true },
+  'channel.list': { roles: ['admin', 'auditor'] },
+  'channel.update': { roles: ['admin'], fresh: true },
+  'channel.test': { roles: ['admin'] },
+  'channel.retire': { roles: ['admin'] },
+  'delivery.list': { roles: ['admin', 'auditor'] },
+  'delivery.redeliver': { roles: ['admin'] },
+  // It carries its maker's word, so everybody makes their own and nobody another's.
+  'link.create': { roles: 'any', fresh: true },
+  'link.list': { roles: ['admin', 'auditor'], own: true },
+  'link.remove': { roles: ['admin'], own: true },
   'retention.read': { roles: INVENTORY },
   'retention.set': { roles: ['admin'] },
   'retention.run': { roles: ['admin'] },
@@ -166,7 +178,7 @@ export type Reach = 'all' | 'own';
 export function reachOf(person: Person, operation: Operation): Reach {
   const rule: Rule = RIGHTS[operation];
   if (rule.roles === 'any' || rule.roles.some((role) => person.roles.includes(role))) return 'all';
-  const self = /^(person|authenticator|delegation)\./.test(operation);
+  const self = /^(person|authenticator|delegation|link)\./.test(operation);
   if (rule.own && (self || person.roles.includes('owner'))) return 'own';
   throw forbidden(`${person.name} may not do this (${operation}).`, rule);
 }
@@ -192,6 +204,12 @@ export function requireFresh(caller: Pick<Caller, 'freshUntil' | 'session'>, ope
   const rule: Rule = RIGHTS[operation];
   if (rule.fresh) requireFreshly(caller);
 }
+
+/** Whether an operation takes somebody who has just shown who they are. */
+export const isSensitive = (operation: Operation): boolean => {
+  const rule: Rule = RIGHTS[operation];
+  return rule.fresh === true;
+};
 
 /** As `requireFresh`, where it depends on more than the operation. @throws PosternError POSTERN_REAUTHENTICATE */
 export function requireFreshly({ freshUntil, session }: Pick<Caller, 'freshUntil' | 'session'>): void {

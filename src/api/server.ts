@@ -19,15 +19,19 @@ import { type Operation, type Reach, reachOf, requireFresh, requirePrincipals } 
 import { activityRoutes } from './routes/activity.ts';
 import { authenticatorRoutes } from './routes/authenticators.ts';
 import { bindingRoutes } from './routes/bindings.ts';
+import { channelRoutes } from './routes/channels.ts';
 import { credentialRoutes } from './routes/credentials.ts';
+import { decidePage } from './routes/decide-page.ts';
 import { delegationRoutes } from './routes/delegations.ts';
 import { directoryRoutes } from './routes/directories.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
 import { frameworkRoutes } from './routes/frameworks.ts';
 import { grantRoutes } from './routes/grants.ts';
+import { hookRoutes } from './routes/hooks.ts';
 import { joinRoutes } from './routes/join.ts';
 import { ledgerRoutes } from './routes/ledger.ts';
 import { lifecycleRoutes } from './routes/lifecycle.ts';
+import { linkRoutes } from './routes/links.ts';
 import { logRoutes } from './routes/log.ts';
 import { logReviewRoutes } from './routes/log-reviews.ts';
 import { loginRoutes } from './routes/login.ts';
@@ -187,6 +191,10 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     vaultRoutes,
     lifecycleRoutes,
     rehearsalRoutes,
+    channelRoutes,
+    linkRoutes,
+    hookRoutes,
+    decidePage,
   ];
   for (const register of routes) register(app, deps);
   await app.ready();

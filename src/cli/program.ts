@@ -70,6 +70,8 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
     () => import('./lifecycle.ts'),
   ],
   ['notices', 'what somebody has to be told', () => import('./notices.ts')],
+  ['channel', 'where people are told of something: webhooks, Slack, e-mail', () => import('./channel.ts')],
+  ['link', 'by what you decide on requests from elsewhere', () => import('./link.ts')],
   ['retention', 'how long statement texts and bind values are kept', () => import('./retention.ts')],
   ['ledger', 'the append-only log', () => import('./ledger.ts')],
   ['vault', 'the keys under which secrets are sealed at rest', () => import('./vault.ts')],

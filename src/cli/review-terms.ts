@@ -15,10 +15,15 @@ export interface TermOptions {
   readonly grace: number;
   readonly unusedDays?: number;
   readonly rehearsal?: boolean;
+  readonly remind?: readonly number[];
+  readonly escalate?: readonly string[];
 }
 
 /** Nothing is a grace as well. */
 const graceOf = (text: string): number => (/^0[smhdw]?$/.test(text) ? 0 : parseDuration(text));
+
+const durationsOf = (text: string, before: readonly number[] = []): readonly number[] =>
+  graceOf(text) === 0 ? before : [...before, graceOf(text)];
 
 export function addTerms(command: Command): Command {
   return command
@@ -45,11 +50,14 @@ export function addTerms(command: Command): Command {
       'without use for so long, it is shown as unused (30)',
       wholeNumber(1, 3650),
     )
+    .option('--remind <duration>', 'before the deadline (3d and 1d); several flags; 0: never', durationsOf)
+    .option('--escalate <person>', 'who decides too once it is overdue; several flags', several)
     .option('--rehearsal', 'nothing takes effect; the result says what would have');
 }
 
 export function bodyOf(options: TermOptions): object {
   const { resource, owner, environment, tag, reviewer, due, grace, unusedDays, rehearsal } = options;
+  const { remind, escalate } = options;
   return {
     ...(resource !== undefined && { resource }),
     ...(owner !== undefined && { owner }),
@@ -59,6 +67,8 @@ export function bodyOf(options: TermOptions): object {
     ...{ dueSeconds: due, graceSeconds: grace },
     ...(unusedDays !== undefined && { unusedDays }),
     ...(rehearsal === true && { rehearsal }),
+    ...(remind !== undefined && { reminders: remind }),
+    ...(escalate !== undefined && { escalation: escalate }),
   };
 }
 

@@ -98,6 +98,14 @@ export const RECORD_TYPES = [
   'service.started',
   'service.stopped',
   'activity.reviewed',
+  'review.reminded',
+  'review.escalated',
+  'channel.created',
+  'channel.updated',
+  'channel.retired',
+  'link.added',
+  'link.removed',
+  'notification.failed',
 ] as const;
 
 export type RecordType = (typeof RECORD_TYPES)[number];
@@ -161,7 +169,9 @@ export interface ChangeRecord extends RecordBase {
       | 'review'
       | 'review_item'
       | 'review_schedule'
-      | 'log_review';
+      | 'log_review'
+      | 'channel'
+      | 'link';
     readonly id: string;
     readonly before: object | null;
     readonly after: object;
@@ -375,6 +385,22 @@ export interface PayloadErased extends RecordBase {
 export interface ServiceRecord extends RecordBase {
   readonly type: 'service.started' | 'service.stopped';
   readonly service: { readonly version: string; readonly node: string };
+}
+
+/** A message that was given up after its last try. Whether somebody was told is part of what an examiner asks. */
+export interface NotificationFailed extends RecordBase {
+  readonly type: 'notification.failed';
+  readonly notification: {
+    readonly delivery: string;
+    readonly channel: Ref;
+    /** What it told of, and the id of the record that did. */
+    readonly kind: string;
+    readonly event: string;
+    /** Id of the person to whom it was to go; null for a place of the channel's own. */
+    readonly person: string | null;
+    readonly attempts: number;
+    readonly error: string;
+  };
 }
 
 /** A master key took over from another, and a fresh data key from the one before. Neither is a secret here. */

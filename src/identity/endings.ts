@@ -3,6 +3,8 @@ import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Change } from '../store/changes.ts';
 import { listDelegations } from '../store/delegation-queries.ts';
 import type { Delegation } from '../store/entities.ts';
+import { listLinks } from '../store/notify.ts';
+import type { Link } from '../store/notify-entities.ts';
 import { listCredentials } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { revokedCredential } from './new-credential.ts';
@@ -21,7 +23,8 @@ export function revokedDelegation(before: Delegation, at: string, reason: string
 
 /**
  * What stands on things that end now, and ends with them: credentials that were exchanged for a binding or a bearer token, and
- * delegations and credentials of a chain in which a person, principal, bearer token or delegation ends; and so on.
+ * delegations and credentials of a chain in which a person, principal, bearer token or delegation ends; and so on. And by what a
+ * person who ends decided from elsewhere.
  *
  * @param ended ids of bindings, credentials, delegations, persons or principals; the ends of these themselves are the caller's
  */
@@ -58,7 +61,17 @@ async function endingsBehind(
       changes.push(change);
     }
   }
+  for (const id of ended) {
+    for (const link of await listLinks(db, { status: 'active', person: id }))
+      changes.push(endedLink(link, at, reason));
+  }
   return changes;
+}
+
+/** The change that ends a link. */
+export function endedLink(before: Link, at: string, reason: string): Change {
+  const after: Link = { ...before, status: 'removed', endReason: reason, endedAt: at };
+  return { type: 'link.removed', entity: 'link', before, after, reason };
 }
 
 /** What may end, on which others may stand. */

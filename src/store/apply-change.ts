@@ -2,6 +2,7 @@
 import { PosternError } from '../core/errors.ts';
 import type { ChangeRecord } from '../core/record.ts';
 import type { EntityName } from './entities.ts';
+import { channelRow, linkRow } from './notify.ts';
 import * as rows from './rows.ts';
 import type { StateTables } from './schema.ts';
 import type { StateDb } from './store.ts';
@@ -50,6 +51,8 @@ const PUTS: { readonly [N in EntityName]: Put } = {
   review_item: into('review_items', rows.reviewItemRow),
   review_schedule: into('review_schedules', rows.reviewScheduleRow),
   log_review: into('log_reviews', rows.logReviewRow),
+  channel: into('channels', channelRow),
+  link: into('links', linkRow),
 };
 
 /** Makes the entity's row what the record says it is after the change. Applying a record again changes nothing. */

@@ -47,6 +47,8 @@ export interface ChangeLogOptions {
   readonly sink: ChangeSink;
   /** What ends along with what a decision ends, whoever decided it. */
   readonly behind?: (db: StateDb, changes: readonly Change[]) => Promise<readonly Change[]>;
+  /** Puts what the records tell people of on its way, in the transaction that applies them. It does not throw. */
+  readonly tell?: (tx: StateDb, records: readonly ChangeRecord[]) => Promise<void>;
   /** Tells the workers; resolves when they know. Called in the order of the changes, one call at a time. */
   readonly deliver: (records: readonly ChangeRecord[]) => Promise<void>;
   /**
@@ -112,6 +114,7 @@ export class ChangeLog {
       await store.db.transaction().execute(async (tx) => {
         for (const record of records) await applyChange(tx, record);
         await plan.beside?.(tx);
+        await this.#options.tell?.(tx, records);
         for (const record of records) sink.append(JSON.stringify(record));
         if (records.length > 0) sink.flush();
         written = true;
@@ -135,7 +138,7 @@ export class ChangeLog {
   async #settle(): Promise<void> {
     if (this.#owed.length === 0) return;
     const owed = this.#owed;
-    await recover(this.#options.store, owed);
+    await recover(this.#options.store, owed, this.#options.tell);
     this.#owed = [];
     await this.#options.deliver(owed);
   }
@@ -213,12 +216,19 @@ function recordOf(actor: Actor, time: string, change: Change): ChangeRecord {
 /**
  * Applies change records in order and in one transaction: with all of them to empty tables this is the fold
  * of the log; with the last ones to tables that lag behind, it catches up.
+ *
+ * @param tell puts on its way what these tell people of
  */
-export async function recover(store: Store, records: Iterable<ChangeRecord>): Promise<number> {
+export async function recover(
+  store: Store,
+  records: Iterable<ChangeRecord>,
+  tell?: ChangeLogOptions['tell'],
+): Promise<number> {
   let count = 0;
   await store.db.transaction().execute(async (tx) => {
     for (const record of records) {
       await applyChange(tx, record);
+      await tell?.(tx, [record]);
       count += 1;
     }
   });
@@ -246,6 +256,16 @@ export async function dropOrphans(db: StateDb): Promise<void> {
   await db
     .deleteFrom('identity_provider_secrets')
     .where('provider_id', 'not in', (e) => e.selectFrom('identity_providers').select('id'))
+    .execute();
+  await db
+    .deleteFrom('channel_secrets')
+    .where('channel_id', 'not in', (e) =>
+      e.selectFrom('channels').select('id').where('status', '=', 'active'),
+    )
+    .execute();
+  await db
+    .deleteFrom('link_secrets')
+    .where('link_id', 'not in', (e) => e.selectFrom('links').select('id').where('status', '=', 'active'))
     .execute();
   await db
     .deleteFrom('credential_verifiers')

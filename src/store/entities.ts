@@ -8,6 +8,7 @@ import type { Confirmation } from '../core/confirmation.ts';
 import type { MaskMatch, Probes, Transform } from '../core/masks.ts';
 import type { Actor, Authority, Delegator, Ref, RuleRef } from '../core/record.ts';
 import type { ResourceView } from '../core/views.ts';
+import type { Channel, Link } from './notify-entities.ts';
 
 export const ROLES = ['admin', 'owner', 'approver', 'reviewer', 'auditor'] as const;
 export type Role = (typeof ROLES)[number];
@@ -513,6 +514,8 @@ export interface GivenApproval {
   readonly person: Ref;
   readonly at: string;
   readonly comment: string | null;
+  /** By what they said so, where that was no call of theirs: `hook ci-desk`, `Slack account U1 of T1`. */
+  readonly via?: string;
 }
 
 /** What somebody asked for, until it is granted or not. */
@@ -573,6 +576,10 @@ export interface ReviewTerms {
   readonly unusedDays: number;
   /** Nothing takes effect; the items say what would have. */
   readonly rehearsal: boolean;
+  /** Seconds before the deadline at which reviewers are reminded, the most first. Absent from records of before there were any. */
+  readonly reminders?: readonly number[];
+  /** Who decides too, beside administrators, once it is overdue. */
+  readonly escalation?: readonly Ref[];
 }
 
 /** A campaign in which people decide anew on grants and principals. */
@@ -584,6 +591,10 @@ export interface Review extends Ref, ReviewTerms {
   readonly dueAt: string;
   /** When the missed deadline was noticed: from then on administrators decide too, and the grace runs. */
   readonly overdueAt: string | null;
+  /** Which of the reminders are behind it. */
+  readonly reminded?: readonly number[];
+  /** When half of the grace was gone, and those who answer for what is undecided were told. */
+  readonly escalatedAt?: string | null;
   readonly status: 'open' | 'closed';
   readonly closeReason: string | null;
   readonly closedAt: string | null;
@@ -692,6 +703,8 @@ export interface Entities {
   readonly review_item: ReviewItem;
   readonly review_schedule: ReviewSchedule;
   readonly log_review: LogReview;
+  readonly channel: Channel;
+  readonly link: Link;
 }
 
 export type EntityName = keyof Entities;

@@ -3,6 +3,7 @@ import { NAME, TIME } from './migration-checks.ts';
 import { EXCHANGE_MIGRATION } from './migration-exchange.ts';
 import { PEOPLE_MIGRATION } from './migration-people.ts';
 import { VAULT_MIGRATION } from './migration-vault.ts';
+import { NOTIFY_MIGRATION } from './notify-migration.ts';
 import { POLICY_MIGRATION } from './policy-migration.ts';
 import { REVIEW_MIGRATION } from './review-migration.ts';
 
@@ -366,4 +367,5 @@ CREATE TABLE log_reviews (
 ) STRICT;
 CREATE INDEX log_reviews_by_principal ON log_reviews (principal_id);
 `,
+  NOTIFY_MIGRATION,
 ];

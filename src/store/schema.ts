@@ -2,6 +2,7 @@
 
 import type { SignInMethod } from '../core/record.ts';
 import type { Binding, Trust } from './entities.ts';
+import type { NotifyTables } from './notify-schema.ts';
 
 export interface PersonTable {
   id: string;
@@ -441,7 +442,7 @@ export interface LogReviewTable {
   created_at: string;
 }
 
-export interface StateTables {
+export interface StateTables extends NotifyTables {
   persons: PersonTable;
   api_tokens: ApiTokenTable;
   principals: PrincipalTable;

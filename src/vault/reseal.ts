@@ -13,6 +13,8 @@ async function places(db: StateDb): Promise<Place[]> {
   const settings = await db.selectFrom('settings').selectAll().where('name', 'in', SEALED_SETTINGS).execute();
   const upstream = await db.selectFrom('vault_secrets').selectAll().execute();
   const admin = await db.selectFrom('vault_admin_secrets').selectAll().execute();
+  const channels = await db.selectFrom('channel_secrets').selectAll().execute();
+  const links = await db.selectFrom('link_secrets').selectAll().execute();
   const clients = await db.selectFrom('identity_provider_secrets').selectAll().execute();
   return [
     ...settings.map(({ name, value }) => ({
@@ -32,6 +34,23 @@ async function places(db: StateDb): Promise<Place[]> {
       sealed: value,
       put: (tx: StateDb, sealed: Buffer) =>
         tx.updateTable('vault_admin_secrets').set({ sealed }).where('id', '=', id).execute(),
+    })),
+    ...channels.map(({ channel_id: id, name, sealed: value }) => ({
+      context: `channel:${id}:${name}`,
+      sealed: value,
+      put: (tx: StateDb, sealed: Buffer) =>
+        tx
+          .updateTable('channel_secrets')
+          .set({ sealed })
+          .where('channel_id', '=', id)
+          .where('name', '=', name)
+          .execute(),
+    })),
+    ...links.map(({ link_id: id, sealed: value }) => ({
+      context: `link:${id}`,
+      sealed: value,
+      put: (tx: StateDb, sealed: Buffer) =>
+        tx.updateTable('link_secrets').set({ sealed }).where('link_id', '=', id).execute(),
     })),
     ...clients.map(({ provider_id: id, sealed: value }) => ({
       context: `provider:${id}`,

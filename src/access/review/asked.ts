@@ -28,7 +28,7 @@ export async function conflictOf(db: StateDb, item: ReviewItem, person: Person):
 }
 
 /**
- * Who decides on an item, beside administrators once it is overdue: to whom it was delegated; else the people whom the review
+ * Who decides on an item, beside administrators and the people of its escalation once it is overdue: to whom it was delegated; else the people whom the review
  * names; else everybody with the role reviewer. Where none of a group is active and independent, the next one is asked.
  */
 export async function askedFor(db: StateDb, review: Review, item: ReviewItem): Promise<readonly Person[]> {
@@ -74,7 +74,10 @@ export async function refusalOf(
 ): Promise<string | null> {
   const conflict = await conflictOf(db, item, person);
   if (conflict !== null) return conflict;
-  if (review.overdueAt !== null && person.roles.includes('admin')) return null;
+  if (review.overdueAt !== null) {
+    const escalated = review.escalation?.some(({ id }) => id === person.id) === true;
+    if (escalated || person.roles.includes('admin')) return null;
+  }
   // As `askedFor`, without looking at everybody.
   for (const group of [item.reviewer === null ? [] : [item.reviewer], review.reviewers]) {
     if (group.some(({ id }) => id === person.id)) return null;

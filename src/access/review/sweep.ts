@@ -46,7 +46,8 @@ export async function sweepReviews(
       if (schedule === undefined || !(await isDue(tx, schedule, clock())))
         return { changes: [], result: null };
       const { filter, reviewers, graceSeconds, unusedDays, rehearsal, dueSeconds } = schedule;
-      const terms = { filter, reviewers, graceSeconds, unusedDays, rehearsal };
+      const { reminders = [], escalation = [] } = schedule;
+      const terms = { filter, reviewers, graceSeconds, unusedDays, rehearsal, reminders, escalation };
       return open(
         tx,
         await freeName(tx, schedule.name, clock()),
@@ -102,6 +103,8 @@ async function stepOf(db: StateDb, id: string, now: number): Promise<Change[]> {
     const reason = 'it is overdue: administrators may decide too';
     return [reviewChange('review.delegated', review, after, reason)];
   }
+  const reminded = reminderOf(review, now);
+  if (reminded !== null) return [reminded];
   const page = { limit: AT_ONCE };
   const over =
     review.emergency === undefined
@@ -113,8 +116,36 @@ async function stepOf(db: StateDb, id: string, now: number): Promise<Change[]> {
     const due = await lapses(db, review, await listReviewItems(db, { review: id, status: 'open' }, page), at);
     if (due.length > 0) return due;
   }
-  if ((await countReviewItems(db, id)).open > 0) return [];
+  if ((await countReviewItems(db, id)).open > 0) return escalationOf(review, at, now);
   return [closedReview(review, at, lapsed ? 'its time is over' : 'nothing is left to decide')];
+}
+
+/**
+ * Of reminders that have come since, however many, there is one record: whoever reads it late is reminded once. After the deadline there
+ * are none.
+ */
+function reminderOf(review: Review, now: number): Change | null {
+  const { dueAt, createdAt, overdueAt, reminders = [], reminded = [] } = review;
+  if (overdueAt !== null) return null;
+  const left = Date.parse(dueAt) * 1000 - now;
+  // One that would have come before the review began has nothing to remind of.
+  const whole = (Date.parse(dueAt) - Date.parse(createdAt)) / 1000;
+  const come = reminders.filter(
+    (seconds) => seconds < whole && left <= seconds * 1_000_000 && !reminded.includes(seconds),
+  );
+  if (come.length === 0) return null;
+  const after: Review = { ...review, reminded: [...reminded, ...come] };
+  return { type: 'review.reminded', entity: 'review', before: review, after };
+}
+
+/** Once half of the grace is gone, who answers for what is undecided hears that it will be suspended. */
+function escalationOf(review: Review, at: string, now: number): Change[] {
+  const { overdueAt, graceSeconds, escalatedAt = null } = review;
+  if (overdueAt === null || escalatedAt !== null || graceSeconds === 0) return [];
+  if (Date.parse(overdueAt) * 1000 + graceSeconds * 500_000 > now) return [];
+  const after: Review = { ...review, escalatedAt: at };
+  const reason = 'half of its grace is gone';
+  return [{ type: 'review.escalated', entity: 'review', before: review, after, reason }];
 }
 
 async function lapses(

@@ -1,5 +1,6 @@
 /** What a review is about and how it is carried out, as people say it. */
 import { PosternError } from '../../core/errors.ts';
+import type { Ref } from '../../core/record.ts';
 import { checkText } from '../../identity/input.ts';
 import { checkEnvironment } from '../../identity/principal-input.ts';
 import type { Grant, Person, Principal, ReviewFilter, ReviewTerms } from '../../store/entities.ts';
@@ -20,6 +21,9 @@ const GRACE_MAX = 90 * DAY_SECONDS;
 const UNUSED_DAYS_DEFAULT = 30;
 const REVIEWERS_MAX = 50;
 const TAGS_MAX = 8;
+const REMINDERS_MAX = 5;
+const REMINDERS_DEFAULT = [3 * DAY_SECONDS, DAY_SECONDS];
+const ESCALATION_MAX = 10;
 
 export interface NewTerms {
   readonly resource?: string | undefined;
@@ -30,22 +34,22 @@ export interface NewTerms {
   readonly graceSeconds: number;
   readonly unusedDays?: number | undefined;
   readonly rehearsal?: boolean | undefined;
+  /** Seconds before the deadline; default three days and one. */
+  readonly reminders?: readonly number[] | undefined;
+  readonly escalation?: readonly string[] | undefined;
 }
 
 /** @throws PosternError POSTERN_INVALID, POSTERN_NOT_FOUND; POSTERN_CONFLICT for a person who is disabled */
 export async function checkedTerms(db: StateDb, input: NewTerms): Promise<ReviewTerms> {
-  const { resource, owner, environment, tags = {}, reviewers = [] } = input;
+  const { resource, owner, environment, tags = {}, reviewers = [], escalation = [] } = input;
+  if (escalation.length > ESCALATION_MAX) {
+    throw new PosternError('POSTERN_INVALID', `A review escalates to at most ${ESCALATION_MAX} people.`);
+  }
   if (Object.keys(tags).length > TAGS_MAX || reviewers.length > REVIEWERS_MAX) {
     throw new PosternError(
       'POSTERN_INVALID',
       `A review names at most ${TAGS_MAX} tags and ${REVIEWERS_MAX} reviewers.`,
     );
-  }
-  const people = new Map<string, Person>();
-  for (const each of reviewers) {
-    const person = found(await findPerson(db, each), 'person', each);
-    checkReviewer(person);
-    people.set(person.id, person);
   }
   const filter: ReviewFilter = {
     resource:
@@ -61,11 +65,31 @@ export async function checkedTerms(db: StateDb, input: NewTerms): Promise<Review
   };
   return {
     filter,
-    reviewers: [...people.values()].map(refOf),
+    reviewers: await checkedReviewers(db, reviewers),
     graceSeconds: whole(input.graceSeconds, 0, GRACE_MAX, 'grace', 'seconds'),
     unusedDays: whole(input.unusedDays ?? UNUSED_DAYS_DEFAULT, 1, 3650, 'time without use', 'days'),
     rehearsal: input.rehearsal ?? false,
+    reminders: checkedReminders(input.reminders ?? REMINDERS_DEFAULT),
+    escalation: await checkedReviewers(db, escalation),
   };
+}
+
+async function checkedReviewers(db: StateDb, refs: readonly string[]): Promise<Ref[]> {
+  const people = new Map<string, Person>();
+  for (const each of refs) {
+    const person = found(await findPerson(db, each), 'person', each);
+    checkReviewer(person);
+    people.set(person.id, person);
+  }
+  return [...people.values()].map(refOf);
+}
+
+function checkedReminders(seconds: readonly number[]): number[] {
+  if (seconds.length > REMINDERS_MAX) {
+    throw new PosternError('POSTERN_INVALID', `A review has at most ${REMINDERS_MAX} reminders.`);
+  }
+  const each = seconds.map((one) => whole(one, 60, DUE_MAX, 'time before the deadline', 'seconds'));
+  return [...new Set(each)].sort((a, b) => b - a);
 }
 
 /** @throws PosternError POSTERN_CONFLICT where the person is disabled; POSTERN_INVALID for one who only audits */

@@ -128,7 +128,16 @@ async function entered() {
   await start();
 }
 
+/** Where a notification led to, who has signed in for it goes back. */
+function goesBack() {
+  const request = parameters.get('request');
+  if (request === null || !/^[0-9a-f-]{36}$/.test(request)) return false;
+  location.replace(`/requests/${request}`);
+  return true;
+}
+
 function showAccount(me) {
+  if (me.session.method !== 'recovery_code' && goesBack()) return;
   for (const one of document.querySelectorAll('.me'))
     one.textContent = `${me.person.name} (${me.person.email})`;
   const facts = [

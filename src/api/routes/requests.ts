@@ -38,7 +38,9 @@ const Request = Type.Object({
   claims: Type.Record(Text, Text),
   rule: orNull(Type.Object({ policy: Text, revision: Type.Integer(), rule: Text })),
   needs: Type.Array(Text, { description: 'who still has to agree' }),
-  approvals: Type.Array(Type.Object({ person: Ref, at: Text, comment: orNull(Text) })),
+  approvals: Type.Array(
+    Type.Object({ person: Ref, at: Text, comment: orNull(Text), via: Type.Optional(Text) }),
+  ),
   status: Text,
   statusReason: orNull(Text),
   grant: orNull(Text),

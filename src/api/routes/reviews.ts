@@ -32,6 +32,8 @@ const terms = {
   graceSeconds: Count,
   unusedDays: Type.Optional(Count),
   rehearsal: Type.Optional(Type.Boolean()),
+  reminders: Type.Optional(Type.Array(Count, { maxItems: 5, description: 'seconds before the deadline' })),
+  escalation: Type.Optional(Type.Array(refText, { maxItems: 10 })),
 };
 const OpenBody = Type.Object({ name, ...terms }, closed);
 const ScheduleBody = Type.Object(
@@ -51,6 +53,8 @@ const said = {
   graceSeconds: Count,
   unusedDays: Count,
   rehearsal: Type.Boolean(),
+  reminders: Type.Optional(Type.Array(Count)),
+  escalation: Type.Optional(Type.Array(Ref)),
   status: Text,
   createdAt: Text,
 };
@@ -62,6 +66,8 @@ const ReviewShape = Type.Object({
   schedule: orNull(Ref),
   dueAt: Text,
   overdueAt: orNull(Text),
+  reminded: Type.Optional(Type.Array(Count)),
+  escalatedAt: Type.Optional(orNull(Text)),
   closeReason: orNull(Text),
   closedAt: orNull(Text),
   items: Type.Object({ open: Count, decided: Count, lapsed: Count, withdrawn: Count }),

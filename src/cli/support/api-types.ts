@@ -47,6 +47,7 @@ export type {
   ReviewItem,
   Trust,
 } from '../../store/entities.ts';
+export type { Channel, Delivery, Link } from '../../store/notify-entities.ts';
 
 export type ListedReview = Review & { readonly items: Readonly<Record<ReviewItem['status'], number>> };
 
