@@ -11,7 +11,7 @@ import { findPolicy, listPolicies } from '../store/requests.ts';
 import type { StateDb } from '../store/store.ts';
 import { type PolicyDocument, readPolicy } from './policy/document.ts';
 import { type AccessQuestion, evaluate, isAbout, type NearMiss, type Verdict } from './policy/evaluate.ts';
-import { scopeRelations, validateScope } from './scopes.ts';
+import { protocolOfScope, scopeRelations, validateAnyScope } from './scopes.ts';
 
 /** A change record holds the text before and after, and a leaf has at most 65,535 bytes. */
 const TEXT_MAX = 24_000;
@@ -114,7 +114,7 @@ export function checkPolicy(name: string, text: string, file = `${name}.yaml`): 
       'Split it: the texts of a policy are tried in the order of their names.',
     );
   }
-  return readPolicy(text, file, (scope) => validateScope('postgres', scope));
+  return readPolicy(text, file, validateAnyScope);
 }
 
 /** What the policy in force says to a question. Within a change, with its database. */
@@ -199,11 +199,11 @@ function questionOf(ask: PolicyDocument['cases'][number]['ask']): AccessQuestion
     claims: principal.claims ?? {},
     resource: {
       name: resource.name,
-      protocol: 'postgres',
+      protocol: protocolOfScope(ask.scope),
       environment: resource.environment ?? 'production',
       classification: resource.classification ?? 'internal',
     },
-    scope: validateScope('postgres', ask.scope),
+    scope: validateAnyScope(ask.scope),
     seconds: durationSeconds(ask.for) ?? 0,
     nowMs: ask.at === undefined ? Date.now() : Date.parse(ask.at),
     source: ask.source ?? null,

@@ -2,14 +2,14 @@ import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
-import type { TlsSettings } from '../core/views.ts';
+import type { HttpAuth, HttpSettings, ResourceView, TlsSettings } from '../core/views.ts';
 import { checkText } from '../identity/input.ts';
 import type { HeldLogin } from '../store/entities.ts';
 import type { LoginKind } from './resource-secrets.ts';
 import type { Login, NewResource } from './resources.ts';
 
 /** NAMEDATALEN - 1: longer names do not exist in PostgreSQL. */
-export const IDENTIFIER_MAX = 63;
+const IDENTIFIER_MAX = 63;
 const CA_MAX = 16_384;
 
 /** @param since RFC 3339 */
@@ -19,6 +19,66 @@ export function heldOf(kind: LoginKind, login: Login, since: string): HeldLogin 
     throw new PosternError('POSTERN_INVALID', `The ${what} has a password, or a source of it, and not both.`);
   const user = checkText(login.user, what, IDENTIFIER_MAX);
   return { user, secret: uuidv7(), source: login.source ?? null, since };
+}
+
+/** What says where within a server a resource is: a database, or names and paths of a service. */
+export function placeOf(input: {
+  readonly protocol: ResourceView['protocol'];
+  readonly database?: string | undefined;
+  readonly http?: HttpSettings | undefined;
+}): Pick<ResourceView, 'database' | 'http'> {
+  const { protocol, database, http } = input;
+  if (protocol === 'postgres') {
+    if (database === undefined || http !== undefined)
+      throw new PosternError(
+        'POSTERN_INVALID',
+        'A resource of PostgreSQL has a database, and no http settings.',
+      );
+    return { database: checkText(database, 'database', IDENTIFIER_MAX), http: null };
+  }
+  if (database !== undefined || http === undefined)
+    throw new PosternError('POSTERN_INVALID', 'A resource of HTTP has http settings, and no database.');
+  return { database: '', http: checkHttp(http) };
+}
+
+const MAX_HOSTS = 16;
+
+function checkHttp({ hosts, basePath, auth }: HttpSettings): HttpSettings {
+  if (hosts.length > MAX_HOSTS)
+    throw new PosternError('POSTERN_INVALID', `A resource has at most ${MAX_HOSTS} names.`);
+  const path = basePath.replace(/\/+$/, '');
+  if (path !== '' && !/^(\/[A-Za-z0-9._~-]+)+$/.test(path))
+    throw new PosternError(
+      'POSTERN_INVALID',
+      'The base path is like /api/v1, of letters, digits and . _ ~ - alone.',
+    );
+  if (/(^|\/)\.{1,2}(\/|$)/.test(path))
+    throw new PosternError('POSTERN_INVALID', 'The base path has no segments "." and "..".');
+  const names = [...new Set(hosts.map((host) => checkHost(host, 'name of the service').replace(/\.$/, '')))];
+  return { hosts: names.sort(), basePath: path, auth: checkAuth(auth) };
+}
+
+/** Headers that say what a request is, not who asks. */
+const NO_CREDENTIAL =
+  /^(host|connection|content-.*|transfer-encoding|te|trailer|upgrade|keep-alive|expect|date|via|forwarded|x-forwarded-.*|proxy-.*)$/;
+
+function checkAuth(auth: HttpAuth): HttpAuth {
+  if (auth.kind === 'header') {
+    const name = auth.name.toLowerCase();
+    if (!/^[a-z0-9-]{1,63}$/.test(name) || NO_CREDENTIAL.test(name))
+      throw new PosternError('POSTERN_INVALID', 'The credential cannot be in a header of that name.');
+    return { kind: 'header', name };
+  }
+  if (auth.kind === 'sigv4') {
+    const { region, service } = auth;
+    if (![region, service].every((each) => /^[a-z0-9-]{1,63}$/.test(each)))
+      throw new PosternError(
+        'POSTERN_INVALID',
+        'Region and service of AWS are names such as eu-central-1 and execute-api.',
+      );
+    return { kind: 'sigv4', region, service };
+  }
+  return { kind: auth.kind };
 }
 
 /** A DNS name or an IP address, as it is dialled: no port, no path, no socket directory. */

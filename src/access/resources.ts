@@ -3,7 +3,7 @@ import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
 import type { Actor } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
-import type { ResourceView, TlsSettings } from '../core/views.ts';
+import type { HttpSettings, ResourceView, TlsSettings } from '../core/views.ts';
 import { checkName, checkReason, checkText } from '../identity/input.ts';
 import { accountable } from '../identity/principal-input.ts';
 import type { Change, ChangeLog } from '../store/changes.ts';
@@ -11,7 +11,7 @@ import type { HeldLogin, Resource } from '../store/entities.ts';
 import { findResource, found, listGrants, listResources, type Page } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import { endedGrant } from './grants.ts';
-import { checkHost, checkPort, checkTls, heldOf, IDENTIFIER_MAX } from './resource-input.ts';
+import { checkHost, checkPort, checkTls, heldOf, placeOf } from './resource-input.ts';
 import { LOGINS, type LoginKind, type ResourceSecrets } from './resource-secrets.ts';
 
 /** How old a password may become, in seconds: an hour to 400 days. */
@@ -19,10 +19,13 @@ const ROTATE = { min: 3600, max: 34_560_000 };
 
 export interface NewResource {
   readonly name: string;
-  readonly protocol: 'postgres';
+  readonly protocol: ResourceView['protocol'];
   readonly host: string;
   readonly port: number;
-  readonly database: string;
+  /** Of PostgreSQL. */
+  readonly database?: string | undefined;
+  /** Of HTTP. */
+  readonly http?: HttpSettings | undefined;
   readonly tls: {
     readonly mode: TlsSettings['mode'];
     readonly ca?: string | undefined;
@@ -46,6 +49,7 @@ export type ResourceChange = {
     | 'host'
     | 'port'
     | 'database'
+    | 'http'
     | 'tls'
     | 'environment'
     | 'classification'
@@ -92,7 +96,7 @@ export class Resources {
         protocol: input.protocol,
         host: checkHost(input.host, 'host'),
         port: checkPort(input.port),
-        database: checkText(input.database, 'database', IDENTIFIER_MAX),
+        ...placeOf(input),
         tls: checkTls(input.tls),
         environment: checkText(input.environment, 'environment', 64),
         classification: checkText(input.classification, 'classification', 64),
@@ -138,12 +142,14 @@ export class Resources {
       const before = found(await findResource(db, ref), 'resource', ref);
       if (before.status === 'retired')
         throw new PosternError('POSTERN_CONFLICT', `${before.name} is retired.`);
-      const { host, port, database, tls, environment, classification, owner } = input;
+      const { host, port, database, http, tls, environment, classification, owner } = input;
       const after: Resource = {
         ...before,
         ...(host !== undefined && { host: checkHost(host, 'host') }),
         ...(port !== undefined && { port: checkPort(port) }),
-        ...(database !== undefined && { database: checkText(database, 'database', IDENTIFIER_MAX) }),
+        ...(database !== undefined || http !== undefined
+          ? placeOf({ protocol: before.protocol, database, http: http ?? before.http ?? undefined })
+          : {}),
         ...(tls !== undefined && { tls: checkTls(tls) }),
         ...(owner !== undefined && { owner: owner === null ? null : await accountable(db, owner, 'owner') }),
         ...(environment !== undefined && { environment: checkText(environment, 'environment', 64) }),
@@ -289,9 +295,23 @@ export class Resources {
 
 /** What workers know of a resource that they are not to use. */
 export function withoutSecrets(resource: Resource, status: ResourceView['status']): ResourceView {
-  const { id, name, protocol, host, port, database, tls, durability, catalogAccess, resultDigest } = resource;
+  const { id, name, protocol, host, port, database, http, tls, durability, catalogAccess, resultDigest } =
+    resource;
   return {
-    ...{ id, name, protocol, host, port, database, tls, durability, catalogAccess, resultDigest, status },
+    ...{
+      id,
+      name,
+      protocol,
+      host,
+      port,
+      database,
+      http,
+      tls,
+      durability,
+      catalogAccess,
+      resultDigest,
+      status,
+    },
     upstream: { user: resource.upstream.user, password: '' },
     admin: null,
   };

@@ -4,6 +4,7 @@
  */
 import { type TSchema, Type } from 'typebox';
 import { DAYS } from '../core/conditions.ts';
+import { PROTOCOLS } from '../core/views.ts';
 import { PARTS, TEXT_MODES } from '../evidence/format.ts';
 import { PRINCIPAL_KINDS, ROLES } from '../store/entities.ts';
 
@@ -30,6 +31,21 @@ export const page = {
 export const PageQuery = Type.Object(page, closed);
 
 export const Ref = Type.Object({ id: Type.String(), name: Type.String() });
+/** How Postern proves itself to a service. */
+const HttpAuth = Type.Union([
+  Type.Object({ kind: oneOf(['basic', 'bearer', 'certificate'] as const) }, closed),
+  Type.Object({ kind: Type.Literal('header'), name: text(63) }, closed),
+  Type.Object({ kind: Type.Literal('sigv4'), region: text(63), service: text(63) }, closed),
+]);
+const HttpSettings = Type.Object(
+  {
+    hosts: Type.Array(text(253), { maxItems: 16 }),
+    basePath: Type.String({ maxLength: 200 }),
+    auth: HttpAuth,
+  },
+  closed,
+);
+
 const PersonRef = Type.Object({ id: Type.String(), name: Type.String(), email: Type.String() });
 
 export const roles = oneOf(ROLES);
@@ -85,6 +101,7 @@ export const Resource = Type.Object({
   host: Type.String(),
   port: Type.Integer(),
   database: Type.String(),
+  http: orNull(HttpSettings),
   tls: Type.Object({
     mode: Type.String(),
     ca: orNull(Type.String()),
@@ -303,10 +320,11 @@ const Login = Type.Object({ user: text(200), ...whence }, closed);
 export const ResourceBody = Type.Object(
   {
     name: text(200),
-    protocol: oneOf(['postgres'] as const),
+    protocol: oneOf(PROTOCOLS),
     host: text(253),
     port: Type.Integer({ minimum: 1, maximum: 65_535 }),
-    database: text(200),
+    database: Type.Optional(text(200)),
+    http: Type.Optional(HttpSettings),
     tls,
     environment: text(200),
     classification: text(200),
@@ -325,6 +343,7 @@ export const ResourceUpdateBody = Type.Object(
     host: Type.Optional(text(253)),
     port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
     database: Type.Optional(text(200)),
+    http: Type.Optional(HttpSettings),
     tls: Type.Optional(tls),
     environment: Type.Optional(text(200)),
     classification: Type.Optional(text(200)),

@@ -25,14 +25,40 @@ export interface TlsSettings {
   readonly negotiation: 'postgres' | 'direct';
 }
 
+export const PROTOCOLS = ['postgres', 'http'] as const;
+export type ProtocolName = (typeof PROTOCOLS)[number];
+
+/** How Postern proves itself to an HTTP service, with the upstream login of the resource. */
+export type HttpAuth =
+  /** User and password. @see https://www.rfc-editor.org/rfc/rfc7617 */
+  | { readonly kind: 'basic' }
+  /** The password as a bearer token. @see https://www.rfc-editor.org/rfc/rfc6750 */
+  | { readonly kind: 'bearer' }
+  /** The password in a header of this name, in lower case. */
+  | { readonly kind: 'header'; readonly name: string }
+  /** The password is a client certificate with its key, PEM. */
+  | { readonly kind: 'certificate' }
+  /** User and password are an access key of AWS. @see https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html */
+  | { readonly kind: 'sigv4'; readonly region: string; readonly service: string };
+
+export interface HttpSettings {
+  /** Names by which clients ask for it, in lower case, besides the path `/RESOURCE/` at the gateway's own name. */
+  readonly hosts: readonly string[];
+  /** In front of every path there; empty, or from `/` on without one at the end. */
+  readonly basePath: string;
+  readonly auth: HttpAuth;
+}
+
 export interface ResourceView {
   readonly id: string;
   readonly name: string;
-  readonly protocol: 'postgres';
+  readonly protocol: ProtocolName;
   readonly host: string;
   readonly port: number;
-  /** The database a bare `resource` means. */
+  /** The database a bare `resource` means; empty where the protocol has none. */
   readonly database: string;
+  /** Null for another protocol. */
+  readonly http: HttpSettings | null;
   readonly tls: TlsSettings;
   readonly durability: 'process' | 'power';
   /** `tools`: the system catalogues that drivers and tools read are open to every session; `none`: they need a scope. */

@@ -168,7 +168,9 @@ export interface HeldLogin {
 }
 
 /** The upstream password is not part of it: it is sealed in the vault. */
-export interface Resource extends Ref, Pick<ResourceView, 'protocol' | 'host' | 'port' | 'database' | 'tls'> {
+export interface Resource
+  extends Ref,
+    Pick<ResourceView, 'protocol' | 'host' | 'port' | 'database' | 'tls' | 'http'> {
   readonly environment: string;
   readonly classification: string;
   readonly durability: 'process' | 'power';

@@ -1,3 +1,4 @@
+import { HTTP_MIGRATION } from './http-migration.ts';
 import { DECLARATIONS_MIGRATION, LIFECYCLE_MIGRATION } from './lifecycle-migration.ts';
 import { NAME, TIME } from './migration-checks.ts';
 import { EXCHANGE_MIGRATION } from './migration-exchange.ts';
@@ -368,4 +369,5 @@ CREATE TABLE log_reviews (
 CREATE INDEX log_reviews_by_principal ON log_reviews (principal_id);
 `,
   NOTIFY_MIGRATION,
+  HTTP_MIGRATION,
 ];

@@ -138,6 +138,8 @@ export const resourceRow = (e: Resource): ResourceTable => ({
   host: e.host,
   port: e.port,
   database: e.database,
+  // Records of before there were others than PostgreSQL do not have it.
+  http: e.http ? JSON.stringify(e.http) : null,
   tls_mode: e.tls.mode,
   tls_ca: e.tls.ca,
   tls_server_name: e.tls.serverName,
@@ -173,6 +175,7 @@ export const resourceOf = (r: ResourceTable, owner: PersonRef | null): Resource 
   host: r.host,
   port: r.port,
   database: r.database,
+  http: r.http === null ? null : (JSON.parse(r.http) as Resource['http']),
   tls: { mode: r.tls_mode, ca: r.tls_ca, serverName: r.tls_server_name, negotiation: r.tls_negotiation },
   environment: r.environment,
   classification: r.classification,

@@ -52,10 +52,12 @@ export interface PrincipalTable {
 export interface ResourceTable {
   id: string;
   name: string;
-  protocol: 'postgres';
+  protocol: 'postgres' | 'http';
   host: string;
   port: number;
   database: string;
+  /** JSON object; null for another protocol. */
+  http: string | null;
   tls_mode: 'disable' | 'require' | 'verify-ca' | 'verify-full';
   tls_ca: string | null;
   tls_server_name: string | null;

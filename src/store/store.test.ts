@@ -50,6 +50,7 @@ const RESOURCE: Resource = {
   host: 'db',
   port: 5432,
   database: 'bank',
+  http: null,
   tls: { mode: 'verify-full', ca: null, serverName: null, negotiation: 'postgres' },
   environment: 'test',
   classification: 'internal',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Observation, observedScope, unusedRights } from './observed-scope.ts';
+import type { Observation } from '../observed.ts';
+import { observedScope, unusedRights } from './observed-scope.ts';
 import { parseScope } from './scope.ts';
 import { scopeWithin } from './scope-within.ts';
 

@@ -3,6 +3,7 @@
  * command, not which verb went to which object; where there are several of both, the text of one such statement is read again.
  */
 import { PosternError } from '../../core/errors.ts';
+import type { Observation, ObservedScope, Right, UsedRight } from '../observed.ts';
 import { isReadableCatalog } from './catalogs.ts';
 import type { Access, Verb } from './classified.ts';
 import { VERBS } from './classified.ts';
@@ -10,33 +11,6 @@ import { Engine } from './engine.ts';
 import { examineText } from './examine-text.ts';
 import type { CatalogAccess } from './scope.ts';
 import { formatScope, type NamePattern, type ObjectPattern, parseScope, type Scope } from './scope-text.ts';
-
-/** Statements of one class: alike but for their literals. */
-export interface Observation {
-  readonly verbs: readonly string[];
-  /** As records have them: `schema.table`, quoted where they must be. */
-  readonly objects: readonly string[];
-  readonly commands: number;
-  /** Text of one of them; null where it is kept no more. It is asked for only where it is needed. */
-  text(): Promise<string | null>;
-}
-
-/** One verb on one object, by how many commands. */
-export interface UsedRight {
-  readonly verb: Verb;
-  readonly object: string;
-  readonly commands: number;
-}
-
-export interface ObservedScope {
-  /** Canonical; null where nothing needs a scope. */
-  readonly scope: string | null;
-  /** The most used first. */
-  readonly rights: readonly UsedRight[];
-  readonly commands: number;
-  /** Commands of which it could not be told which verb went to which object: each verb is taken to have gone to each. */
-  readonly unresolved: number;
-}
 
 /** What the parser reads inline; longer texts count as unresolved. */
 const TEXT_MAX = 8192;
@@ -48,7 +22,7 @@ export async function observedScope(
   catalogAccess: CatalogAccess,
 ): Promise<ObservedScope> {
   const reader = new TextReader();
-  const used = new Map<string, { verb: Verb; object: string; commands: number }>();
+  const used = new Map<string, { verb: string; object: string; commands: number }>();
   const total = { commands: 0, unresolved: 0 };
   for (const { verbs, objects, commands, text } of observations) {
     total.commands += commands;
@@ -61,7 +35,7 @@ export async function observedScope(
     for (const [verb, object] of pairs ?? everyPair(verbs, objects)) {
       if (isFree(verb, object, catalogAccess)) continue;
       const key = `${verb} ${object}`;
-      const held = used.get(key) ?? { verb: verb as Verb, object, commands: 0 };
+      const held = used.get(key) ?? { verb, object, commands: 0 };
       held.commands += commands;
       used.set(key, held);
     }
@@ -132,10 +106,9 @@ function isFree(verb: string, object: string, catalogAccess: CatalogAccess): boo
   );
 }
 
-/** Objects with the same verbs share a rule. */
-/** The smallest scope that has these rights, canonical. At least one. */
-export function scopeOfRights(rights: readonly UsedRight[]): string {
-  const verbsOf = new Map<string, Set<Verb>>();
+/** The smallest scope that has these rights, canonical. Objects with the same verbs share a rule. At least one. */
+export function scopeOfRights(rights: readonly Right[]): string {
+  const verbsOf = new Map<string, Set<string>>();
   for (const { verb, object } of rights) {
     verbsOf.set(object, (verbsOf.get(object) ?? new Set()).add(verb));
   }
@@ -165,18 +138,12 @@ class TextReader {
   }
 }
 
-/** A right of a scope of which nothing was seen. */
-export interface UnusedRight {
-  readonly verb: Verb;
-  readonly object: string;
-}
-
 /** The rights of a granted scope that none of those used falls under. */
 export function unusedRights(
   granted: Scope,
   used: readonly UsedRight[],
   within: (inner: string, outer: string) => boolean,
-): UnusedRight[] {
+): Right[] {
   return granted.rules.flatMap(({ rights, objects }) =>
     objects.flatMap((object) =>
       rights
