@@ -1,4 +1,5 @@
-const TIME = "GLOB '????-??-??T??:??:??.??????Z'";
+import { NAME, TIME } from './migration-checks.ts';
+
 const KEPT = [
   ...[
     'id',
@@ -39,7 +40,7 @@ CREATE TABLE resources_new (
   id TEXT PRIMARY KEY NOT NULL,
   name TEXT NOT NULL CONSTRAINT resource_name_never_reused UNIQUE
     CONSTRAINT resource_name_is_plain
-      CHECK (length(name) BETWEEN 2 AND 63 AND name GLOB '[a-z0-9]*' AND name NOT GLOB '*[^a-z0-9._-]*'),
+      CHECK (${NAME('name')}),
   protocol TEXT NOT NULL CONSTRAINT protocol_known CHECK (protocol IN ('postgres', 'http')),
   host TEXT NOT NULL CONSTRAINT resource_has_a_host CHECK (length(host) BETWEEN 1 AND 253),
   port INTEGER NOT NULL CONSTRAINT port_in_bounds CHECK (port BETWEEN 1 AND 65535),
