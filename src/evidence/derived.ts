@@ -8,6 +8,7 @@ import { readFramework } from './assess/framework-file.ts';
 import { runAssessment } from './assess/run.ts';
 import type { Assessment, Framework } from './assess/types.ts';
 import { FILES, type Manifest } from './format.ts';
+import { oscalFiles } from './oscal/files.ts';
 import type { Populations } from './populations.ts';
 import type { ReportTally } from './report-tally.ts';
 
@@ -67,6 +68,7 @@ export async function derive(dir: string, facts: DerivedFacts, framework: string
   if (set !== null) files.set(FILES.parameters, set.text);
   const read = readFramework(framework, FILES.framework, { queries: new Map(), parameters: new Map() });
   const input: DerivedInput = { ...facts, framework: read, assessment };
+  for (const { path, text: json } of oscalFiles({ framework: read, assessment })) files.set(path, json);
   for (const { path, make } of DERIVED_FILES) files.set(path, await make(input));
   return { assessment, files };
 }

@@ -5,6 +5,8 @@ import { type PackageFiles, readText, type VerifyHost } from './package-files.ts
 import { short } from './row-matcher.ts';
 import type { AllLeaves } from './verify-activity.ts';
 
+/** The folder of the files in OSCAL: nothing else belongs there. */
+const OSCAL = 'oscal/';
 /** Longer than any framework that is read. */
 const LONGEST_FRAMEWORK = 1 << 20;
 
@@ -42,6 +44,10 @@ export async function checkDerived(
       check.looked();
       if (!same(files, path, content))
         check.problem(path, 'The file is not what follows from the log, the framework and the parameters.');
+    }
+    for (const { path } of manifest.files) {
+      if (path.startsWith(OSCAL) && !derived.files.has(path))
+        check.problem(path, 'Nothing that follows from the log is in a file of this name.');
     }
     const whose = framework.own ? 'by a framework of the institution’s own' : `by ${framework.id}`;
     check.says(`${derived.assessment.results.length} asked again, ${whose}`);

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { PosternError } from '../../core/errors.ts';
 import type { FrameworkRef } from '../format.ts';
 import { readFramework, writeFramework } from './framework-file.ts';
-import { builtInFramework, builtInLibrary } from './library.ts';
+import { builtInFramework, builtInLibrary, frameworkIds } from './library.ts';
 import { readPeriod } from './period.ts';
 import type { Period } from './types.ts';
 
@@ -44,6 +44,13 @@ export function chooseFramework({ framework, frameworkText, period, zone }: Fram
       : framework !== undefined
         ? builtInFramework(framework)
         : null;
+  if (own && chosen !== null && frameworkIds().includes(chosen.id)) {
+    throw new PosternError(
+      'POSTERN_INVALID',
+      `${chosen.id} is the id of a framework of Postern.`,
+      'Give the framework of your own another id, so that nobody takes one for the other.',
+    );
+  }
   if (chosen !== null && period === undefined) {
     throw new PosternError(
       'POSTERN_INVALID',

@@ -1,3 +1,4 @@
+import { ASSESS_TABLES, RECORDS_TABLE } from '../assess/tables.ts';
 import type { Assessment, AssessmentResult, ResultRow } from '../assess/types.ts';
 import {
   asOfTime,
@@ -83,15 +84,28 @@ function observation(result: AssessmentResult, at: number, assessment: Assessmen
           prop('reported-sha256', result.reportedSha256),
         ],
       },
-      ...result.populations.map((population) => ({
-        href: `../populations/${encodeURIComponent(population)}.ndjson`,
-        description: line(`The population ${population}, from which it was computed.`),
+      ...tableFiles(result.populations).map(([file, tables]) => ({
+        href: `../${file}`,
+        description: line(`From which ${tables.join(', ')} was made.`),
       })),
       ...rows.slice(0, NAMED).map((row) => evidence(row, outcome)),
     ],
     collected: asOfTime(assessment),
     ...(total > NAMED ? { remarks: `${total - NAMED} more rows are in assertions.json or its query.` } : {}),
   };
+}
+
+/** The files of the package that tables were made from; those that it does not have are of no file. */
+function tableFiles(
+  tables: readonly string[],
+): readonly (readonly [file: string, tables: readonly string[]])[] {
+  const known = tables.flatMap((name) => {
+    // What stood at the end of a period is folded from the records.
+    const of = name.endsWith('_end') ? RECORDS_TABLE : ASSESS_TABLES.find((table) => table.name === name);
+    return of === undefined ? [] : [{ name, file: of.file }];
+  });
+  const byFile = Map.groupBy(known, ({ file }) => file);
+  return [...byFile].map(([file, made]) => [file, made.map(({ name }) => name)]);
 }
 
 /** A row with the record that it rests on. What people typed is in it as text. */
