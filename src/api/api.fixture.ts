@@ -8,6 +8,7 @@ import type { FastifyInstance } from 'fastify';
 import { type TestControl, testControl } from '../access/control.fixture.ts';
 import type { ControlOptions } from '../access/control.ts';
 import { PosternError } from '../core/errors.ts';
+import { evidenceJobs } from '../evidence/jobs/jobs.fixture.ts';
 import { PublishedLog } from '../ledger/published-log.ts';
 import { ensureTls } from '../vault/ca.ts';
 import type { ApiDeps } from './deps.ts';
@@ -86,14 +87,10 @@ export async function testApi(
     keyOverlapDays: 30,
     log: new PublishedLog(join(t.dataDir, 'log')),
     findLeaf: () => null,
-    exportEvidence: async () => undefined,
     assessEvidence: async () => {
       throw new Error('not in this test');
     },
-    zipFolder: async (_dir, out) => {
-      out.end('zip');
-    },
-    workDir: t.dataDir,
+    evidence: evidenceJobs(t.dataDir, {}),
     gateway: {
       sessions: () => [],
       testResource: async () => ({ ok: true, steps: [] }),

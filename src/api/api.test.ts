@@ -350,3 +350,60 @@ test('an evidence export is recorded before it is handed over, under the id in t
   api.sink.failing = true;
   assert.equal((await api.call('POST', '/v1/evidence', {})).status, 503);
 });
+
+test('a package is made as a job, fetched as a whole or from where a transfer broke off, and taken by others only on record', async (context) => {
+  const api = await testApi(context);
+  const asked = await api.call('POST', '/v1/evidence/jobs', {});
+  assert.equal(asked.status, 202, asked.text);
+  const id = String(asked.body.id);
+  const record = JSON.parse(api.sink.written.at(-1) ?? '{}');
+  assert.deepEqual([record.type, record.id, record.params.job], ['evidence.exported', asked.body.record, id]);
+  await api.deps.evidence.ended(id);
+  const job = await api.call('GET', `/v1/evidence/jobs/${id}`);
+  assert.deepEqual([job.body.status, Number(job.body.percent), Number(job.body.bytes)], ['done', 100, 3]);
+  const written = api.sink.written.length;
+  const whole = await api.call('GET', `/v1/evidence/jobs/${id}/package`);
+  assert.deepEqual([whole.status, whole.text, whole.headers.etag], [200, 'zip', `"${job.body.sha256}"`]);
+  const part = (range: string, ifRange = String(whole.headers.etag)) =>
+    api.call('GET', `/v1/evidence/jobs/${id}/package`, undefined, undefined, { range, 'if-range': ifRange });
+  const rest = await part('bytes=1-');
+  assert.deepEqual([rest.status, rest.text, rest.headers['content-range']], [206, 'ip', 'bytes 1-2/3']);
+  assert.equal((await part('bytes=3-')).status, 416);
+  assert.deepEqual([(await part('bytes=1-', '"another"')).status], [200]);
+  assert.equal(api.sink.written.length, written);
+
+  const auditor = { name: 'Aud', email: 'aud@example.org', roles: ['auditor'] };
+  await api.call('POST', '/v1/persons', auditor);
+  const token = String((await api.call('POST', '/v1/persons/aud@example.org/tokens', {})).body.token);
+  const before = api.sink.written.length;
+  for (let i = 0; i < 2; i++) {
+    assert.equal((await api.call('GET', `/v1/evidence/jobs/${id}/package`, undefined, token)).text, 'zip');
+  }
+  assert.equal(api.sink.written.length, before + 1);
+  assert.equal(JSON.parse(api.sink.written.at(-1) ?? '{}').actor.name, 'Aud');
+  assert.equal((await api.call('POST', `/v1/evidence/jobs/${id}/cancel`, {}, token)).status, 403);
+  assert.equal((await api.call('POST', `/v1/evidence/jobs/${id}/cancel`, {})).body.status, 'cancelled');
+  assert.equal((await api.call('GET', `/v1/evidence/jobs/${id}/package`)).status, 409);
+  for (const path of ['x', '../../ca/ca.key', '00000000-0000-0000-0000-000000000000']) {
+    const refused = await api.call('GET', `/v1/evidence/jobs/${encodeURIComponent(path)}/package`);
+    assert.ok([400, 404].includes(refused.status), refused.text);
+  }
+});
+
+test('evidence jobs are listed in pages, the newest first', async (context) => {
+  const api = await testApi(context);
+  const ids: string[] = [];
+  for (let i = 0; i < 3; i++) {
+    const { body } = await api.call('POST', '/v1/evidence/jobs', {});
+    ids.unshift(String(body.id));
+    await api.deps.evidence.ended(String(body.id));
+  }
+  const first = await api.call('GET', '/v1/evidence/jobs?limit=2');
+  const second = await api.call('GET', `/v1/evidence/jobs?limit=2&cursor=${first.body.next}`);
+  assert.deepEqual(
+    [...itemsOf(first), ...itemsOf(second)].map(({ id }) => String(id)),
+    ids,
+  );
+  assert.equal(second.body.next, null);
+  assert.equal(itemsOf(await api.call('GET', '/v1/evidence/jobs?status=failed')).length, 0);
+});

@@ -1,5 +1,4 @@
 /** What the API needs of the rest of Postern. `serve` puts it together; tests can too. */
-import type { Writable } from 'node:stream';
 import type { Control } from '../access/control.ts';
 import type { LifeRecord, RecordDetail } from '../activity/activity.ts';
 import type { ActivityFilter } from '../activity/filter.ts';
@@ -14,6 +13,7 @@ import type { ResourceView } from '../core/views.ts';
 import type { ChosenFramework } from '../evidence/assess/choose.ts';
 import type { Assessment, Period } from '../evidence/assess/types.ts';
 import type { Part, TextMode } from '../evidence/format.ts';
+import type { EvidenceJobs } from '../evidence/jobs/jobs.ts';
 import type { KeyChange } from '../ledger/log-key.ts';
 import type { PublishedLog } from '../ledger/published-log.ts';
 import type { TlsMaterial } from '../vault/ca.ts';
@@ -116,13 +116,9 @@ export interface ApiDeps {
   /** The released log, and where in it a record is. */
   readonly log: PublishedLog;
   findLeaf(id: string): number | null;
-  /** Private directory for packages while they are handed over; emptied at every start. */
-  readonly workDir: string;
-  /** Writes the package into `outDir`, which exists and is empty. */
-  exportEvidence(params: EvidenceParams, outDir: string, generatedBy: Ref): Promise<unknown>;
   /** Assesses the log as it is now; with a framework and a period. */
   assessEvidence(params: EvidenceParams): Promise<Assessment>;
-  zipFolder(dir: string, out: Writable): Promise<unknown>;
+  readonly evidence: EvidenceJobs;
   readonly gateway: GatewayState;
   readonly tls: TlsMaterial;
   /** Where clients reach Postern, known once it listens. */

@@ -6,6 +6,7 @@ import { Activity } from '../activity/activity.ts';
 import { LedgerService } from '../activity/ledger-service.ts';
 import { assessLog } from '../evidence/assess-log.ts';
 import { exportPackage } from '../evidence/export.ts';
+import { evidenceJobs } from '../evidence/jobs/jobs.fixture.ts';
 import { zipFolder } from '../evidence/zip.ts';
 import { JournalWriter } from '../ledger/journal.ts';
 import { Keyring } from '../vault/keyring.ts';
@@ -26,12 +27,15 @@ export async function real(context: TestContext): Promise<TestApi & { outDirs: s
     {
       ledger,
       activity,
-      zipFolder,
       assessEvidence: (params) => assessLog({ dataDir, params, workDir: dataDir }),
-      exportEvidence: (params, outDir, generatedBy) => {
-        outDirs.push(outDir);
-        return exportPackage({ dataDir, keys, params, generatedBy, outDir });
-      },
+      evidence: evidenceJobs(dataDir, {
+        zip: zipFolder,
+        make: async (params, outDir, generatedBy) => {
+          outDirs.push(outDir);
+          await ledger.flush();
+          return exportPackage({ dataDir, keys, params, generatedBy, outDir });
+        },
+      }),
     },
     { dataDir, keyring, sink },
   );

@@ -16,14 +16,14 @@ export function csvLine(cells: readonly unknown[]): string {
 export function csvCell(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  const text = typeof value === 'string' ? value : flat(value);
+  const text = typeof value === 'string' ? value : flatText(value);
   if (PLAIN.test(text)) return text;
   const safe = FORMULA.test(text.trimStart()) || FORMULA.test(text) ? `'${text}` : text;
   return /[",\r\n\t ']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Lists of plain values are joined; references show their name; anything else is JSON. */
-function flat(value: unknown): string {
+/** A value of several parts in one cell: lists of plain values are joined; references show their name; anything else is JSON. */
+export function flatText(value: unknown): string {
   if (Array.isArray(value) && value.every((item) => typeof item !== 'object')) return value.join('; ');
   if (Array.isArray(value) && value.every(isRef)) return value.map((ref) => ref.name).join('; ');
   if (isRef(value)) return value.name;

@@ -11,6 +11,7 @@ import { FILES, type Manifest } from './format.ts';
 import { oscalFiles } from './oscal/files.ts';
 import type { Populations } from './populations.ts';
 import type { ReportTally } from './report-tally.ts';
+import { WORKBOOK } from './workbook.ts';
 
 /** What follows from the leaves of a package, and what it is about. */
 export interface DerivedFacts {
@@ -34,7 +35,7 @@ export interface DerivedFile {
 }
 
 /** In the order in which they are made. */
-const DERIVED_FILES: readonly DerivedFile[] = [];
+const DERIVED_FILES: readonly DerivedFile[] = [WORKBOOK];
 
 export interface Derived {
   readonly assessment: Assessment;

@@ -22,6 +22,7 @@ export const FILES = {
   parameters: 'parameters.yaml',
   assertions: 'assertions.json',
   report: 'report.html',
+  workbook: 'workbook.xlsx',
   howTo: 'VERIFY.md',
   page: 'verify.html',
 } as const;

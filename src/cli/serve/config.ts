@@ -5,11 +5,16 @@ import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import type { WitnessConfig } from '../../activity/witnessing.ts';
 import { PosternError } from '../../core/errors.ts';
+import type { JobLimits } from '../../evidence/jobs/jobs.ts';
 import type { StsAccess } from '../../identity/aws-prover.ts';
 import type { Cluster } from '../../identity/review-prover.ts';
 import type { MasterKeySource } from '../../vault/master-key.ts';
 import { SourceConfig } from '../../vault/sources/sources.ts';
 import type { LogKeySource } from './log-key.ts';
+
+/** Evidence packages that wait to be made, of all, and of one person. */
+const WAITING = 50;
+const WAITING_OF_ONE = 10;
 
 const Port = Type.Integer({ minimum: 0, maximum: 65535 });
 const Listen = (properties: object = {}) =>
@@ -70,6 +75,16 @@ const ConfigFile = Type.Object(
     secretRefreshSeconds: Type.Optional(Type.Integer({ minimum: 10, maximum: 86_400 })),
     secretStaleSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 604_800 })),
     keyOverlapDays: Type.Optional(Type.Integer({ minimum: 0, maximum: 365 })),
+    evidence: Type.Optional(
+      Type.Object(
+        {
+          keepDays: Type.Optional(Type.Number({ minimum: 0.01, maximum: 366 })),
+          mostGigabytes: Type.Optional(Type.Number({ minimum: 0.01 })),
+          freeGigabytes: Type.Optional(Type.Number({ minimum: 0 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     workers: Type.Optional(Type.Integer({ minimum: 1, maximum: 120 })),
     holdSeconds: Type.Optional(Type.Number({ minimum: 0, maximum: 900 })),
     graceSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600 })),
@@ -160,6 +175,8 @@ export interface ServeConfig {
   readonly rereadMasterKey: () => MasterKeySource | null;
   /** How long the old signing key of the log signs beside a new one. */
   readonly keyOverlapDays: number;
+  /** Evidence packages: how many wait, how long they are kept, and how much room they may take. */
+  readonly evidence: JobLimits;
   readonly workers: number;
   /** Platforms that are asked about identities. */
   readonly platforms: { readonly sts: StsAccess; readonly clusters: readonly Cluster[] };
@@ -217,6 +234,13 @@ export function serveConfig(flags: ServeFlags): ServeConfig {
     rereadMasterKey: () =>
       (flags.config === undefined ? undefined : readConfig(flags.config).masterKey) ?? inEnvironment,
     keyOverlapDays: file.keyOverlapDays ?? 30,
+    evidence: {
+      waiting: WAITING,
+      waitingOfOne: WAITING_OF_ONE,
+      bytes: (file.evidence?.mostGigabytes ?? 50) * 1e9,
+      free: (file.evidence?.freeGigabytes ?? 1) * 1e9,
+      keepMs: (file.evidence?.keepDays ?? 14) * 86_400_000,
+    },
     workers: flags.workers ?? file.workers ?? Math.max(1, availableParallelism() - 1),
     platforms: platformsOf(file),
     graceSeconds: file.graceSeconds ?? 10,

@@ -11,6 +11,7 @@ import type { ChangeRecord } from '../../core/record.ts';
 import type { Delta } from '../../core/views.ts';
 import { assessLog } from '../../evidence/assess-log.ts';
 import { exportPackage } from '../../evidence/export.ts';
+import { EvidenceJobs } from '../../evidence/jobs/jobs.ts';
 import { zipFolder } from '../../evidence/zip.ts';
 import { Supervisor } from '../../gateway/supervisor.ts';
 import { JournalWriter, listJournals, readJournal } from '../../ledger/journal.ts';
@@ -174,6 +175,24 @@ async function start(
   rmSync(workDir, { recursive: true, force: true });
   ensureDirectory(workDir);
 
+  const evidence = new EvidenceJobs({
+    dir: join(dataDir, 'evidence'),
+    workDir,
+    limits: config.evidence,
+    make: async (params, outDir, generatedBy, { onProgress }) => {
+      await sequenced.flush();
+      const { size } = sequenced.status();
+      const cosigned = await witnessing.freshen(WITNESS_WAIT_MS);
+      const { policy } = config;
+      const options = { dataDir, keys, logKey, params, generatedBy, outDir, policy, onProgress };
+      if (cosigned === null) return exportPackage(options);
+      const { note } = cosigned;
+      return exportPackage({ ...options, ...(cosigned.size >= size ? { asOf: note } : { cosigned: note }) });
+    },
+    zip: zipFolder,
+    log,
+  });
+
   const addresses = { api, postgres: { host: config.postgres.host, port: gateway.port } };
   const published = new PublishedLog(join(dataDir, 'log'));
   const app = await createApi({
@@ -183,22 +202,12 @@ async function start(
     witnesses: witnessing,
     keyOverlapDays: config.keyOverlapDays,
     assessEvidence: (params) => assessLog({ dataDir, params, workDir }),
-    exportEvidence: async (params, outDir, generatedBy) => {
-      const { size } = sequenced.status();
-      const cosigned = await witnessing.freshen(WITNESS_WAIT_MS);
-      const { policy } = config;
-      const options = { dataDir, keys, logKey, params, generatedBy, outDir, policy };
-      if (cosigned === null) return exportPackage(options);
-      const { note } = cosigned;
-      return exportPackage({ ...options, ...(cosigned.size >= size ? { asOf: note } : { cosigned: note }) });
-    },
-    zipFolder,
+    evidence,
     log: published,
     findLeaf: (id) =>
       namingIndexDamage(() =>
         findLeaf(join(dataDir, 'index.db'), id, (from, to) => published.leaves(from, to)),
       ),
-    workDir,
     gateway,
     tls,
     addresses: () => addresses,
@@ -215,6 +224,8 @@ async function start(
   if (bound !== null && typeof bound === 'object') addresses.api.port = bound.port;
 
   control.start();
+  evidence.start();
+  undo.push(() => evidence.close());
   undo.push(startRetention(control, activity, log));
   undo.push(startUnused(control, activity, () => sequenced.flush(), log));
   witnessing.start();
