@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { RESOURCE } from '../access/control.fixture.ts';
 import { verifyPackage } from '../evidence/verify.ts';
+import { unzipInto } from '../evidence/zip.ts';
 import { itemsOf } from './api.fixture.ts';
 import { real } from './real.fixture.ts';
 
@@ -80,8 +81,9 @@ test('a package has the reviews of the log, of one principal only its own, and b
     ['batch', 1],
   ] as const) {
     const dir = join(api.dataDir, `package-${expected}`);
-    const by = { id: api.admin.id, name: api.admin.name };
-    await api.deps.exportEvidence(principal === undefined ? {} : { principal }, dir, by);
+    const answer = await api.call('POST', '/v1/evidence', principal === undefined ? {} : { principal });
+    writeFileSync(`${dir}.zip`, answer.bytes);
+    await unzipInto(`${dir}.zip`, dir);
     const rows = readFileSync(join(dir, 'populations/log_reviews.ndjson'), 'utf8').trim().split('\n');
     assert.equal(rows.length, expected);
     assert.equal((JSON.parse(rows[0] ?? '') as { finding: string }).finding, '=nothing <b>unusual</b>');

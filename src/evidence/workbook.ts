@@ -134,7 +134,7 @@ function told(row: ResultRow): string {
 
 function parameters({ assessment }: DerivedInput): Sheet {
   return {
-    name: 'parameters',
+    name: 'parameters in force',
     columns: ['parameter', 'label', 'type', 'as frameworks name it', 'value'].map((title) => ({ title })),
     rows: assessment.parameters.map(({ id, label, type, odp, value }) => [
       ...[id, label, type, odp.join('; ')],
