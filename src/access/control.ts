@@ -45,6 +45,7 @@ import type { MasterKey } from '../vault/master-key.ts';
 import { sealedSetting } from '../vault/sealed-setting.ts';
 import { SecretBox } from '../vault/secrets.ts';
 import { SecretSources } from '../vault/sources/sources.ts';
+import { Alerts } from './alert/alerts.ts';
 import { Declarations } from './declarations.ts';
 import { Erasures } from './erasures.ts';
 import { tellExpiries } from './expiry-tellings.ts';
@@ -164,6 +165,7 @@ export class Control {
   readonly requests: Requests;
   readonly reviews: Reviews;
   readonly logReviews: LogReviews;
+  readonly alerts: Alerts;
   readonly onConnect: OnConnect;
   readonly notifier: Notifier;
   readonly outside: OutsideDecisions;
@@ -312,6 +314,7 @@ export class Control {
     this.requests = new Requests(db, this.#changes, options.validateScope ?? validateScope, clock);
     this.reviews = new Reviews(db, this.#changes, options.validateScope ?? validateScope, clock);
     this.logReviews = new LogReviews(db, this.#changes);
+    this.alerts = new Alerts(db, this.#changes, clock);
     this.onConnect = new OnConnect(db, this.#changes, this.requests, clock);
     this.notifier = new Notifier({
       ...{ db, changes: this.#changes, box, clock, write: writeAlone },

@@ -50,6 +50,8 @@ const TABLES = [
   'log_reviews',
   'channels',
   'links',
+  'alerts',
+  'alert_rules',
 ] as const;
 
 /** All rows of the tables that the log speaks for. */
@@ -145,6 +147,11 @@ const STEPS = [
   'retireChannel',
   'hook',
   'removeLink',
+  'beginAlerts',
+  'findAnomaly',
+  'acknowledgeAlert',
+  'closeAlert',
+  'setAlertRule',
   'token',
   'diskFull',
   'diskFine',
@@ -498,6 +505,30 @@ async function play(
     hook: () => control.notifier.links.addHook(n > 1 ? actor : personActor(one(others)), { name: 'desk' }),
     removeLink: async () =>
       control.notifier.links.remove(actor, some(await control.notifier.links.list({})), 'why'),
+    beginAlerts: () => control.alerts.begin(),
+    findAnomaly: async () => {
+      const last = (await control.alerts.list({})).reduce((leaf, each) => Math.max(leaf, each.lastLeaf), 0);
+      const { id } = await control.principals.get(name);
+      const on = (await control.resources.list())[n];
+      const leaf = last + (n === 3 ? 0 : 1);
+      const found = { leaf, time: Date.now() * 1000, leaves: [leaf], values: [`v${n}`], count: n + 1 };
+      const rule = n % 2 === 0 ? 'first_object' : 'denials';
+      const about = { rule, parameters: {}, principal: { id, name }, resource: on ?? null } as const;
+      return control.alerts.take([{ ...found, ...about }]);
+    },
+    acknowledgeAlert: async () =>
+      control.alerts.acknowledge(actor, one(await control.alerts.list({ status: 'open' })).id, 'looking'),
+    closeAlert: async () => {
+      const { id } = one(await control.alerts.list({ status: 'unresolved' }));
+      const said = [
+        { kind: 'explained' },
+        { kind: 'revoked', what: 'grants' },
+        { kind: 'revoked', what: 'principal' },
+        { kind: 'false_positive', expect: true },
+      ] as const;
+      return control.alerts.dispose(actor, id, { ...(said[n] ?? said[0]), reason: 'why' });
+    },
+    setAlertRule: () => control.alerts.set(actor, 'denials', { parameters: { count: 5 + n } }, 'why'),
     token: () => control.tokens.issue(actor, admin.id),
     diskFull: () => {
       sink.failing = true;

@@ -24,6 +24,7 @@ export class LedgerService {
   readonly #rotations = new Map<number, Waiting<KeyChange>>();
   readonly #keyed = new Map<number, () => void>();
   #onLoss: (loss: string) => void = () => undefined;
+  #onSize: (size: number) => void = () => undefined;
   readonly #listeners = new Set<(fault: string | null) => void>();
   #worker: Worker;
   /** Null until the log is open. */
@@ -126,6 +127,11 @@ export class LedgerService {
     for (const loss of this.status().losses) listener(loss);
   }
 
+  /** Calls `listener` with the number of leaves whenever another checkpoint was released. */
+  onSize(listener: (size: number) => void): void {
+    this.#onSize = listener;
+  }
+
   /** Takes in what is journalled, signs a last checkpoint and ends the threads. */
   async close(): Promise<void> {
     this.#closing = true;
@@ -202,6 +208,7 @@ export class LedgerService {
       for (const listener of this.#listeners) listener(fault);
     });
     this.#index.follow(status.size);
+    this.#onSize(status.size);
     if (before !== null && status.fault === null) for (const listener of this.#listeners) listener(null);
   }
 

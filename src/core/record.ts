@@ -106,6 +106,11 @@ export const RECORD_TYPES = [
   'link.added',
   'link.removed',
   'notification.failed',
+  'alert.raised',
+  'alert.repeated',
+  'alert.acknowledged',
+  'alert.explained',
+  'alert.resolved',
 ] as const;
 
 export type RecordType = (typeof RECORD_TYPES)[number];
@@ -171,7 +176,9 @@ export interface ChangeRecord extends RecordBase {
       | 'review_schedule'
       | 'log_review'
       | 'channel'
-      | 'link';
+      | 'link'
+      | 'alert'
+      | 'alert_rules';
     readonly id: string;
     readonly before: object | null;
     readonly after: object;

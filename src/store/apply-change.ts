@@ -53,6 +53,8 @@ const PUTS: { readonly [N in EntityName]: Put } = {
   log_review: into('log_reviews', rows.logReviewRow),
   channel: into('channels', channelRow),
   link: into('links', linkRow),
+  alert: into('alerts', rows.alertRow),
+  alert_rules: into('alert_rules', rows.alertRulesRow),
 };
 
 /** Makes the entity's row what the record says it is after the change. Applying a record again changes nothing. */

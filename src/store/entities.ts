@@ -3,6 +3,7 @@
  * the API answers: one shape, without secrets. Times are RFC 3339 UTC with microseconds.
  */
 
+import type { AlertRuleName, AlertRuleSettings, Expected, Parameters } from '../core/alert-rules.ts';
 import type { GrantConditions } from '../core/conditions.ts';
 import type { Confirmation } from '../core/confirmation.ts';
 import type { MaskMatch, Probes, Transform } from '../core/masks.ts';
@@ -678,6 +679,54 @@ export interface LogReview {
   readonly createdAt: string;
 }
 
+export const ALERT_DISPOSITIONS = ['explained', 'revoked', 'false_positive'] as const;
+
+/** What somebody decided about an alert. */
+export interface AlertDisposition {
+  readonly kind: (typeof ALERT_DISPOSITIONS)[number];
+  readonly by: Ref;
+  readonly at: string;
+  readonly reason: string;
+  /** Of `revoked`: whether the principal was suspended, and the grants (ids) that ended. */
+  readonly suspended: boolean;
+  readonly grants: readonly string[];
+}
+
+/** Something out of the ordinary that a rule found in the log, until somebody has looked at it. */
+export interface Alert {
+  readonly id: string;
+  readonly rule: AlertRuleName;
+  /** Of the rule, as they stood when it was raised. */
+  readonly parameters: Parameters;
+  readonly principal: Ref;
+  /** Who answered for the principal when it was raised. */
+  readonly owner: Ref;
+  /** Null where it is about no one resource. */
+  readonly resource: Ref | null;
+  /** What it was: objects, networks, clients. The first ones. */
+  readonly values: readonly string[];
+  /** Leaves of the principal by which it was found: the first ones. */
+  readonly leaves: readonly number[];
+  /** How often it was found, at least. */
+  readonly count: number;
+  readonly firstAt: string;
+  readonly lastAt: string;
+  /** The leaf at which it was found last. */
+  readonly lastLeaf: number;
+  /** What is found of an open or acknowledged one joins it. */
+  readonly status: 'open' | 'acknowledged' | 'closed';
+  readonly acknowledged: { readonly by: Ref; readonly at: string; readonly reason: string } | null;
+  readonly disposition: AlertDisposition | null;
+  readonly createdAt: string;
+}
+
+/** How the rules of alerts are set, and what is to be expected. There is one. */
+export interface AlertRules {
+  readonly id: 'alert_rules';
+  readonly rules: AlertRuleSettings;
+  readonly expected: readonly Expected[];
+}
+
 export interface Entities {
   readonly person: Person;
   readonly principal: Principal;
@@ -707,6 +756,8 @@ export interface Entities {
   readonly log_review: LogReview;
   readonly channel: Channel;
   readonly link: Link;
+  readonly alert: Alert;
+  readonly alert_rules: AlertRules;
 }
 
 export type EntityName = keyof Entities;

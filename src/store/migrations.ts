@@ -1,3 +1,4 @@
+import { ALERT_MIGRATION } from './alert-migration.ts';
 import { HTTP_MIGRATION } from './http-migration.ts';
 import { DECLARATIONS_MIGRATION, LIFECYCLE_MIGRATION } from './lifecycle-migration.ts';
 import { NAME, TIME } from './migration-checks.ts';
@@ -370,4 +371,5 @@ CREATE INDEX log_reviews_by_principal ON log_reviews (principal_id);
 `,
   NOTIFY_MIGRATION,
   HTTP_MIGRATION,
+  ALERT_MIGRATION,
 ];

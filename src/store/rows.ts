@@ -7,6 +7,8 @@ import type { Authority, Delegator, Ref } from '../core/record.ts';
 import type {
   AccessPolicy,
   AccessRequest,
+  Alert,
+  AlertRules,
   Authenticator,
   Binding,
   Credential,
@@ -39,6 +41,8 @@ import type {
 import type {
   AccessPolicyTable,
   AccessRequestTable,
+  AlertRulesTable,
+  AlertTable,
   AuthenticatorTable,
   BindingTable,
   CredentialTable,
@@ -542,6 +546,18 @@ export const reviewItemRow = (e: ReviewItem): ReviewItemTable => ({
   status: e.status,
   body: JSON.stringify(e),
 });
+
+export const alertRow = (e: Alert): AlertTable => ({
+  id: e.id,
+  rule: e.rule,
+  principal_id: e.principal.id,
+  resource_id: e.resource?.id ?? null,
+  status: e.status,
+  last_leaf: e.lastLeaf,
+  body: JSON.stringify(e),
+});
+
+export const alertRulesRow = (e: AlertRules): AlertRulesTable => ({ id: e.id, body: JSON.stringify(e) });
 
 export const reviewScheduleRow = (e: ReviewSchedule): ReviewScheduleTable => ({
   id: e.id,

@@ -444,6 +444,23 @@ export interface LogReviewTable {
   created_at: string;
 }
 
+export interface AlertTable {
+  id: string;
+  rule: string;
+  principal_id: string;
+  resource_id: string | null;
+  status: 'open' | 'acknowledged' | 'closed';
+  last_leaf: number;
+  /** JSON of an `Alert`. */
+  body: string;
+}
+
+export interface AlertRulesTable {
+  id: string;
+  /** JSON of an `AlertRules`. */
+  body: string;
+}
+
 export interface StateTables extends NotifyTables {
   persons: PersonTable;
   api_tokens: ApiTokenTable;
@@ -487,4 +504,6 @@ export interface StateTables extends NotifyTables {
   log_reviews: LogReviewTable;
   review_schedules: ReviewScheduleTable;
   review_views: ReviewViewTable;
+  alerts: AlertTable;
+  alert_rules: AlertRulesTable;
 }

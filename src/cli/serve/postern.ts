@@ -22,6 +22,7 @@ import { ensureTls } from '../../vault/ca.ts';
 import { Keyring } from '../../vault/keyring.ts';
 import { openMasterKey } from '../../vault/master-key.ts';
 import { SecretSources } from '../../vault/sources/sources.ts';
+import { startAlerts } from './alerts.ts';
 import type { ServeConfig } from './config.ts';
 import { succeedEnded } from './journals.ts';
 import { fetchLogKey } from './log-key.ts';
@@ -227,6 +228,7 @@ async function start(
   evidence.start();
   undo.push(() => evidence.close());
   undo.push(startRetention(control, activity, log));
+  undo.push(await startAlerts({ dataDir, control, ledger, log }));
   undo.push(startUnused(control, activity, () => sequenced.flush(), log));
   witnessing.start();
   const runFile = join(dataDir, 'run.json');
