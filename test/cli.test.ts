@@ -313,6 +313,35 @@ describe('ledger and evidence', () => {
     assert.match(stdout, /^NOT VERIFIED[\s\S]*report\.html/);
   });
 
+  it('a package that nobody waits for is fetched later, from the list of jobs, and removed when it is not needed', async () => {
+    const job = await shell.json<{ id: string }>(['evidence', 'export', '--no-wait', '--principal', 'batch']);
+    await shell.ok(['evidence', 'fetch', job.id, '--out', 'later.zip']);
+    assert.match(await shell.ok(['verify', 'later.zip']), /^VERIFIED/);
+    const { items } = await shell.json<{ items: { id: string; status: string }[] }>(['evidence', 'jobs']);
+    assert.deepEqual([items[0]?.id, items[0]?.status], [job.id, 'done']);
+    assert.match(await shell.ok(['evidence', 'jobs', '--status', 'done']), /everything +done/);
+    await shell.ok(['evidence', 'cancel', job.id]);
+    const gone = await shell.call(['evidence', 'fetch', job.id, '--out', 'gone.zip']);
+    assert.equal(gone.code, 1);
+    assert.match(gone.stderr, /it is cancelled/);
+    assert.equal((await shell.call(['evidence', 'export'])).code, 2);
+  });
+
+  it('a package with a framework has its workbook, and verifies', async () => {
+    await shell.ok([
+      'evidence',
+      'export',
+      '--out',
+      'assessed',
+      '--framework',
+      'nist-800-53',
+      '--period',
+      '2026',
+    ]);
+    assert.ok(statSync(join(shell.home, 'assessed', 'workbook.xlsx')).size > 1000);
+    assert.match(await shell.ok(['verify', 'assessed']), /^VERIFIED/);
+  });
+
   it('never writes over evidence, and leaves nothing behind when it fails', async () => {
     const before = statSync(join(shell.home, 'all.zip')).mtimeMs;
     const again = await shell.call(['evidence', 'export', '--out', 'all.zip']);

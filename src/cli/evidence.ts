@@ -1,23 +1,16 @@
-import { createWriteStream, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { Transform } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { type Command, Option } from 'commander';
 import { PARTS, TEXT_MODES } from '../evidence/format.ts';
 import { registerAssess, registerFrameworks } from './evidence-assess.ts';
+import { checkOut, exportTo, registerJobs } from './evidence-jobs.ts';
 import { registerParameters } from './evidence-parameters.ts';
-import type { ApiClient } from './support/client.ts';
 import { connected, examples } from './support/command.ts';
-import { CliError, usageError } from './support/failure.ts';
+import { usageError } from './support/failure.ts';
 import { addFrameworkOptions, type FrameworkOptions, frameworkBody } from './support/framework-options.ts';
-import { note, printJson } from './support/output.ts';
-import { shellQuote } from './support/postgres-env.ts';
-import { Progress } from './support/progress.ts';
-import { safeLine } from './support/text.ts';
 import { parseMoment } from './support/time.ts';
 
 interface ExportOptions extends FrameworkOptions {
-  readonly out: string;
+  readonly out?: string;
+  readonly wait: boolean;
   readonly principal?: string;
   readonly resource?: string;
   readonly since?: string;
@@ -33,7 +26,8 @@ export function register(program: Command): void {
   const command = evidence
     .command('export')
     .description('write an evidence package: who could do what, what was done, and the proof that it is all')
-    .requiredOption('--out <path>', 'where to: a new file.zip, or a new folder')
+    .option('--out <path>', 'where to: a new file.zip, or a new folder')
+    .option('--no-wait', 'have it made, and fetch it later: postern evidence fetch')
     .option('--principal <principal>', 'of this principal alone; nothing of others is shown')
     .option('--resource <resource>', 'on this resource alone')
     .option('--since <time>', 'from a day, a time, or a duration ago', (text) => parseMoment(text, -1))
@@ -51,6 +45,7 @@ export function register(program: Command): void {
   registerAssess(evidence);
   registerFrameworks(evidence);
   registerParameters(evidence);
+  registerJobs(evidence);
   examples(
     command,
     'postern evidence export --out 2026-Q3.zip --framework nist-800-53 --period 2026-Q3',
@@ -61,11 +56,9 @@ export function register(program: Command): void {
   connected<ExportOptions>(command, async ({ api, options }) => {
     const { out, principal, resource, since, until, statements } = options;
     const parts = options.with;
-    if (existsSync(out))
-      throw usageError(`${out} exists already`, 'Evidence is never written over: name another path.');
-    // Before anything is made: an export is recorded.
-    const folder = dirname(resolve(out));
-    if (!existsSync(folder)) throw usageError(`there is no folder ${folder}`);
+    if ((out === undefined) === (options.wait !== false))
+      throw usageError('name where to with --out, or leave the package to be fetched with --no-wait');
+    if (out !== undefined) checkOut(out);
     const body = {
       ...(principal !== undefined && { principal }),
       ...(resource !== undefined && { resource }),
@@ -75,10 +68,7 @@ export function register(program: Command): void {
       ...(parts !== undefined && { parts }),
       ...frameworkBody(options),
     };
-    const made = await download(api, body, out);
-    if (options.json) return printJson({ file: out, ...made });
-    note(`${safeLine(out)}: ${megabytes(made.bytes)}, record ${safeLine(made.record ?? 'unknown')}`);
-    note(`Verify it with: postern verify ${safeLine(shellQuote(out))}`);
+    await exportTo(api, body, out ?? null, options.json === true);
   });
 }
 
@@ -89,58 +79,4 @@ function partsOf(text: string): readonly string[] {
     throw usageError(`${JSON.stringify(unknown)} is no part of a package`, `There are: ${PARTS.join(', ')}.`);
   }
   return parts;
-}
-
-/** Fetches a package to a path where it appears only when it is whole, readable by its owner alone. */
-async function download(
-  api: ApiClient,
-  body: object,
-  out: string,
-): Promise<{ readonly bytes: number; readonly record: string | null }> {
-  const progress = new Progress();
-  const partial = `${out}.${process.pid}.partial`;
-  try {
-    progress.show('Postern is making the package');
-    const answer = await api.download('/v1/evidence', body);
-    let bytes = 0;
-    const counter = new Transform({
-      transform(chunk: Buffer, _encoding, done) {
-        bytes += chunk.length;
-        progress.show(`received ${megabytes(bytes)}`);
-        done(null, chunk);
-      },
-    });
-    await pipeline(answer, counter, createWriteStream(partial, { mode: 0o600, flags: 'wx' })).catch(
-      (error: Error) => {
-        throw new CliError(
-          'CLI_CONNECTION_LOST',
-          `the package broke off after ${megabytes(bytes)}: ${error.message}`,
-        );
-      },
-    );
-    if (out.endsWith('.zip')) renameSync(partial, out);
-    else await unpack(partial, out, progress);
-    const record = answer.headers['x-postern-record'];
-    return { bytes, record: typeof record === 'string' ? record : null };
-  } finally {
-    progress.clear();
-    rmSync(partial, { force: true });
-  }
-}
-
-async function unpack(zip: string, out: string, progress: Progress): Promise<void> {
-  progress.show('unpacking');
-  const { unzipInto } = await import('../evidence/zip.ts');
-  const folder = `${out}.${process.pid}.unpacking`;
-  try {
-    mkdirSync(folder, { mode: 0o700 });
-    await unzipInto(zip, folder);
-    renameSync(folder, out);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
-
-function megabytes(bytes: number): string {
-  return bytes < 1_000_000 ? `${Math.ceil(bytes / 1000)} kB` : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }

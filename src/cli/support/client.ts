@@ -5,8 +5,6 @@ import { CliError, usageError } from './failure.ts';
 
 const LARGEST_ANSWER = 64 * 1024 * 1024;
 const ANSWER_TIMEOUT_MS = 60_000;
-/** An evidence package is made before its first byte is sent. */
-const DOWNLOAD_TIMEOUT_MS = 30 * 60_000;
 
 export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
@@ -22,6 +20,7 @@ interface Call {
   readonly query?: Query;
   readonly body?: object;
   readonly timeoutMs?: number;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 const UNTRUSTED = new Set([
@@ -84,8 +83,8 @@ export class ApiClient {
   }
 
   /** The answer as a stream, once it is known to be one. */
-  async download(path: string, body: object): Promise<IncomingMessage> {
-    return this.#call({ method: 'POST', path, body, timeoutMs: DOWNLOAD_TIMEOUT_MS });
+  async fetch(path: string, headers: Readonly<Record<string, string>> = {}): Promise<IncomingMessage> {
+    return this.#call({ method: 'GET', path, headers });
   }
 
   async #json<T>(call: Call): Promise<T> {
@@ -121,6 +120,7 @@ export class ApiClient {
         timeout,
         headers: {
           accept: 'application/json, application/zip',
+          ...call.headers,
           ...(token !== null && { authorization: `Bearer ${token}` }),
           ...(body !== undefined && {
             'content-type': 'application/json',
