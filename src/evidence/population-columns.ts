@@ -105,7 +105,7 @@ const COLUMNS: Record<Population, readonly string[]> = {
   sessions: [
     ...['leaf', 'closedLeaf', 'id', 'status', 'principal', 'resource', 'source', 'openedAt', 'closedAt'],
     ...['credential', 'grants', 'database', 'upstreamUser', 'upstreamIdentity', 'client', 'reason'],
-    ...['commands', 'denied', 'delegation', 'proof'],
+    ...['commands', 'denied', 'delegation', 'proof', 'tls'],
   ],
   erasures: [
     ...['leaf', 'id', 'time', 'by', 'principal', 'day', 'kinds', 'payloads', 'record', 'cause', 'reason'],

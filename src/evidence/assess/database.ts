@@ -153,21 +153,34 @@ function fillLastUse(db: DatabaseSync, issued: ReadonlyMap<string, string>, unti
   db.exec('DROP TABLE issued_last');
 }
 
+/** What queries look things up by. An expression is found again where a query has the same. */
 const INDEXES: readonly (readonly [string, string])[] = [
+  ['records', 'leaf'],
   ['records', 'type'],
   ['records', 'thing'],
   ['commands_summary', '"grant"'],
   ['commands_summary', 'session'],
   ['commands_summary', 'principalId'],
   ['sessions', 'id'],
+  ['sessions', `principal->>'id'`],
+  ['sessions', `resource->>'id'`],
+  ['credentials', 'id'],
   ['grants', 'id'],
+  ['grants', `principal->>'id'`],
   ['grants_end', 'id'],
   ['principals', 'id'],
   ['principals_end', 'id'],
+  ['principals_end', 'lower(name)'],
   ['persons_end', 'id'],
   ['resources', 'id'],
   ['resources_end', 'id'],
   ['requests', 'id'],
+  ['reviews', 'id'],
+  ['review_items', '"grant"'],
+  ['review_items', `principal->>'id'`],
+  ['notices', `principal->>'id'`],
+  ['bindings_end', 'details'],
+  ['administrators', `person->>'id'`],
 ];
 
 function index(db: DatabaseSync, tables: ReadonlySet<string>): void {

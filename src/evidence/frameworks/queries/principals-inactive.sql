@@ -5,8 +5,8 @@
 -- examined:
 select count(*) from principals_end where status = 'active'
 -- rows:
-select p.lastLeaf as leaf, p.id, p.name, p.lastUsedAt, p.activeSince
-  from principals_end p, period
- where p.status = 'active'
-   and julianday(period.asOf) - julianday(max(coalesce(p.lastUsedAt, ''), p.activeSince))
+select q.lastLeaf as leaf, q.id, q.name, q.lastUsedAt, q.activeSince
+  from principals_end q, period p
+ where q.status = 'active'
+   and julianday(p.asOf) - julianday(max(coalesce(q.lastUsedAt, ''), coalesce(q.activeSince, q.createdAt)))
        > (select value from parameters where id = 'inactive-days')
