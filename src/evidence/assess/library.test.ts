@@ -28,7 +28,9 @@ test('each query of the library can be asked of a package, gives what it says, a
         assert.ok(named.has(table), `${id} reads ${table} and does not say so`);
       }
     }
-    const used = new Set([...`${query.examined}\n${query.rows}`.matchAll(/id = '([a-z][a-z-]+)'/g)].map((m) => m[1]));
+    const used = new Set(
+      [...`${query.examined}\n${query.rows}`.matchAll(/id = '([a-z][a-z-]+)'/g)].map((m) => m[1]),
+    );
     assert.deepEqual([...used].sort(), [...query.parameters].sort(), `${id}: its parameters`);
   }
 });
