@@ -1,9 +1,19 @@
 /** What changes tell people of, and whom: those who have to act first. All that it reads is of the change's own transaction. */
+import { ALERT_RULES } from '../core/alert-rules.ts';
 import { formatDuration } from '../core/duration.ts';
 import type { ChangeRecord, Ref } from '../core/record.ts';
 import { activeAdmins } from '../identity/persons.ts';
 import type { Telling } from '../notify/outbox.ts';
-import type { AccessRequest, Binding, Grant, Notice, Person, Review, ReviewItem } from '../store/entities.ts';
+import type {
+  AccessRequest,
+  Alert,
+  Binding,
+  Grant,
+  Notice,
+  Person,
+  Review,
+  ReviewItem,
+} from '../store/entities.ts';
 import { findPerson, findPrincipal, findResource, listPersons } from '../store/queries.ts';
 import { findRequest } from '../store/requests.ts';
 import { countReviewItems, listReviewItems } from '../store/reviews.ts';
@@ -27,6 +37,7 @@ async function tellingOf(db: StateDb, record: ChangeRecord): Promise<Telling | n
   const { entity, before, after } = record.change;
   if (entity === 'request')
     return ofRequest(db, record, before as AccessRequest | null, after as AccessRequest);
+  if (entity === 'alert') return ofAlert(db, record, before as Alert | null, after as Alert);
   if (entity === 'review') return ofReview(db, record, before as Review | null, after as Review);
   switch (record.type) {
     case 'grant.activated':
@@ -178,6 +189,26 @@ async function ofLapse(db: StateDb, record: ChangeRecord, item: ReviewItem): Pro
   const applied = item.effect?.applied === true ? 'suspended' : 'it would have been suspended';
   const fields = { principal: item.principal.name, review: item.review.name, outcome: applied };
   return told(record, 'review.lapsed', fields, active(await ownersOf(db, item.principal)));
+}
+
+/** When it is raised, to who answers for the principal and who reviews; when it is closed, to who answers for it. Repeats join it. */
+async function ofAlert(
+  db: StateDb,
+  record: ChangeRecord,
+  before: Alert | null,
+  alert: Alert,
+): Promise<Telling | null> {
+  const { rule, principal, values, resource, disposition } = alert;
+  const fields = { principal: principal.name, alert: alert.id, rule };
+  const owners = await ownersOf(db, principal);
+  if (before === null) {
+    const reviewers = (await listPersons(db)).filter(({ roles }) => roles.includes('reviewer'));
+    const what = { says: ALERT_RULES[rule].says, values: values.join(', '), resource: resource?.name ?? '' };
+    return told(record, 'alert.raised', { ...fields, ...what }, active([...owners, ...reviewers]));
+  }
+  if (alert.status !== 'closed' || before.status === 'closed' || disposition === null) return null;
+  const closed = { outcome: disposition.kind, by: disposition.by.name, reason: disposition.reason };
+  return told(record, 'alert.closed', { ...fields, ...closed }, active(owners));
 }
 
 async function ofNotice(db: StateDb, record: ChangeRecord, notice: Notice): Promise<Telling> {

@@ -182,6 +182,8 @@ export const POPULATIONS = [
   'administrators',
   'log_health',
   'parameter_sets',
+  'channels',
+  'links',
 ] as const;
 export type Population = (typeof POPULATIONS)[number];
 

@@ -143,6 +143,14 @@ const COLUMNS: Record<Population, readonly string[]> = {
     ],
     ...['graceSeconds', 'unusedDays', 'status', 'closeReason', 'closedAt', 'createdAt'],
   ],
+  channels: [
+    ...['leaf', 'lastLeaf', 'id', 'name', 'kind', 'settings', 'events', 'secrets', 'status', 'statusReason'],
+    'createdAt',
+  ],
+  links: [
+    ...['leaf', 'lastLeaf', 'id', 'name', 'kind', 'person', 'channel', 'team', 'user', 'expiresAt', 'status'],
+    ...['endReason', 'endedAt', 'createdAt'],
+  ],
   log_reviews: [
     ...['leaf', 'lastLeaf', 'id', 'principal', 'reviewer', 'fromLeaf', 'toLeaf', 'privileged', 'finding'],
     ...['ticket', 'logSize', 'logRoot', 'createdAt'],

@@ -26,6 +26,8 @@ const QUERIES: Readonly<Record<Population, string>> = {
   ...entity('reviews', 'review'),
   ...entity('review_items', 'review_item'),
   ...entity('log_reviews', 'log_review'),
+  ...entity('channels', 'channel'),
+  ...entity('links', 'link'),
   administrators:
     'change records of entity person, one row for each role from when it was given until it was taken, with the kinds of the active authenticators of the person',
   log_health:

@@ -77,6 +77,8 @@ const ENTITY = {
   review: 'reviews',
   review_item: 'review_items',
   log_review: 'log_reviews',
+  channel: 'channels',
+  link: 'links',
 } as const;
 
 /** Of what the changes make a population; null where it comes from something else than the changes of one entity. */
@@ -114,6 +116,8 @@ export class Populations {
     review: new Map(),
     review_item: new Map(),
     log_review: new Map(),
+    channel: new Map(),
+    link: new Map(),
   };
   readonly #sessions = new Map<string, SessionMember>();
   readonly #uses = new Map<string, string>();

@@ -131,6 +131,32 @@ const CATALOGUE = {
     subject: '{{principal}} ends in {{left}}',
     text: '{{principal}} is disabled at {{expires}}.',
   },
+  'alert.raised': {
+    summary: 'something out of the ordinary was found in what a principal did',
+    fields: {
+      ...PRINCIPAL,
+      alert: REQUEST.request,
+      rule: 'first_object',
+      says: 'used objects for the first time',
+      values: 'hr.salaries',
+      resource: 'ledger-db',
+    },
+    subject: '{{principal}} {{says}}',
+    text: '{{principal}} {{says}}: {{values}}\nOn {{resource}}\npostern alert show {{alert}}',
+  },
+  'alert.closed': {
+    summary: 'somebody has explained or resolved an alert',
+    fields: {
+      ...PRINCIPAL,
+      alert: REQUEST.request,
+      rule: 'first_object',
+      outcome: 'explained',
+      by: 'Ada Boone',
+      reason: 'new report',
+    },
+    subject: 'The alert about {{principal}} is closed: {{outcome}}',
+    text: '{{by}} has closed the alert {{alert}} about {{principal}} ({{rule}}): {{outcome}}\n{{reason}}',
+  },
   'ledger.lost': {
     summary: 'records were lost before they were in the log',
     fields: { detail: 'journal worker-1 ends in the middle of a record' },

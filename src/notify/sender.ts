@@ -1,4 +1,3 @@
-import type { Person } from '../store/entities.ts';
 import { dueDeliveries, listChannels } from '../store/notify.ts';
 import type { Channel, Delivery } from '../store/notify-entities.ts';
 import { findPerson } from '../store/queries.ts';
@@ -96,7 +95,8 @@ export class Sender {
   async #deliver(channel: Channel, delivery: Delivery): Promise<void> {
     const { nowMs, gaveUp } = this.#options;
     try {
-      if (delivery.person !== null && !(await this.#isThere(delivery))) {
+      const recipient = await this.#recipientOf(delivery);
+      if (recipient === null) {
         await this.#put(delivery, { status: 'dropped', error: 'whom it was for is not active any more' });
         return;
       }
@@ -104,7 +104,7 @@ export class Sender {
       const planned = pauseAfter(attempts, null, Math.random()) ?? 0;
       // Before it is sent: what cannot be counted is not sent again and again.
       await this.#put(delivery, { attempts, next_ms: nowMs() + planned });
-      const tried = await this.#try(channel, delivery);
+      const tried = await this.#try(channel, { ...delivery, recipient });
       if (this.#abort.signal.aborted && !tried.done) return;
       if (tried.done) return await this.#put(delivery, { status: 'delivered', error: null });
       const error = tried.error.slice(0, ERROR_MAX);
@@ -131,10 +131,11 @@ export class Sender {
     }
   }
 
-  /** The person, still with the address that it goes to. */
-  async #isThere({ person, recipient }: Delivery): Promise<boolean> {
-    const found: Person | undefined = await findPerson(this.#options.db, person ?? '');
-    return found?.status === 'active' && found.email === recipient;
+  /** Where it goes: to a person at the address that they have now. Null where they are not active any more. */
+  async #recipientOf({ person, recipient }: Delivery): Promise<string | null> {
+    if (person === null) return recipient;
+    const found = await findPerson(this.#options.db, person);
+    return found?.status === 'active' ? found.email : null;
   }
 
   async #put(
@@ -163,6 +164,8 @@ export class Sender {
     await this.#options.db
       .deleteFrom('deliveries')
       .where('status', '<>', 'waiting')
+      // A loss is in the log for good, and found again at every start.
+      .where('kind', '<>', 'ledger.lost')
       .where('ended_ms', '<', now - KEPT_MS)
       .execute();
     this.#sweptMs = now;

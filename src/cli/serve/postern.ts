@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Control } from '../../access/control.ts';
@@ -7,6 +8,7 @@ import { namingIndexDamage } from '../../activity/index-damage.ts';
 import { LedgerService } from '../../activity/ledger-service.ts';
 import { Witnessing } from '../../activity/witnessing.ts';
 import { createApi } from '../../api/server.ts';
+import { uuidv7 } from '../../core/ids.ts';
 import type { ChangeRecord } from '../../core/record.ts';
 import type { Delta } from '../../core/views.ts';
 import { assessLog } from '../../evidence/assess-log.ts';
@@ -125,8 +127,20 @@ async function start(
   ledger = await LedgerService.start({ dataDir, keys, logKey });
   undo.push(() => ledger?.close());
   undo.push(() => control.close());
-  ledger.onFault((fault) => log(fault === null ? 'the log grows again' : `the log does not grow: ${fault}`));
-  ledger.onLoss((loss) => log(`LOST: ${loss}`));
+  ledger.onFault((fault) => {
+    log(fault === null ? 'the log grows again' : `the log does not grow: ${fault}`);
+    const detail = fault ?? 'it grows again';
+    void control.notifier.tellAdmins({
+      kind: 'ledger.fault',
+      event: `fault ${uuidv7()}`,
+      fields: { detail },
+    });
+  });
+  ledger.onLoss((loss) => {
+    log(`LOST: ${loss}`);
+    const event = `lost ${createHash('sha256').update(loss).digest('hex')}`;
+    void control.notifier.tellAdmins({ kind: 'ledger.lost', event, fields: { detail: loss } });
+  });
   const activity = Activity.open({ dataDir, keys });
   undo.push(() => activity.close());
 
