@@ -4,6 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { after, afterEach, before, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import { scramKeys, scramSalt } from '../src/core/scram.ts';
 import {
@@ -16,6 +17,7 @@ import type { Directory } from '../src/protocols/contract.ts';
 import { ScramServer } from '../src/protocols/postgres/auth.ts';
 import { serverEndPoint } from '../src/protocols/postgres/channel-binding.ts';
 import { PROTOCOL_3_2 } from '../src/protocols/postgres/negotiation.ts';
+import { SpareConnections } from '../src/protocols/postgres/spare-connections.ts';
 import { connectUpstream } from '../src/protocols/postgres/upstream.ts';
 import {
   Back,
@@ -165,16 +167,34 @@ describe('the handshake with a resource', () => {
   after(() => peer.stop());
   afterEach(() => peer.reset());
 
-  const connect = async (over: Partial<TlsSettings> = {}, to = peer) => {
+  const resourceOf = (over: Partial<TlsSettings> = {}, to = peer): ResourceView => {
     const settings = { mode: 'verify-full', ca: tls.caPem, serverName: 'localhost', negotiation: 'postgres' };
-    const resource = {
+    return {
       ...{ id: 'r', name: 'r', host: '127.0.0.1', port: to.port },
       tls: { ...settings, ...over },
       upstream: { user: 'app', password: 'secret' },
     } as unknown as ResourceView;
-    const upstream = await connectUpstream(resource, 'db', new Map(), 3000);
+  };
+  const connect = async (
+    over: Partial<TlsSettings> = {},
+    to = peer,
+    spares: SpareConnections | null = null,
+  ) => {
+    const upstream = await connectUpstream(
+      ...([resourceOf(over, to), 'db', new Map(), 3000, undefined, spares] as const),
+    );
     upstream.socket.destroy();
     return upstream;
+  };
+  /** Two connections of `peer` are ready. */
+  const ready = async (over: Partial<TlsSettings> = {}): Promise<SpareConnections> => {
+    const spares = new SpareConnections();
+    spares.began(resourceOf(over), 3000);
+    spares.began(resourceOf(over), 3000);
+    const dialled = peer.firstBytes.length;
+    for (let i = 0; i < 300 && peer.firstBytes.length < dialled + 2; i++) await sleep(10);
+    await sleep(200);
+    return spares;
   };
   const negotiate = (version: number): Buffer =>
     message(Back.negotiateProtocolVersion, int32(version), int32(0));
@@ -249,6 +269,37 @@ describe('the handshake with a resource', () => {
     await connect();
     peer.alpn = ['http/1.1'];
     await assert.rejects(connect({ negotiation: 'direct' }), /tls failed/);
+  });
+
+  it('takes a spare connection where there is one, which is verified and bound to like any other', async () => {
+    const spares = await ready();
+    for (let i = 0; i < 3; i++) assert.match((await connect({}, peer, spares)).tls ?? '', /^TLSv1\.3 /);
+    assert.deepEqual(peer.mechanisms, Array(3).fill('SCRAM-SHA-256-PLUS'));
+    assert.equal(peer.firstBytes.length, 3, 'only the third was dialled');
+    await assert.rejects(
+      connect({ ca: (await makeServerCertificate()).caPem }, peer, await ready()),
+      /tls failed/,
+    );
+  });
+
+  it('keeps no spare connection to a server that it cannot verify', async () => {
+    const { caPem: ca } = await makeServerCertificate();
+    const spares = await ready({ ca });
+    assert.equal(spares.take(resourceOf({ ca })), null);
+    await assert.rejects(connect({ ca }, peer, spares), /tls failed/);
+    assert.deepEqual(peer.versions, []);
+  });
+
+  it('dials anew where a spare connection ends without an answer, and not where the server says no', async () => {
+    const spares = await ready();
+    let calls = 0;
+    peer.hangsUp = () => ++calls === 1;
+    await connect({}, peer, spares);
+    assert.equal(peer.firstBytes.length, 3);
+    peer.hangsUp = () => true;
+    peer.greet = () => refuse('28000');
+    await assert.rejects(connect({}, peer, spares), /authenticate failed: no \(SQLSTATE 28000\)/);
+    assert.equal(peer.firstBytes.length, 3);
   });
 
   it('is refused for messages of the exchange in another order', async () => {

@@ -85,8 +85,9 @@ export class HostileServer {
 
   async #serve(socket: Socket): Promise<void> {
     const connection = new Connection(socket, this.#password, (bytes) => this.heard.push(bytes));
-    const behaviour = this.behaviour;
     const packet = await connection.startup();
+    // Not before: Postern dials connections that it may need.
+    const behaviour = this.behaviour;
     if (packet.code === CANCEL_REQUEST) {
       if (behaviour.cancel === undefined) socket.end();
       else behaviour.cancel(socket);

@@ -20,6 +20,7 @@ import { PgSession } from './session.ts';
 import type { SessionRole, SessionRoles } from './session-roles.ts';
 import { parseStartupOptions, startupOptionDenied } from './settings.ts';
 import { simpleQuery } from './simple-query.ts';
+import type { SpareConnections } from './spare-connections.ts';
 import type { StatementCatalogue } from './statements.ts';
 import { connectUpstream, PasswordRefused, type Upstream } from './upstream.ts';
 import { Back, CANCEL_REQUEST, cstring, message, type StartupPacket, WireError } from './wire.ts';
@@ -31,6 +32,7 @@ export interface Shared {
   readonly catalogs: RelationCatalogs;
   readonly roles: SessionRoles;
   readonly keys: CancelKeys;
+  readonly spares: SpareConnections;
   readonly attempts: Attempts;
   readonly refusals: RefusalLog;
 }
@@ -216,7 +218,8 @@ export class Handshake {
     );
     const as = role === null ? resource : { ...resource, upstream: role };
     try {
-      const upstream = await connectUpstream(as, database, said, this.#gateway.limits.upstreamMs);
+      const { upstreamMs } = this.#gateway.limits;
+      const upstream = await connectUpstream(as, database, said, upstreamMs, undefined, this.#shared.spares);
       // The client is told its own name for itself.
       upstream.parameters.set('application_name', settings.get('application_name') ?? '');
       return upstream;
@@ -327,6 +330,7 @@ export class Handshake {
     session.start();
     // The snapshot may have changed while the resource was being connected.
     session.recheck(true);
+    this.#shared.spares.began(resource, limits.upstreamMs);
   }
 
   #refuse(error: unknown): void {

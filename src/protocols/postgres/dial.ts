@@ -4,6 +4,40 @@ import type { ResourceView } from '../../core/views.ts';
 import { ALPN } from './entrance.ts';
 import { SSL_REQUEST_PACKET, WireError } from './wire.ts';
 
+/** A connection to a resource in which nothing has been said. */
+export interface Dialled {
+  readonly raw: Socket;
+  /** What is said goes through this one; null where the resource asks for no encryption. */
+  readonly secure: TLSSocket | null;
+}
+
+/**
+ * Connects to a resource in the way that it asks for, and verifies the server as its mode says.
+ *
+ * @param deadline by when, as `Date.now` tells it
+ * @param report called as each step is done
+ * @throws Error or WireError that says why not
+ */
+export async function dial(
+  resource: ResourceView,
+  deadline: number,
+  report: (step: 'connect' | 'tls', detail: string) => void = () => undefined,
+): Promise<Dialled> {
+  const raw = await openTcp(resource, Math.max(1, deadline - Date.now()));
+  try {
+    report('connect', `${resource.host}:${resource.port}`);
+    if (resource.tls.mode === 'disable') return { raw, secure: null };
+    const secure = await encrypt(raw, resource, deadline);
+    report('tls', tlsOf(secure));
+    return { raw, secure };
+  } catch (error) {
+    raw.destroy();
+    throw error;
+  }
+}
+
+export const tlsOf = (socket: TLSSocket): string => `${socket.getProtocol()} ${socket.getCipher().name}`;
+
 /** A TCP connection to a resource. Fails when there is none within `timeoutMs`. */
 export function openTcp(resource: ResourceView, timeoutMs: number): Promise<Socket> {
   const socket = connect({ host: resource.host, port: resource.port, noDelay: true, keepAlive: true });

@@ -10,6 +10,7 @@ import { RelationCatalogs } from './relations.ts';
 import { ident, literal } from './role-privileges.ts';
 import { SessionRoles } from './session-roles.ts';
 import { simpleQuery } from './simple-query.ts';
+import { SpareConnections } from './spare-connections.ts';
 import { StatementCatalogue } from './statements.ts';
 import { connectUpstream, PasswordRefused } from './upstream.ts';
 
@@ -40,6 +41,7 @@ class Postgres implements Protocol {
       roles: new SessionRoles(gateway),
       attempts: new Attempts(ATTEMPTS),
       refusals: new RefusalLog(gateway.recorder, 'postgres'),
+      spares: new SpareConnections(),
       keys: new CancelKeys(gateway.worker, (worker, key) => gateway.routeCancel(worker, key)),
     };
   }

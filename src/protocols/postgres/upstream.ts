@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import { PosternError } from '../../core/errors.ts';
 import type { ResourceView } from '../../core/views.ts';
 import { serverEndPoint } from './channel-binding.ts';
-import { encrypt, openTcp, within } from './dial.ts';
+import { type Dialled, dial, encrypt, openTcp, tlsOf, within } from './dial.ts';
 import { cancelKeyOf, offeredVersion, PROTOCOL_3_2 } from './negotiation.ts';
 import { ScramClient } from './scram-client.ts';
 import { ServerError } from './server-error.ts';
+import type { SpareConnections } from './spare-connections.ts';
 import { Back, cancelRequest, errorFields, FrameReader, PROTOCOL_3_0, startup, WireError } from './wire.ts';
 
 /** A connection to the resource, authenticated and idle. */
@@ -52,6 +52,7 @@ const handshakeRules = {
  *
  * @param parameters startup parameters besides user and database
  * @param report called as each step is done, for `resource test`
+ * @param spares where to take a connection from before one is dialled
  * @throws PosternError POSTERN_UPSTREAM_UNAVAILABLE, whose message never holds a secret
  */
 export async function connectUpstream(
@@ -60,6 +61,7 @@ export async function connectUpstream(
   parameters: ReadonlyMap<string, string>,
   timeoutMs: number,
   report: (step: string, detail: string) => void = () => undefined,
+  spares: SpareConnections | null = null,
 ): Promise<Upstream> {
   const deadline = Date.now() + timeoutMs;
   if (resource.upstream.unavailable) {
@@ -71,7 +73,7 @@ export async function connectUpstream(
   }
   const address = `${resource.host}:${resource.port}`;
   const once = (version: number, to: ResourceView): Promise<Upstream> =>
-    connectOnce({ resource: to, database, parameters, version }, deadline, report);
+    connectOnce({ resource: to, database, parameters, version, spares }, deadline, report);
   const { user, password, other } = resource.upstream;
   const attempt = async (version: number): Promise<Upstream> => {
     try {
@@ -99,6 +101,7 @@ interface Ask {
   readonly parameters: ReadonlyMap<string, string>;
   /** Of the protocol, to ask for. */
   readonly version: number;
+  readonly spares: SpareConnections | null;
 }
 
 /** The server ends the connection instead of negotiating the version: some poolers do. */
@@ -116,24 +119,38 @@ async function connectOnce(
   deadline: number,
   report: (step: string, detail: string) => void,
 ): Promise<Upstream> {
-  const { resource } = ask;
-  let raw: Socket | undefined;
-  let step = 'connect';
-  try {
-    raw = await openTcp(resource, Math.max(1, deadline - Date.now()));
-    report(step, `${resource.host}:${resource.port}`);
-    let secure: TLSSocket | null = null;
-    if (resource.tls.mode !== 'disable') {
-      step = 'tls';
-      secure = await encrypt(raw, resource, deadline);
-      report(step, tlsOf(secure));
+  const { resource, spares } = ask;
+  const spare = spares?.take(resource) ?? null;
+  let step = 'authenticate';
+  let answered = false;
+  const authenticated = async (dialled: Dialled): Promise<Upstream> => {
+    try {
+      return await authenticate(dialled, ask, deadline, () => {
+        answered = true;
+      });
+    } catch (error) {
+      dialled.raw.destroy();
+      throw error;
     }
-    step = 'authenticate';
-    const upstream = await authenticate(raw, secure, ask, deadline);
+  };
+  try {
+    if (spare !== null) {
+      try {
+        return await authenticated(spare);
+      } catch (error) {
+        // A server that gives up a connection in the moment in which it is needed has decided nothing.
+        if (answered) throw error;
+      }
+    }
+    step = 'connect';
+    const dialled = await dial(resource, deadline, (done, detail) => {
+      step = done === 'connect' && resource.tls.mode !== 'disable' ? 'tls' : 'authenticate';
+      report(done, detail);
+    });
+    const upstream = await authenticated(dialled);
     report(step, `as ${resource.upstream.user}`);
     return upstream;
   } catch (error) {
-    raw?.destroy();
     if (error instanceof PosternError) throw error;
     const why = error instanceof Error ? error.message : String(error);
     const refused = error instanceof ServerError && error.sqlstate === INVALID_PASSWORD;
@@ -141,8 +158,6 @@ async function connectOnce(
     throw new Failure('POSTERN_UPSTREAM_UNAVAILABLE', `resource "${resource.name}": ${step} failed: ${why}`);
   }
 }
-
-const tlsOf = (socket: TLSSocket): string => `${socket.getProtocol()} ${socket.getCipher().name}`;
 
 /** Asks a resource to cancel what the session of `key` is running. */
 export async function cancelUpstream(resource: ResourceView, key: Buffer, timeoutMs: number): Promise<void> {
@@ -176,7 +191,13 @@ type Sasl = (typeof SASL)[keyof typeof SASL];
 const OUT_OF_ORDER = 'a message out of order during authentication';
 const NOT_PROVEN = 'the server did not prove that it knows the credential';
 
-function authenticate(raw: Socket, secure: TLSSocket | null, ask: Ask, deadline: number): Promise<Upstream> {
+/** @param onAnswer called when the server has said something */
+function authenticate(
+  { raw, secure }: Dialled,
+  ask: Ask,
+  deadline: number,
+  onAnswer: () => void,
+): Promise<Upstream> {
   const { user, password } = ask.resource.upstream;
   const socket = secure ?? raw;
   const certificate = secure?.getPeerX509Certificate();
@@ -246,6 +267,7 @@ function authenticate(raw: Socket, secure: TLSSocket | null, ask: Ask, deadline:
       }
     };
     const onData = (chunk: Buffer): void => {
+      onAnswer();
       reader.push(chunk);
       // A proof takes its time, by the server's choice: what it sends meanwhile waits with it.
       socket.pause();
@@ -257,6 +279,8 @@ function authenticate(raw: Socket, secure: TLSSocket | null, ask: Ask, deadline:
       );
     };
     socket.on('data', onData);
+    // A spare one was paused.
+    socket.resume();
     socket.write(startup([['user', user], ['database', ask.database], ...ask.parameters], version));
   });
 }
