@@ -60,6 +60,7 @@ import { OnConnect } from './on-connect.ts';
 import { OutsideDecisions } from './outside-decisions.ts';
 import { type OwnKeys, OwnTokens, openOwnKeys } from './own-tokens.ts';
 import { Policies } from './policies.ts';
+import { Reconciliations } from './reconcile/reconciliations.ts';
 import { type Rehearsed, rehearse } from './rehearsal.ts';
 import { Requests } from './requests.ts';
 import { ResourceSecrets } from './resource-secrets.ts';
@@ -166,6 +167,7 @@ export class Control {
   readonly reviews: Reviews;
   readonly logReviews: LogReviews;
   readonly alerts: Alerts;
+  readonly reconciliations: Reconciliations;
   readonly onConnect: OnConnect;
   readonly notifier: Notifier;
   readonly outside: OutsideDecisions;
@@ -315,6 +317,7 @@ export class Control {
     this.reviews = new Reviews(db, this.#changes, options.validateScope ?? validateScope, clock);
     this.logReviews = new LogReviews(db, this.#changes);
     this.alerts = new Alerts(db, this.#changes, clock);
+    this.reconciliations = new Reconciliations(db, this.#changes, this.resources, clock);
     this.onConnect = new OnConnect(db, this.#changes, this.requests, clock);
     this.notifier = new Notifier({
       ...{ db, changes: this.#changes, box, clock, write: writeAlone },

@@ -12,6 +12,7 @@ import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
 import { signJws } from '../core/sign-jws.ts';
 import { rfc3339 } from '../core/time.ts';
+import type { AccountSeen, Survey } from '../core/upstream-facts.ts';
 import { makeKeyClient } from '../identity/own-key.fixture.ts';
 import { personActor } from '../identity/persons.ts';
 import { type Shown, TOKEN_TYPES } from '../identity/proof.ts';
@@ -52,6 +53,8 @@ const TABLES = [
   'links',
   'alerts',
   'alert_rules',
+  'reconciliations',
+  'unmanaged',
 ] as const;
 
 /** All rows of the tables that the log speaks for. */
@@ -134,6 +137,8 @@ const STEPS = [
   'approve',
   'denyRequest',
   'withdraw',
+  'reconcile',
+  'disposeUnmanaged',
   'openReview',
   'decideReview',
   'delegateReview',
@@ -170,6 +175,10 @@ const trustOf = (n: number, which: 0 | 1) =>
     ? ({ kind: 'x509', name: 'bank', keys: CAS[which].pem } as const)
     : ({ kind: 'spiffe', name: 'bank.example', keys: JSON.stringify(bundleOf([CAS[which]])) } as const);
 
+const ACCOUNT: AccountSeen = {
+  ...{ name: 'x', oid: '1', login: true, superuser: false, createRole: false, createDb: false, mark: null },
+  ...{ replication: false, bypassRls: false, password: null, validUntil: null, memberOf: [] },
+};
 const RULES = [
   'approve: at once, emergency: { reviewWithin: 1d } }, { name: s, approve: at once',
   'approve: [{ from: [owner] }]',
@@ -179,6 +188,16 @@ const RULES = [
 const POLICIES = RULES.map(
   (rule) => (name: string) =>
     `{ apiVersion: postern/v1, kind: AccessPolicy, metadata: { name: ${name} }, spec: { directGrants: true, rules: [{ name: r, ${rule} }] } }`,
+);
+const SURVEYS = [[], [{ name: 'dba', superuser: true }]].map(
+  (accounts): Survey => ({
+    outcome: 'seen',
+    facts: {
+      ...{ at: '2026-01-01T00:00:00.000000Z', version: '18', user: 'x', connections: [], statements: null },
+      accounts: accounts.map((account) => ({ ...ACCOUNT, ...account })),
+      ...{ statementsWhy: null, seesConnections: true, pooled: false, cut: false },
+    },
+  }),
 );
 let invited = '';
 
@@ -458,6 +477,25 @@ async function play(
         ...{ from: n, to: 10 * n, finding: 'nothing unusual', log: { size: 100, root: 'x' } },
         answered: async () => n === 3,
       }),
+    reconcile: () =>
+      control.reconciliations.run(actor, name, {
+        recorded: async () => ({ statements: n, unresolved: 0 }),
+        survey: async () => ({
+          survey: n === 0 ? { outcome: 'failed', why: 'x' } : (SURVEYS[n % 2] as Survey),
+          before: [],
+          after: [],
+        }),
+      }),
+    disposeUnmanaged: async () => {
+      const { id } = one(await control.reconciliations.unmanaged({}));
+      const until = new Date(Date.now() + 60_000).toISOString();
+      const said = [
+        { kind: 'remediated' },
+        { kind: 'accepted', until },
+        { kind: 'adopted', owner: actor.id },
+      ] as const;
+      return control.reconciliations.dispose(actor, id, { reason: 'why', ...(said[n % 3] ?? said[0]) });
+    },
     openReview: () =>
       control.reviews.open(actor, {
         ...{

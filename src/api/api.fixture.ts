@@ -94,6 +94,11 @@ export async function testApi(
     gateway: {
       sessions: () => [],
       testResource: async () => ({ ok: true, steps: [] }),
+      survey: async () => ({
+        survey: { outcome: 'failed', why: 'there is no gateway' },
+        before: null,
+        after: null,
+      }),
       health: () => ({ workers: 1, reasons: [] }),
     },
     tls,

@@ -9,6 +9,7 @@ import type { KeyRotation } from '../activity/thread-messages.ts';
 import type { SourceSeen } from '../activity/uses.ts';
 import type { Witnessing } from '../activity/witnessing.ts';
 import type { Ref } from '../core/record.ts';
+import type { OwnTraces, Survey } from '../core/upstream-facts.ts';
 import type { ResourceView } from '../core/views.ts';
 import type { ChosenFramework } from '../evidence/assess/choose.ts';
 import type { Assessment, Period } from '../evidence/assess/types.ts';
@@ -85,6 +86,12 @@ export interface GatewayState {
       readonly detail: string;
       readonly ms: number;
     }[];
+  }>;
+  /** Has a worker ask a resource who reaches it; with what the workers do there themselves. */
+  survey(resource: ResourceView): Promise<{
+    readonly survey: Survey;
+    readonly before: readonly OwnTraces[] | null;
+    readonly after: readonly OwnTraces[] | null;
   }>;
   health(): { readonly workers: number; readonly reasons: readonly string[] };
 }

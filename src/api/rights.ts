@@ -68,6 +68,11 @@ export const RIGHTS = {
   'resource.password': { roles: ['admin'] },
   'resource.rotate': { roles: ['admin'] },
   'resource.retire': { roles: ['admin'] },
+  'resource.reconcile': { roles: ['admin'] },
+  'reconciliation.list': { roles: [...INVENTORY, 'owner'] },
+  // Who says that something may stay answers for it, in the log.
+  'unmanaged.list': { roles: [...INVENTORY, 'owner'] },
+  'unmanaged.dispose': { roles: ['admin'] },
   'grant.create': { roles: ['admin', 'approver'] },
   'grant.list': { roles: INVENTORY, own: true },
   'grant.read': { roles: INVENTORY, own: true },

@@ -5,7 +5,7 @@ import { checkTime } from '../identity/input.ts';
 import type { ApiDeps } from './deps.ts';
 
 /** The text of a record's statement; null where it is kept no more. */
-export async function statementOf(deps: ApiDeps, record: string): Promise<string | null> {
+export async function statementOf(deps: Pick<ApiDeps, 'activity'>, record: string): Promise<string | null> {
   try {
     return (await deps.activity.record(record)).statement;
   } catch (error) {
@@ -32,7 +32,7 @@ export function seenOf(
 
 /** What was asked for, refused or not; nothing where the log knows no such principal or resource yet. */
 export function observedOf(
-  deps: ApiDeps,
+  deps: Pick<ApiDeps, 'activity'>,
   filter: {
     readonly principal?: string | undefined;
     readonly resource?: string | undefined;

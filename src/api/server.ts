@@ -47,6 +47,7 @@ import { policyRoutes } from './routes/policies.ts';
 import { possessionRoutes } from './routes/possession.ts';
 import { principalRoutes } from './routes/principals.ts';
 import { providerRoutes } from './routes/providers.ts';
+import { reconciliationRoutes } from './routes/reconciliations.ts';
 import { rehearsalRoutes } from './routes/rehearsals.ts';
 import { requestRoutes } from './routes/requests.ts';
 import { resourceRoutes } from './routes/resources.ts';
@@ -164,6 +165,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     personRoutes,
     principalRoutes,
     resourceRoutes,
+    reconciliationRoutes,
     grantRoutes,
     policyRoutes,
     requestRoutes,

@@ -18,6 +18,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['person', 'people who administer, own, approve, review or audit', () => import('./person.ts')],
   ['principal', 'machine identities and their owners', () => import('./principal.ts')],
   ['resource', 'upstream systems, with the credential Postern holds for them', () => import('./resource.ts')],
+  ['unmanaged', 'what is at resources and not of Postern', () => import('./unmanaged.ts')],
   ['apply', 'make principals, bindings, resources and mask rules what files say', () => import('./apply.ts')],
   ['grant', 'who may do what, where, until when, and on whose authority', () => import('./grant.ts')],
   ['policy', 'who may ask for what, and who has to agree', () => import('./policy.ts')],

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { registerPasswords } from './resource-password.ts';
+import { registerReconcile } from './resource-reconcile.ts';
 import { registerUpdate } from './resource-update.ts';
 import type { Resource, ResourceTest, ShownResource } from './support/api-types.ts';
 import { path } from './support/client.ts';
@@ -24,6 +25,7 @@ export function register(program: Command): void {
   admin(resource);
   registerUpdate(resource);
   registerPasswords(resource);
+  registerReconcile(resource);
   retire(resource);
 }
 

@@ -111,6 +111,10 @@ export const RECORD_TYPES = [
   'alert.acknowledged',
   'alert.explained',
   'alert.resolved',
+  'resource.reconciled',
+  'unmanaged.found',
+  'unmanaged.disposed',
+  'unmanaged.gone',
 ] as const;
 
 export type RecordType = (typeof RECORD_TYPES)[number];
@@ -178,7 +182,9 @@ export interface ChangeRecord extends RecordBase {
       | 'channel'
       | 'link'
       | 'alert'
-      | 'alert_rules';
+      | 'alert_rules'
+      | 'reconciliation'
+      | 'unmanaged';
     readonly id: string;
     readonly before: object | null;
     readonly after: object;

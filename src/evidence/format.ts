@@ -4,7 +4,7 @@ import type { Period } from './assess/types.ts';
 
 export const FORMAT = 'postern-evidence/1';
 /** Raised whenever the same facts would give another file that verification makes again. */
-export const RENDERER = 23;
+export const RENDERER = 24;
 
 export const FILES = {
   manifest: 'manifest.json',
@@ -179,6 +179,8 @@ export const POPULATIONS = [
   'reviews',
   'review_items',
   'log_reviews',
+  'reconciliations',
+  'unmanaged',
   'administrators',
   'log_health',
   'parameter_sets',

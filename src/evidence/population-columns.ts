@@ -170,6 +170,14 @@ const COLUMNS: Record<Population, readonly string[]> = {
     ],
     ...['effect', 'endedAt', 'createdAt'],
   ],
+  reconciliations: [
+    ...['leaf', 'lastLeaf', 'id', 'resource', 'at', 'status', 'why', 'server', 'user', 'administering'],
+    ...['accounts', 'connections', 'found', 'bounds', 'balances'],
+  ],
+  unmanaged: [
+    ...['leaf', 'lastLeaf', 'id', 'resource', 'kind', 'subject', 'details', 'firstSeenAt', 'lastToldAt'],
+    ...['status', 'reopened', 'disposition'],
+  ],
   requests: [
     ...[
       'leaf',

@@ -28,6 +28,8 @@ const QUERIES: Readonly<Record<Population, string>> = {
   ...entity('log_reviews', 'log_review'),
   ...entity('channels', 'channel'),
   ...entity('links', 'link'),
+  ...entity('reconciliations', 'reconciliation'),
+  ...entity('unmanaged', 'unmanaged'),
   administrators:
     'change records of entity person, one row for each role from when it was given until it was taken, with the kinds of the active authenticators of the person',
   log_health:

@@ -79,6 +79,8 @@ const ENTITY = {
   log_review: 'log_reviews',
   channel: 'channels',
   link: 'links',
+  reconciliation: 'reconciliations',
+  unmanaged: 'unmanaged',
 } as const;
 
 /** Of what the changes make a population; null where it comes from something else than the changes of one entity. */
@@ -118,6 +120,8 @@ export class Populations {
     log_review: new Map(),
     channel: new Map(),
     link: new Map(),
+    reconciliation: new Map(),
+    unmanaged: new Map(),
   };
   readonly #sessions = new Map<string, SessionMember>();
   readonly #uses = new Map<string, string>();

@@ -15,6 +15,7 @@ import { proofs, sessions } from './report-sessions.ts';
 import { REPORT_STYLE } from './report-style.ts';
 import { type ReportTally, SHOWN } from './report-tally.ts';
 import { erasures, keeping, losses } from './report-texts.ts';
+import { unmanaged } from './report-unmanaged.ts';
 
 /** What the report is made from. The same facts always give the same bytes, so that verification can make it again. */
 export interface ReportFacts {
@@ -53,7 +54,7 @@ ${statements(tally)}
 ${proofs(populations)}${exceptions(populations)}
 ${people(populations, manifest.coverage)}
 ${sessions(populations)}
-${masks(populations)}
+${unmanaged(populations)}${masks(populations)}
 ${erasures(populations, manifest.parameters)}
 ${keeping(populations)}
 ${losses(populations)}

@@ -1,6 +1,7 @@
 /**
  * What the control process and its workers say to each other over the fork's channel (structured clone).
  */
+import type { OwnTraces, Survey } from '../core/upstream-facts.ts';
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
 import type {
   AccessAnswer,
@@ -41,6 +42,7 @@ export type ToWorker =
       readonly resource: ResourceView;
       readonly change: PasswordChange | null;
     }
+  | { readonly type: 'survey' | 'traces'; readonly call: number; readonly resource: ResourceView }
   | { readonly type: 'cancel'; readonly key: Uint8Array }
   /** The issuer was asked for its keys, or was so a moment ago; what it answered came before as a delta. */
   | { readonly type: 'keys-asked'; readonly issuer: string }
@@ -55,6 +57,8 @@ export type FromWorker =
   | { readonly type: 'sessions'; readonly call: number; readonly sessions: readonly SessionInfo[] }
   | { readonly type: 'tested'; readonly call: number; readonly steps: readonly TestStep[] }
   | { readonly type: 'credential-tried'; readonly call: number; readonly answer: CredentialAnswer }
+  | { readonly type: 'surveyed'; readonly call: number; readonly survey: Survey }
+  | { readonly type: 'traced'; readonly call: number; readonly traces: OwnTraces | null }
   | { readonly type: 'cancel'; readonly worker: number; readonly key: Uint8Array }
   /** A token names a key of the issuer that is not known. */
   | { readonly type: 'ask-keys'; readonly issuer: string }

@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { PosternError } from '../core/errors.ts';
+import type { OwnTraces, Survey } from '../core/upstream-facts.ts';
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
 import type {
   AccessAnswer,
@@ -257,6 +258,37 @@ export class Supervisor {
       : null;
     if (answer?.type === 'credential-tried') return answer.answer;
     return { outcome: 'failed', why: 'no gateway worker answers' };
+  }
+
+  /**
+   * Has a worker ask a resource who can and who does reach it, and every worker what it does there itself, before and after. Null
+   * for the traces where a worker did not answer, so that not all is known.
+   */
+  async survey(resource: ResourceView): Promise<{
+    readonly survey: Survey;
+    readonly before: readonly OwnTraces[] | null;
+    readonly after: readonly OwnTraces[] | null;
+  }> {
+    const before = await this.#traces(resource);
+    const child = this.#slots.find((slot) => slot.child !== null)?.child;
+    const answer = child
+      ? await this.#ask(child, (call) => ({ type: 'survey', call, resource }), ANSWER_MS)
+      : null;
+    const survey: Survey =
+      answer?.type === 'surveyed' ? answer.survey : { outcome: 'failed', why: 'no gateway worker answers' };
+    return { survey, before, after: await this.#traces(resource) };
+  }
+
+  async #traces(resource: ResourceView): Promise<readonly OwnTraces[] | null> {
+    const answers = await Promise.all(
+      this.#slots.map(({ child }) =>
+        child === null ? null : this.#ask(child, (call) => ({ type: 'traces', call, resource }), APPLY_MS),
+      ),
+    );
+    const traces = answers.flatMap((answer) =>
+      answer?.type === 'traced' && answer.traces !== null ? [answer.traces] : [],
+    );
+    return traces.length === answers.length ? traces : null;
   }
 
   health(): { readonly ok: boolean; readonly workers: number; readonly reasons: readonly string[] } {

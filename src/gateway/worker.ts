@@ -8,6 +8,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import { uuidv7 } from '../core/ids.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
+import type { Survey } from '../core/upstream-facts.ts';
 import { JournalWriter } from '../ledger/journal.ts';
 import type { AccessAnswer, AccessAsk, Gateway, LiveSession, Protocol } from '../protocols/contract.ts';
 import { createPostgres } from '../protocols/postgres/postgres.ts';
@@ -228,6 +229,17 @@ class Worker implements Gateway {
       case 'credential': {
         const answer = await this.#protocol.credential(message.resource, message.change);
         tell({ type: 'credential-tried', call: message.call, answer });
+        return;
+      }
+      case 'survey': {
+        const none: Survey = { outcome: 'failed', why: 'resources of this protocol cannot be asked' };
+        const survey = (await this.#protocol.survey?.(message.resource)) ?? none;
+        tell({ type: 'surveyed', call: message.call, survey });
+        return;
+      }
+      case 'traces': {
+        const traces = this.#protocol.traces?.(message.resource) ?? null;
+        tell({ type: 'traced', call: message.call, traces });
         return;
       }
       case 'cancel':

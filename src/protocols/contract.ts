@@ -8,6 +8,7 @@ import type { SecureContext } from 'node:tls';
 import type { TokenKey } from '../core/jws.ts';
 import type { Payload } from '../core/record.ts';
 import type { TrustStore } from '../core/trust.ts';
+import type { OwnTraces, Survey } from '../core/upstream-facts.ts';
 import type { CredentialView, GrantView, MaskRuleView, PrincipalView, ResourceView } from '../core/views.ts';
 
 /** The write-ahead record of one worker: everything of one event-loop turn goes out in one write. */
@@ -180,6 +181,10 @@ export interface Protocol {
   /** A cancel request received by another worker. */
   cancel(key: Buffer): void;
   test(resource: ResourceView): Promise<readonly TestStep[]>;
+  /** Asks the resource who can and who does reach it, with its administering credential where it has one. Never throws. */
+  survey?(resource: ResourceView): Promise<Survey>;
+  /** What this worker does at the resource itself. There where `survey` is. */
+  traces?(resource: ResourceView): OwnTraces;
   /** Logs in with the upstream credential and, with `change`, replaces a password there. Never throws. */
   credential(resource: ResourceView, change: PasswordChange | null): Promise<CredentialAnswer>;
 }

@@ -55,6 +55,8 @@ const PUTS: { readonly [N in EntityName]: Put } = {
   link: into('links', linkRow),
   alert: into('alerts', rows.alertRow),
   alert_rules: into('alert_rules', rows.alertRulesRow),
+  reconciliation: into('reconciliations', rows.reconciliationRow),
+  unmanaged: into('unmanaged', rows.unmanagedRow),
 };
 
 /** Makes the entity's row what the record says it is after the change. Applying a record again changes nothing. */

@@ -646,6 +646,92 @@ export interface ReviewItem {
   readonly createdAt: string;
 }
 
+/** How much ran at a server as a user of Postern's, against what is recorded of it. All counts are of statements. */
+export interface StatementBalance {
+  /** `sessions`: the upstream user, the roles of sessions, and roles that are gone; `admin`: the administering user. */
+  readonly users: 'sessions' | 'admin';
+  /** Since the reconciliation at that time. */
+  readonly since: string;
+  /** At least. */
+  readonly ran: number;
+  /** At most: those that were let through, and Postern's own. */
+  readonly recorded: number;
+  readonly own: number;
+  /** What may lie between the counts, since they are not taken at one instant. */
+  readonly slack: number;
+}
+
+/** What the next reconciliation counts from. */
+export interface ReconciliationCounts {
+  /** Executions at the server since its counters began. */
+  readonly calls: { readonly sessions: number; readonly admin: number };
+  readonly resetAt: string | null;
+  /** Statements that were let through so far, and commands of which it cannot be told how many statements they were. */
+  readonly recorded: { readonly statements: number; readonly unresolved: number };
+  /** Postern's own, by worker process (`boot`), before the server was asked. */
+  readonly asked: Readonly<Record<string, { readonly admin: number; readonly others: number }>>;
+  /** Of Postern's connections that were running something. */
+  readonly busy: number;
+}
+
+/** A comparison of what a resource says of itself with what Postern knows. */
+export interface Reconciliation {
+  readonly id: string;
+  readonly resource: Ref;
+  readonly at: string;
+  readonly status: 'done' | 'failed';
+  /** Why it failed. */
+  readonly why: string | null;
+  /** Version of the server, and as whom it was asked. */
+  readonly server: string | null;
+  readonly user: string | null;
+  readonly administering: boolean;
+  /** How many there were. */
+  readonly accounts: number;
+  readonly connections: number;
+  /** How many of each kind are not Postern's. */
+  readonly found: Readonly<Record<UnmanagedKind, number>>;
+  /** What could not be seen or compared, a sentence each. */
+  readonly bounds: readonly string[];
+  readonly balances: readonly StatementBalance[];
+  readonly counts: ReconciliationCounts | null;
+}
+
+export const UNMANAGED_KINDS = ['account', 'connection', 'statements'] as const;
+export type UnmanagedKind = (typeof UNMANAGED_KINDS)[number];
+export const UNMANAGED_STATUSES = ['open', 'accepted', 'adopted', 'remediated', 'gone'] as const;
+
+/** What is at a resource and is not Postern's. */
+export interface Unmanaged {
+  readonly id: string;
+  readonly resource: Ref;
+  readonly kind: UnmanagedKind;
+  /** Tells it from others of its kind there. */
+  readonly key: string;
+  /** In words. */
+  readonly subject: string;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly firstSeenAt: string;
+  /** When it was told last; a run in which nothing about it changed tells nothing. */
+  readonly lastToldAt: string;
+  readonly status: (typeof UNMANAGED_STATUSES)[number];
+  /** Why it is open again. */
+  readonly reopened: string | null;
+  readonly disposition: UnmanagedDisposition | null;
+}
+
+/** What a person says of it. */
+export interface UnmanagedDisposition {
+  readonly kind: 'accepted' | 'adopted' | 'remediated';
+  readonly by: Ref;
+  readonly at: string;
+  readonly reason: string;
+  /** Of what is accepted: until when. */
+  readonly until: string | null;
+  /** Of what is adopted: who answers for it from then on. */
+  readonly owner: Ref | null;
+}
+
 /** Opens a review every so many days. */
 export interface ReviewSchedule extends Ref, ReviewTerms {
   readonly everyDays: number;
@@ -758,6 +844,8 @@ export interface Entities {
   readonly link: Link;
   readonly alert: Alert;
   readonly alert_rules: AlertRules;
+  readonly reconciliation: Reconciliation;
+  readonly unmanaged: Unmanaged;
 }
 
 export type EntityName = keyof Entities;

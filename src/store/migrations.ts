@@ -7,6 +7,7 @@ import { PEOPLE_MIGRATION } from './migration-people.ts';
 import { VAULT_MIGRATION } from './migration-vault.ts';
 import { NOTIFY_MIGRATION } from './notify-migration.ts';
 import { POLICY_MIGRATION } from './policy-migration.ts';
+import { RECONCILE_MIGRATION } from './reconcile-migration.ts';
 import { REVIEW_MIGRATION } from './review-migration.ts';
 
 /**
@@ -372,4 +373,5 @@ CREATE INDEX log_reviews_by_principal ON log_reviews (principal_id);
   NOTIFY_MIGRATION,
   HTTP_MIGRATION,
   ALERT_MIGRATION,
+  RECONCILE_MIGRATION,
 ];

@@ -29,6 +29,7 @@ import type {
   PersonDirectory,
   PersonRef,
   Principal,
+  Reconciliation,
   Resource,
   RetentionPolicy,
   Review,
@@ -37,6 +38,7 @@ import type {
   Role,
   SignInSettings,
   Trust,
+  Unmanaged,
 } from './entities.ts';
 import type {
   AccessPolicyTable,
@@ -60,6 +62,7 @@ import type {
   NoticeTable,
   PersonTable,
   PrincipalTable,
+  ReconciliationTable,
   ResourceTable,
   RetentionTable,
   ReviewItemTable,
@@ -67,6 +70,7 @@ import type {
   ReviewTable,
   SignInTable,
   TrustTable,
+  UnmanagedTable,
 } from './schema.ts';
 
 export const personRow = (e: Person): PersonTable => ({
@@ -594,4 +598,20 @@ export const logReviewOf = (
   logSize: r.log_size,
   logRoot: r.log_root,
   createdAt: r.created_at,
+});
+
+export const reconciliationRow = (e: Reconciliation): ReconciliationTable => ({
+  id: e.id,
+  resource_id: e.resource.id,
+  status: e.status,
+  body: JSON.stringify(e),
+});
+
+export const unmanagedRow = (e: Unmanaged): UnmanagedTable => ({
+  id: e.id,
+  resource_id: e.resource.id,
+  kind: e.kind,
+  key: e.key,
+  status: e.status,
+  body: JSON.stringify(e),
 });

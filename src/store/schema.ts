@@ -420,6 +420,24 @@ export interface ReviewScheduleTable {
   body: string;
 }
 
+export interface ReconciliationTable {
+  id: string;
+  resource_id: string;
+  status: 'done' | 'failed';
+  /** JSON of a `Reconciliation`. */
+  body: string;
+}
+
+export interface UnmanagedTable {
+  id: string;
+  resource_id: string;
+  kind: 'account' | 'connection' | 'statements';
+  key: string;
+  status: 'open' | 'accepted' | 'adopted' | 'remediated' | 'gone';
+  /** JSON of an `Unmanaged`. */
+  body: string;
+}
+
 /** What a person was shown of an item last. Not part of who may do what: no record, no fold. */
 export interface ReviewViewTable {
   item_id: string;
@@ -506,4 +524,6 @@ export interface StateTables extends NotifyTables {
   review_views: ReviewViewTable;
   alerts: AlertTable;
   alert_rules: AlertRulesTable;
+  reconciliations: ReconciliationTable;
+  unmanaged: UnmanagedTable;
 }

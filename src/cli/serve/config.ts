@@ -74,6 +74,7 @@ const ConfigFile = Type.Object(
     ),
     secretRefreshSeconds: Type.Optional(Type.Integer({ minimum: 10, maximum: 86_400 })),
     secretStaleSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 604_800 })),
+    reconcileSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 31_536_000 })),
     keyOverlapDays: Type.Optional(Type.Integer({ minimum: 0, maximum: 365 })),
     evidence: Type.Optional(
       Type.Object(
@@ -171,6 +172,8 @@ export interface ServeConfig {
   /** How often they are read again, and how long what was read counts while a source is silent. */
   readonly secretRefreshMs: number;
   readonly secretStaleMs: number;
+  /** How often resources are compared with what Postern knows; 0: only when somebody asks. */
+  readonly reconcileMs: number;
   /** Where the master key is by the configuration file as it is now. */
   readonly rereadMasterKey: () => MasterKeySource | null;
   /** How long the old signing key of the log signs beside a new one. */
@@ -231,6 +234,7 @@ export function serveConfig(flags: ServeFlags): ServeConfig {
     secretSources: file.secretSources ?? {},
     secretRefreshMs: (file.secretRefreshSeconds ?? 300) * 1000,
     secretStaleMs: (file.secretStaleSeconds ?? 3600) * 1000,
+    reconcileMs: (file.reconcileSeconds ?? 86_400) * 1000,
     rereadMasterKey: () =>
       (flags.config === undefined ? undefined : readConfig(flags.config).masterKey) ?? inEnvironment,
     keyOverlapDays: file.keyOverlapDays ?? 30,

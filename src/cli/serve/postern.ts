@@ -7,6 +7,7 @@ import { findLeaf } from '../../activity/find-leaf.ts';
 import { namingIndexDamage } from '../../activity/index-damage.ts';
 import { LedgerService } from '../../activity/ledger-service.ts';
 import { Witnessing } from '../../activity/witnessing.ts';
+import { reconcileWorld } from '../../api/reconcile-world.ts';
 import { createApi } from '../../api/server.ts';
 import { uuidv7 } from '../../core/ids.ts';
 import type { ChangeRecord } from '../../core/record.ts';
@@ -28,6 +29,7 @@ import { startAlerts } from './alerts.ts';
 import type { ServeConfig } from './config.ts';
 import { succeedEnded } from './journals.ts';
 import { fetchLogKey } from './log-key.ts';
+import { startReconciling } from './reconcile.ts';
 import { startRetention } from './retention.ts';
 import { startUnused } from './unused.ts';
 
@@ -244,6 +246,10 @@ async function start(
   undo.push(startRetention(control, activity, log));
   undo.push(await startAlerts({ dataDir, control, ledger, log }));
   undo.push(startUnused(control, activity, () => sequenced.flush(), log));
+  if (config.reconcileMs > 0) {
+    const world = reconcileWorld({ activity, gateway, ledger: sequenced });
+    undo.push(startReconciling(control, world, config.reconcileMs, log));
+  }
   witnessing.start();
   const runFile = join(dataDir, 'run.json');
   writePrivate(runFile, `${JSON.stringify({ pid: process.pid, workers: gateway.pids(), ...addresses })}\n`);

@@ -41,11 +41,13 @@ export type {
   Notice,
   Person,
   Principal,
+  Reconciliation,
   Resource,
   RetentionPolicy,
   ReviewDecision,
   ReviewItem,
   Trust,
+  Unmanaged,
 } from '../../store/entities.ts';
 export type { Channel, Delivery, Link } from '../../store/notify-entities.ts';
 

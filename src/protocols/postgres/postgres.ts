@@ -1,17 +1,20 @@
 import type { Socket } from 'node:net';
 import { Attempts } from '../../core/attempts.ts';
 import { PosternError } from '../../core/errors.ts';
+import type { OwnTraces, Survey } from '../../core/upstream-facts.ts';
 import type { ResourceView } from '../../core/views.ts';
 import type { CredentialAnswer, Gateway, PasswordChange, Protocol, TestStep } from '../contract.ts';
 import { RefusalLog } from '../refusal-log.ts';
 import { Handshake, type Shared } from './accept.ts';
 import { CancelKeys } from './cancel-keys.ts';
+import { tracesAt } from './own-traces.ts';
 import { RelationCatalogs } from './relations.ts';
 import { ident, literal } from './role-privileges.ts';
 import { SessionRoles } from './session-roles.ts';
 import { simpleQuery } from './simple-query.ts';
 import { SpareConnections } from './spare-connections.ts';
 import { StatementCatalogue } from './statements.ts';
+import { survey } from './survey.ts';
 import { connectUpstream, PasswordRefused } from './upstream.ts';
 
 /**
@@ -19,6 +22,9 @@ import { connectUpstream, PasswordRefused } from './upstream.ts';
  * fewer than would cost or find anything. Credentials have 256 random bits.
  */
 const ATTEMPTS = { source: 1000, name: 2000, rest: 5000, shared: true } as const;
+
+/** For connecting, and again for all questions: the control process waits for 30 s. */
+const SURVEY_MS = 12_000;
 
 /** PostgreSQL for a gateway worker. Resolves when statements can be examined. */
 export async function createPostgres(): Promise<(gateway: Gateway) => Protocol> {
@@ -88,6 +94,17 @@ class Postgres implements Protocol {
       const why = error instanceof Error ? error.message : String(error);
       return { outcome: error instanceof PasswordRefused ? 'refused' : 'failed', why };
     }
+  }
+
+  survey(resource: ResourceView): Promise<Survey> {
+    const { installation, limits } = this.#shared.gateway;
+    const asked = { ...resource, upstream: resource.admin ?? resource.upstream };
+    return survey(asked, installation, Math.min(limits.upstreamMs, SURVEY_MS));
+  }
+
+  traces(resource: ResourceView): OwnTraces {
+    const { boot, live } = this.#shared.roles;
+    return { boot, roles: [...live], ...tracesAt(resource) };
   }
 
   async test(resource: ResourceView): Promise<readonly TestStep[]> {

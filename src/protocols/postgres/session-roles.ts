@@ -66,7 +66,8 @@ interface Place {
 
 export class SessionRoles {
   readonly #gateway: Gateway;
-  readonly #boot = randomBytes(4).toString('hex');
+  /** Of this process. */
+  readonly boot = randomBytes(4).toString('hex');
   readonly #places = new Map<string, Place>();
   readonly #administered = new WeakMap<ResourceView, ResourceView>();
   /** Ids of the sessions whose role is made, or being made. */
@@ -76,6 +77,11 @@ export class SessionRoles {
     this.#gateway = gateway;
     setInterval(() => this.#sweepAll(), SWEEP_MS).unref();
     setTimeout(() => this.#sweepAll(), 1000).unref();
+  }
+
+  /** Ids of the sessions that have a role of their own, or are about to. */
+  get live(): ReadonlySet<string> {
+    return this.#live;
   }
 
   /**
@@ -197,7 +203,7 @@ export class SessionRoles {
       kind: 'session',
       installation: this.#gateway.installation,
       worker: this.#gateway.worker,
-      boot: this.#boot,
+      boot: this.boot,
       session,
       database,
     };
@@ -310,7 +316,7 @@ export class SessionRoles {
         installation: this.#gateway.installation,
         worker: this.#gateway.worker,
         workers: this.#gateway.workers,
-        boot: this.#boot,
+        boot: this.boot,
         isLive: (session) => this.#live.has(session),
         isOver: (mark) => this.#isOver(mark),
       }).catch((error: unknown) => {

@@ -259,6 +259,7 @@ export class PgSession implements LiveSession {
       return;
     }
     this.flow.expected.push(new Expected('internal'));
+    this.#upstream.own.asked += 1;
     this.outbox.add(SHOW_SEARCH_PATH);
   }
 

@@ -1,3 +1,4 @@
+import { statementsIn } from './own-traces.ts';
 import { ServerError } from './server-error.ts';
 import type { Upstream } from './upstream.ts';
 import { Back, errorFields, query, WireError } from './wire.ts';
@@ -13,12 +14,26 @@ const MAX_ROWS = 2_000_000;
 /** There is no connection any more. */
 export class ConnectionLost extends WireError {}
 
+/** How much of an answer is taken. */
+interface AnswerLimits {
+  readonly rows: number;
+  /** Of rows. */
+  readonly bytes: number;
+}
+
+const LIMITS: AnswerLimits = { rows: MAX_ROWS, bytes: MAX_ANSWER };
+
 /**
  * Runs one of Postern's own questions on an idle upstream connection that no client is using yet.
  *
  * @throws ServerError, ConnectionLost, or WireError when `timeoutMs` is over
  */
-export function simpleQuery(upstream: Upstream, text: string, timeoutMs: number): Promise<TextRows> {
+export function simpleQuery(
+  upstream: Upstream,
+  text: string,
+  timeoutMs: number,
+  limits = LIMITS,
+): Promise<TextRows> {
   const { socket, reader } = upstream;
   return new Promise((resolve, reject) => {
     const rows: (string | null)[][] = [];
@@ -45,10 +60,10 @@ export function simpleQuery(upstream: Upstream, text: string, timeoutMs: number)
           const { type, buffer, start, end } = reader;
           if (type === Back.dataRow) {
             bytes += end - start;
-            if (bytes > MAX_ANSWER) throw new WireError(`an answer of over ${MAX_ANSWER} bytes`);
+            if (bytes > limits.bytes) throw new WireError(`an answer of over ${limits.bytes} bytes`);
             partial.push(buffer.subarray(start, end));
             if (!reader.last) continue;
-            if (rows.length >= MAX_ROWS) throw new WireError(`an answer of over ${MAX_ROWS} rows`);
+            if (rows.length >= limits.rows) throw new WireError(`an answer of over ${limits.rows} rows`);
             rows.push(readDataRow(partial.length === 1 ? (partial[0] as Buffer) : Buffer.concat(partial)));
             partial = [];
           } else if (type === Back.errorResponse) {
@@ -69,6 +84,7 @@ export function simpleQuery(upstream: Upstream, text: string, timeoutMs: number)
     socket.on('data', onData);
     socket.once('close', onClose);
     socket.once('error', onError);
+    upstream.own.asked += statementsIn(text);
     socket.write(query(text));
     socket.resume();
   });

@@ -4,6 +4,7 @@ import type { ResourceView } from '../../core/views.ts';
 import { serverEndPoint } from './channel-binding.ts';
 import { type Dialled, dial, encrypt, openTcp, tlsOf, within } from './dial.ts';
 import { cancelKeyOf, offeredVersion, PROTOCOL_3_2 } from './negotiation.ts';
+import { noteBackend, type OwnQuestions, questionsOf } from './own-traces.ts';
 import { ScramClient } from './scram-client.ts';
 import { ServerError } from './server-error.ts';
 import type { SpareConnections } from './spare-connections.ts';
@@ -20,6 +21,8 @@ export interface Upstream {
   readonly cancelKey: Buffer;
   /** `TLSv1.3 TLS_AES_256_GCM_SHA384`, or null. */
   readonly tls: string | null;
+  /** Where statements of Postern's own through it are counted. */
+  readonly own: OwnQuestions;
 }
 
 /** @see https://www.postgresql.org/docs/18/errcodes-appendix.html */
@@ -125,9 +128,11 @@ async function connectOnce(
   let answered = false;
   const authenticated = async (dialled: Dialled): Promise<Upstream> => {
     try {
-      return await authenticate(dialled, ask, deadline, () => {
+      const upstream = await authenticate(dialled, ask, deadline, () => {
         answered = true;
       });
+      noteBackend(resource, upstream.cancelKey.readInt32BE(0), dialled.raw);
+      return upstream;
     } catch (error) {
       dialled.raw.destroy();
       throw error;
@@ -261,7 +266,10 @@ function authenticate(
           const following = new FrameReader(upstreamRules);
           following.push(reader.rest());
           const tls = secure === null ? null : tlsOf(secure);
-          resolve({ socket, reader: following, parameters: reported, cancelKey, tls });
+          resolve({
+            ...{ socket, reader: following, parameters: reported, cancelKey, tls },
+            own: questionsOf(ask.resource),
+          });
           return;
         }
       }
