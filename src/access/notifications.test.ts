@@ -244,15 +244,15 @@ test('a change that was recorded and not committed is told when it is made up fo
   );
 });
 
-test('more than sixty about one principal in an hour are held, and about another they go on', async (context) => {
+test('more than sixty of a kind about one principal in an hour are held, and about another they go on', async (context) => {
   const b = await bank(context);
   for (let n = 0; n < 65; n += 1) {
     const id = await b.ask();
     await b.control.requests.withdraw(b.actor, id, 'again');
   }
   const all = await deliveries(b);
-  assert.equal(all.filter(({ status }) => status === 'waiting').length, 60);
-  assert.equal(all.filter(({ status }) => status === 'held').length, 70);
+  assert.equal(all.filter(({ status }) => status === 'waiting').length, 120);
+  assert.equal(all.filter(({ status }) => status === 'held').length, 10);
   await b.control.principals.create(b.actor, {
     ...{ name: 'other', kind: 'service_account', owner: 'olga@example.org', backupOwner: 'bea@example.org' },
     ...{ purpose: 'x', environment: 'production' },

@@ -7,7 +7,7 @@ import { takes } from './channel-input.ts';
 import type { Fields } from './texts.ts';
 
 const HOUR_MS = 3_600_000;
-/** Of one channel to one place about one principal in an hour. What comes more is held: somebody makes it. */
+/** Of one kind about one principal to one place in an hour. What comes more is held: somebody makes it. */
 const HOUR_MAX = 60;
 /** Waiting in one channel. */
 const WAITING_MAX = 10_000;
@@ -79,7 +79,7 @@ async function put(
   { recipient, person }: Place,
   nowMs: number,
 ): Promise<void> {
-  const held = await tooMany(db, channel, principal, recipient, nowMs);
+  const held = await tooMany(db, channel, { kind, principal, recipient }, nowMs);
   await db
     .insertInto('deliveries')
     .values({
@@ -97,8 +97,7 @@ async function put(
 async function tooMany(
   db: StateDb,
   channel: Channel,
-  principal: string | null,
-  recipient: string,
+  { kind, principal, recipient }: { readonly recipient: string } & Pick<Telling, 'kind' | 'principal'>,
   nowMs: number,
 ): Promise<string | null> {
   const lately = await db
@@ -106,6 +105,7 @@ async function tooMany(
     .select((e) => e.fn.countAll<number>().as('count'))
     .where('channel_id', '=', channel.id)
     .where('recipient', '=', recipient)
+    .where('kind', '=', kind)
     .where('principal_id', principal === null ? 'is' : '=', principal)
     .where('created_ms', '>', nowMs - HOUR_MS)
     .executeTakeFirstOrThrow();

@@ -85,13 +85,14 @@ const ListQuery = Type.Object(
 export function requestRoutes(app: Api, deps: ApiDeps): void {
   const { requests, principals, resources, grants } = deps.control;
 
-  /** Who sees a request: who sees requests at all, who answers for the principal, who asked, and who is asked. */
+  /** Who sees a request: who sees requests at all, who answers for the principal, who asked, who is asked or has agreed. */
   const seen = async (
     person: Person,
     reach: 'all' | 'own',
     request: AccessRequest,
   ): Promise<AccessRequest> => {
     if (reach === 'all' || request.requester.id === person.id) return request;
+    if (request.approvals.some((each) => each.person.id === person.id)) return request;
     if (owns(person, await principals.get(request.principal.id))) return request;
     if (await requests.asks(person, request)) return request;
     throw forbidden('This is a request of somebody else.');
