@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { Attempts } from '../core/attempts.ts';
 import { uuidv7 } from '../core/ids.ts';
-import type { Actor, ChangeRecord, RecordBase, Ref, ServiceRecord } from '../core/record.ts';
+import type { Actor, ChangeRecord, RecordBase, Ref, ServiceRecord, SinkRecord } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
 import { awsProver, type StsAccess } from '../identity/aws-prover.ts';
@@ -69,6 +69,7 @@ import { Retention } from './retention.ts';
 import { Reviews } from './review/reviews.ts';
 import { type ValidateScope, validateScope } from './scopes.ts';
 import { SecretRotation, type UpstreamDoor } from './secret-rotation.ts';
+import { Sinks } from './sinks.ts';
 import { SourcedSecrets } from './sourced-secrets.ts';
 import { startSweeps } from './sweeps.ts';
 import { tellingsOf } from './tellings.ts';
@@ -171,6 +172,7 @@ export class Control {
   readonly onConnect: OnConnect;
   readonly notifier: Notifier;
   readonly outside: OutsideDecisions;
+  readonly sinks: Sinks;
   readonly erasures: Erasures;
   readonly vault: Vault;
   /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
@@ -306,6 +308,7 @@ export class Control {
     });
     this.grants = new Grants(db, this.#changes, options.validateScope ?? validateScope);
     this.masks = new Masks(db, this.#changes);
+    this.sinks = new Sinks(db, this.#changes, box);
     this.holds = new Holds(db, this.#changes);
     this.retention = new Retention(db, this.#changes);
     this.frameworkParameters = new FrameworkParameterSets(db, this.#changes);
@@ -444,6 +447,14 @@ export class Control {
   /** Records that Postern was started or is stopped. */
   async recordService(type: ServiceRecord['type'], service: ServiceRecord['service']): Promise<void> {
     const record: ServiceRecord = { id: uuidv7(), time: rfc3339(nowMicros()), type, actor: SYSTEM, service };
+    await this.#changes.exclusive(() => this.#write(record));
+  }
+
+  /** Records how far a sink has come. */
+  async recordSink(type: SinkRecord['type'], sink: Ref, delivery: SinkRecord['delivery']): Promise<void> {
+    const ref = { id: sink.id, name: sink.name };
+    const base = { id: uuidv7(), time: rfc3339(nowMicros()), type, actor: SYSTEM };
+    const record: SinkRecord = { ...base, sink: ref, delivery };
     await this.#changes.exclusive(() => this.#write(record));
   }
 

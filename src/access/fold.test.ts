@@ -55,6 +55,7 @@ const TABLES = [
   'alert_rules',
   'reconciliations',
   'unmanaged',
+  'sinks',
 ] as const;
 
 /** All rows of the tables that the log speaks for. */
@@ -157,6 +158,11 @@ const STEPS = [
   'acknowledgeAlert',
   'closeAlert',
   'setAlertRule',
+  'sink',
+  'updateSink',
+  'pauseSink',
+  'resumeSink',
+  'retireSink',
   'token',
   'diskFull',
   'diskFine',
@@ -567,6 +573,17 @@ async function play(
       return control.alerts.dispose(actor, id, { ...(said[n] ?? said[0]), reason: 'why' });
     },
     setAlertRule: () => control.alerts.set(actor, 'denials', { parameters: { count: 5 + n } }, 'why'),
+    sink: () =>
+      control.sinks.create(actor, {
+        name: `sink-${n}`,
+        target: n < 2 ? { kind: 'file' } : { kind: 'https', url: `https://siem-${n}.example/` },
+        secret: n < 2 ? null : 'Bearer x',
+        from: n,
+      }),
+    updateSink: () => control.sinks.update(actor, `sink-${n}`, { secret: n < 2 ? null : 'y' }, 'why'),
+    pauseSink: () => control.sinks.pause(actor, `sink-${n}`, 'why'),
+    resumeSink: () => control.sinks.resume(actor, `sink-${n}`, 'why'),
+    retireSink: () => control.sinks.retire(actor, `sink-${n}`, 'why'),
     token: () => control.tokens.issue(actor, admin.id),
     diskFull: () => {
       sink.failing = true;

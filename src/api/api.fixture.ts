@@ -84,6 +84,7 @@ export async function testApi(
       status: () => ({ witnesses: [], cosigned: null, policy: null }),
       warnings: () => [],
     },
+    sinks: { state: () => null, warnings: () => [], test: async () => null },
     keyOverlapDays: 30,
     log: new PublishedLog(join(t.dataDir, 'log')),
     findLeaf: () => null,

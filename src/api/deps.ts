@@ -4,6 +4,8 @@ import type { LifeRecord, RecordDetail } from '../activity/activity.ts';
 import type { ActivityFilter } from '../activity/filter.ts';
 import type { ObservedClass } from '../activity/observed.ts';
 import type { ActivityPage, PageOptions } from '../activity/query.ts';
+import type { SinkState } from '../activity/sinks/delivery.ts';
+import type { DeliveredSink } from '../activity/sinks/senders.ts';
 import type { ActivitySummary } from '../activity/summary.ts';
 import type { KeyRotation } from '../activity/thread-messages.ts';
 import type { SourceSeen } from '../activity/uses.ts';
@@ -107,6 +109,13 @@ export interface ApiLogger {
   error(fields: object, message: string): void;
 }
 
+export interface SinkDelivery {
+  state(id: string): SinkState | null;
+  warnings(): readonly string[];
+  /** What keeps an event from arriving; null where it arrived. */
+  test(sink: DeliveredSink): Promise<string | null>;
+}
+
 export interface ApiDeps {
   readonly control: Control;
   readonly activity: ActivityReader;
@@ -126,6 +135,7 @@ export interface ApiDeps {
   /** Assesses the log as it is now; with a framework and a period. */
   assessEvidence(params: EvidenceParams): Promise<Assessment>;
   readonly evidence: EvidenceJobs;
+  readonly sinks: SinkDelivery;
   readonly gateway: GatewayState;
   readonly tls: TlsMaterial;
   /** Where clients reach Postern, known once it listens. */

@@ -140,6 +140,14 @@ export const RIGHTS = {
   'evidence.parameters': { roles: INVENTORY },
   // They decide what passes.
   'evidence.parameters.set': { roles: ['admin'] },
+  // Where the events go leaves the house; and who stops them works unseen.
+  'sink.create': { roles: ['admin'], fresh: true },
+  'sink.list': { roles: READERS },
+  'sink.update': { roles: ['admin'], fresh: true },
+  'sink.test': { roles: ['admin'] },
+  'sink.pause': { roles: ['admin'], fresh: true },
+  'sink.resume': { roles: ['admin'] },
+  'sink.retire': { roles: ['admin'], fresh: true },
   // Owners see what is masked; nobody whose principals read through a mask may change it.
   'mask.create': { roles: ['admin'] },
   'mask.list': { roles: [...INVENTORY, 'owner'] },

@@ -58,6 +58,7 @@ import { scimRoutes } from './routes/scim.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { setupRoutes } from './routes/setup.ts';
 import { signInRoutes } from './routes/sign-in.ts';
+import { sinkRoutes } from './routes/sinks.ts';
 import { systemRoutes } from './routes/system.ts';
 import { tokenRoutes } from './routes/token.ts';
 import { trustRoutes } from './routes/trust.ts';
@@ -197,6 +198,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     linkRoutes,
     hookRoutes,
     decidePage,
+    sinkRoutes,
   ];
   for (const register of routes) register(app, deps);
   await app.ready();

@@ -95,6 +95,14 @@ export const RECORD_TYPES = [
   'review.lapsed',
   'review.closed',
   'grant.narrowed',
+  'sink.created',
+  'sink.updated',
+  'sink.paused',
+  'sink.resumed',
+  'sink.retired',
+  'sink.delivered',
+  'sink.failed',
+  'sink.recovered',
   'service.started',
   'service.stopped',
   'activity.reviewed',
@@ -184,7 +192,8 @@ export interface ChangeRecord extends RecordBase {
       | 'alert'
       | 'alert_rules'
       | 'reconciliation'
-      | 'unmanaged';
+      | 'unmanaged'
+      | 'sink';
     readonly id: string;
     readonly before: object | null;
     readonly after: object;
@@ -374,6 +383,24 @@ export interface MaskedColumn {
   readonly revision: number;
   /** In how many rows a value was replaced. */
   readonly rows: number;
+}
+
+/** How far a sink has come: said now and then, and when it begins or stops to fail. Who may do what is not changed by it. */
+export interface SinkRecord extends RecordBase {
+  readonly type: 'sink.delivered' | 'sink.failed' | 'sink.recovered';
+  readonly sink: Ref;
+  readonly delivery: {
+    /** Every leaf before this one is delivered. */
+    readonly next: number;
+    /** When the last events were taken; null where none was yet. */
+    readonly at: string | null;
+    /** Events that the receiver said it does not want, since Postern was started. */
+    readonly rejected: number;
+    /** Since when it fails, or failed. */
+    readonly failingSince?: string;
+    /** What keeps it from being delivered. */
+    readonly fault?: string;
+  };
 }
 
 /** Texts that leaves commit to were destroyed for good. The leaves and every proof of them stay as they are. */

@@ -57,6 +57,7 @@ const PUTS: { readonly [N in EntityName]: Put } = {
   alert_rules: into('alert_rules', rows.alertRulesRow),
   reconciliation: into('reconciliations', rows.reconciliationRow),
   unmanaged: into('unmanaged', rows.unmanagedRow),
+  sink: into('sinks', rows.sinkRow),
 };
 
 /** Makes the entity's row what the record says it is after the change. Applying a record again changes nothing. */

@@ -268,6 +268,10 @@ export async function dropOrphans(db: StateDb): Promise<void> {
     .where('link_id', 'not in', (e) => e.selectFrom('links').select('id').where('status', '=', 'active'))
     .execute();
   await db
+    .deleteFrom('sink_secrets')
+    .where('sink_id', 'not in', (e) => e.selectFrom('sinks').select('id'))
+    .execute();
+  await db
     .deleteFrom('credential_verifiers')
     .where('credential_id', 'not in', (e) => e.selectFrom('credentials').select('id'))
     .where('credential_id', 'not in', (e) => e.selectFrom('bindings').select('id'))

@@ -813,6 +813,46 @@ export interface AlertRules {
   readonly expected: readonly Expected[];
 }
 
+/** Where events go, and how. Nothing of it is a secret. */
+export type SinkTarget =
+  | {
+      readonly kind: 'file';
+      /** From this size on a new file is begun. */
+      readonly maxBytes: number;
+      /** How many files of before are kept. */
+      readonly keep: number;
+    }
+  | {
+      /** `https`: newline-delimited JSON; `otlp`: logs of OpenTelemetry. */
+      readonly kind: 'https' | 'otlp';
+      readonly url: string;
+      /** The header that carries the secret. */
+      readonly header: string;
+      /** Authority to trust instead of those of the system, PEM. */
+      readonly ca: string | null;
+    }
+  | {
+      readonly kind: 'syslog';
+      readonly host: string;
+      readonly port: number;
+      readonly facility: number;
+      readonly ca: string | null;
+      /** PEM, by which Postern shows who it is; its key is the secret. */
+      readonly certificate: string | null;
+    };
+
+/** Where the events of the log go continuously. What it shows itself with is sealed in the vault. */
+export interface Sink extends Ref {
+  readonly target: SinkTarget;
+  /** Whether there is a secret. */
+  readonly secret: boolean;
+  /** The first leaf that is delivered. */
+  readonly from: number;
+  readonly status: 'active' | 'paused' | 'retired';
+  readonly statusReason: string | null;
+  readonly createdAt: string;
+}
+
 export interface Entities {
   readonly person: Person;
   readonly principal: Principal;
@@ -846,6 +886,7 @@ export interface Entities {
   readonly alert_rules: AlertRules;
   readonly reconciliation: Reconciliation;
   readonly unmanaged: Unmanaged;
+  readonly sink: Sink;
 }
 
 export type EntityName = keyof Entities;

@@ -4,6 +4,7 @@ import { DECLARATIONS_MIGRATION, LIFECYCLE_MIGRATION } from './lifecycle-migrati
 import { NAME, TIME } from './migration-checks.ts';
 import { EXCHANGE_MIGRATION } from './migration-exchange.ts';
 import { PEOPLE_MIGRATION } from './migration-people.ts';
+import { SINKS_MIGRATION } from './migration-sinks.ts';
 import { VAULT_MIGRATION } from './migration-vault.ts';
 import { NOTIFY_MIGRATION } from './notify-migration.ts';
 import { POLICY_MIGRATION } from './policy-migration.ts';
@@ -374,4 +375,5 @@ CREATE INDEX log_reviews_by_principal ON log_reviews (principal_id);
   HTTP_MIGRATION,
   ALERT_MIGRATION,
   RECONCILE_MIGRATION,
+  SINKS_MIGRATION,
 ];

@@ -37,6 +37,7 @@ import type {
   ReviewSchedule,
   Role,
   SignInSettings,
+  Sink,
   Trust,
   Unmanaged,
 } from './entities.ts';
@@ -69,6 +70,7 @@ import type {
   ReviewScheduleTable,
   ReviewTable,
   SignInTable,
+  SinkTable,
   TrustTable,
   UnmanagedTable,
 } from './schema.ts';
@@ -440,6 +442,13 @@ export const identityProviderRow = (e: IdentityProvider): IdentityProviderTable 
 });
 
 export const directoryRow = (e: Directory): DirectoryTable => ({
+  id: e.id,
+  name: e.name,
+  status: e.status,
+  body: JSON.stringify(e),
+});
+
+export const sinkRow = (e: Sink): SinkTable => ({
   id: e.id,
   name: e.name,
   status: e.status,

@@ -313,6 +313,29 @@ export interface IdentityProviderSecretTable {
   sealed: Uint8Array;
 }
 
+export interface SinkTable {
+  id: string;
+  name: string;
+  status: 'active' | 'paused' | 'retired';
+  body: string;
+}
+
+export interface SinkSecretTable {
+  sink_id: string;
+  sealed: Uint8Array;
+}
+
+export interface SavedQueryTable {
+  id: string;
+  name: string;
+  person_id: string;
+  /** 1: everybody may use it. */
+  shared: number;
+  /** JSON of the filter as it was given. */
+  filter: string;
+  created_at: string;
+}
+
 export interface DirectoryTable {
   id: string;
   name: string;
@@ -526,4 +549,7 @@ export interface StateTables extends NotifyTables {
   alert_rules: AlertRulesTable;
   reconciliations: ReconciliationTable;
   unmanaged: UnmanagedTable;
+  sinks: SinkTable;
+  sink_secrets: SinkSecretTable;
+  saved_queries: SavedQueryTable;
 }

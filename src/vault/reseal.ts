@@ -16,6 +16,7 @@ async function places(db: StateDb): Promise<Place[]> {
   const channels = await db.selectFrom('channel_secrets').selectAll().execute();
   const links = await db.selectFrom('link_secrets').selectAll().execute();
   const clients = await db.selectFrom('identity_provider_secrets').selectAll().execute();
+  const sinks = await db.selectFrom('sink_secrets').selectAll().execute();
   return [
     ...settings.map(({ name, value }) => ({
       context: `setting:${name}`,
@@ -51,6 +52,12 @@ async function places(db: StateDb): Promise<Place[]> {
       sealed: value,
       put: (tx: StateDb, sealed: Buffer) =>
         tx.updateTable('link_secrets').set({ sealed }).where('link_id', '=', id).execute(),
+    })),
+    ...sinks.map(({ sink_id: id, sealed: value }) => ({
+      context: `sink:${id}`,
+      sealed: value,
+      put: (tx: StateDb, sealed: Buffer) =>
+        tx.updateTable('sink_secrets').set({ sealed }).where('sink_id', '=', id).execute(),
     })),
     ...clients.map(({ provider_id: id, sealed: value }) => ({
       context: `provider:${id}`,

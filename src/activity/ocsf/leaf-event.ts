@@ -193,8 +193,9 @@ function accessOf(record: LeafRecord, change: Change | undefined): object {
 function entityOf(record: LeafRecord, change: Change | undefined): object {
   const [family = 'record'] = record.type.split('.');
   const resource = record.resource as Ref | undefined;
-  const uid = change?.id ?? resource?.id ?? record.principal?.id ?? record.id;
-  const name = change?.after.name;
+  const sink = record.sink as Ref | undefined;
+  const uid = change?.id ?? sink?.id ?? resource?.id ?? record.principal?.id ?? record.id;
+  const name = change?.after.name ?? sink?.name;
   const requested = family === 'grant' || change?.entity === 'request';
   return {
     entity: {

@@ -36,6 +36,7 @@ export function systemRoutes(app: Api, deps: ApiDeps): void {
     const warnings = [
       ...losses,
       ...deps.witnesses.warnings(),
+      ...deps.sinks.warnings(),
       ...issuerWarnings(deps.control.issuers()),
       ...passwordWarnings(deps.control.rotation.failing, deps.control.sourced.failing),
     ];

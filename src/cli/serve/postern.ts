@@ -6,6 +6,7 @@ import { Activity } from '../../activity/activity.ts';
 import { findLeaf } from '../../activity/find-leaf.ts';
 import { namingIndexDamage } from '../../activity/index-damage.ts';
 import { LedgerService } from '../../activity/ledger-service.ts';
+import { SinkService } from '../../activity/sinks/sink-service.ts';
 import { Witnessing } from '../../activity/witnessing.ts';
 import { reconcileWorld } from '../../api/reconcile-world.ts';
 import { createApi } from '../../api/server.ts';
@@ -157,6 +158,16 @@ async function start(
   });
   undo.push(() => witnessing.close());
 
+  const sinks = await SinkService.start({
+    dataDir,
+    list: () => control.sinks.list(),
+    open: (id) => control.sinks.open(id),
+    record: (type, sink, delivery) => control.recordSink(type, sink, delivery),
+    say: log,
+  });
+  control.sinks.onChange(() => sinks.changed());
+  undo.push(() => sinks.close());
+
   const { node } = process.versions;
   // That it cannot be written keeps nobody from starting: then nothing is let through anyway.
   const recordService = (type: 'service.started' | 'service.stopped'): Promise<void> =>
@@ -217,6 +228,7 @@ async function start(
     activity,
     ledger,
     witnesses: witnessing,
+    sinks,
     keyOverlapDays: config.keyOverlapDays,
     assessEvidence: (params) => assessLog({ dataDir, params, workDir }),
     evidence,
