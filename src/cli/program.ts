@@ -59,6 +59,7 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['run', 'run a command as a principal, under a grant that ends with it', () => import('./run.ts')],
   ['session', 'live sessions', () => import('./session.ts')],
   ['activity', 'what was done, by whom, and on whose authority', () => import('./activity.ts')],
+  ['sink', 'where the events of the log go continuously', () => import('./sink.ts')],
   ['evidence', 'write an evidence package', () => import('./evidence.ts')],
   ['verify', 'verify an evidence package, a proof or a log', () => import('./verify.ts')],
   ['verify-page', 'print the page that verifies packages in a browser', () => import('./verify-page.ts')],

@@ -30,6 +30,8 @@ export interface Sender {
    * @throws SinkFault where it does not have all of them, or that is not known
    */
   send(batch: Batch, signal: AbortSignal): Promise<number>;
+  /** What broke since the last call; then what is not settled yet may not have come. For those that settle at once there is nothing to say. */
+  lost?(): SinkFault | null;
   /** For how long after `send` what was sent may turn out not to have come, in milliseconds. */
   readonly settleMs: number;
   close(): Promise<void>;

@@ -93,6 +93,8 @@ export class Delivery {
   /** Sends what comes next; whether there was anything. */
   async #turn(): Promise<boolean> {
     const { sender, log } = this.#options;
+    const lost = sender.lost?.() ?? null;
+    if (lost !== null) throw lost;
     this.#settle();
     this.#remember(false);
     this.#reader ??= await EventReader.open(log, this.#state.next, () => this.#pause(0));

@@ -28,7 +28,9 @@ export class EventReader {
   static async open(log: PublishedLog, from: number, pause: () => Promise<void>): Promise<EventReader> {
     const reader = new EventReader(log, from);
     for (let at = 0; at < from; at += PAUSE) {
-      for (const { index, entry } of log.leaves(at, Math.min(from, at + PAUSE))) {
+      // Up to the end of the log: how wide its last bundle is follows from there.
+      for (const { index, entry } of log.leaves(at, Number.POSITIVE_INFINITY)) {
+        if (index >= Math.min(from, at + PAUSE)) break;
         if (index >= from - INTENTS_BEFORE || !isCommand(entry)) {
           reader.#events.remember(JSON.parse(entry.toString('utf8')) as LeafRecord);
         }
@@ -43,14 +45,14 @@ export class EventReader {
     const from = this.#next;
     const events: SinkEvent[] = [];
     let length = 0;
-    for (const { entry } of this.#log.leaves(from, from + MOST_EVENTS)) {
+    for (const { entry } of this.#log.leaves(from, Number.POSITIVE_INFINITY)) {
       const record = JSON.parse(entry.toString('utf8')) as LeafRecord;
       const event = this.#events.event(record);
       const json = JSON.stringify(event);
       const { leaf, type, time } = record;
       events.push({ event, json, leaf, type, time, refused: event.severity_id !== 1 });
       length += json.length;
-      if (length >= MOST_TEXT) break;
+      if (events.length === MOST_EVENTS || length >= MOST_TEXT) break;
     }
     if (events.length === 0) return null;
     this.#next = from + events.length;

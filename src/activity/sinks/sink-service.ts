@@ -129,8 +129,8 @@ export class SinkService {
       const rejected = await sender.send({ from: 0, next: 0, events }, AbortSignal.timeout(TEST_MS));
       // Where nobody acknowledges, a connection that is closed at once says that it was not wanted.
       await sleep(Math.min(sender.settleMs, 1000));
-      if (sender.settleMs > 0)
-        await sender.send({ from: 0, next: 0, events: [] }, AbortSignal.timeout(TEST_MS));
+      const lost = sender.lost?.() ?? null;
+      if (lost !== null) return lost.message;
       return rejected > 0 ? 'it does not want the event' : null;
     } catch (error) {
       return faultOf(error).message;

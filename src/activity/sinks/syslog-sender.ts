@@ -32,19 +32,20 @@ export class SyslogSender implements Sender {
   }
 
   async send({ events }: Batch, signal: AbortSignal): Promise<number> {
-    // A connection that broke since the last batch may have taken that one with it.
-    const broken = this.#broken;
-    this.#broken = null;
-    if (broken !== null) throw broken;
     const socket = this.#socket ?? (await this.#connect(signal));
     const frames = events.map((event) => frameOf(event, this.#target.facility, this.#host)).join('');
     if (frames === '') return 0;
     await written(socket, frames, signal).catch((error: unknown) => {
-      this.#broken = null;
       socket.destroy();
       throw error;
     });
     return 0;
+  }
+
+  lost(): SinkFault | null {
+    const broken = this.#broken;
+    this.#broken = null;
+    return broken;
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 /** What the control API answers. Times are RFC 3339. */
 import type { ErasurePreview as Preview, RetentionRun as Run } from '../../access/erasures.ts';
 import type { ActivityItem } from '../../activity/query.ts';
+import type { SinkState } from '../../activity/sinks/delivery.ts';
 import type { SourceSeen } from '../../activity/uses.ts';
 import type { Ref } from '../../core/record.ts';
 import type { LintFinding } from '../../identity/presets/lint.ts';
@@ -14,6 +15,7 @@ import type {
   Review,
   ReviewItem,
   ReviewSchedule,
+  Sink as StoredSink,
 } from '../../store/entities.ts';
 
 export type { LogReviewsMade } from '../../access/log-reviews.ts';
@@ -220,3 +222,8 @@ export interface RightSized {
   readonly commands: number;
   readonly unresolved: number;
 }
+
+/** A sink, and how far it has come; null where nothing was delivered to it since Postern was started. */
+export type Sink = StoredSink & {
+  readonly delivery: (Omit<SinkState, 'id'> & { readonly behind: number }) | null;
+};
