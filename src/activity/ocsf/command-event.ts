@@ -111,7 +111,7 @@ export function commandEvent(facts: CommandFacts, context: OcsfContext): OcsfEve
 function activityOf(verbs: readonly string[]): Activity {
   if (verbs.length === 0) return { id: 0, name: 'Unknown' };
   for (const [activity, words] of ACTIVITIES) if (verbs.some((verb) => words.has(verb))) return activity;
-  return { id: 99, name: verbs.join(', ') };
+  return { id: 99, name: verbs.join(', ') || 'Other' };
 }
 
 function statusOf({ refused, outcome }: CommandFacts): object {
