@@ -5,7 +5,7 @@ import type { ActivityFilter } from '../activity/filter.ts';
 import type { ActivityItem } from '../activity/query.ts';
 import { PosternError } from '../core/errors.ts';
 import { rfc3339 } from '../core/time.ts';
-import type { Grant, Person, Principal, ReviewItem } from '../store/entities.ts';
+import type { Alert, Grant, Person, Principal, ReviewItem } from '../store/entities.ts';
 import type { ApiDeps } from './deps.ts';
 import { observedOf, statementOf } from './seen.ts';
 
@@ -42,12 +42,20 @@ export async function viewText(deps: ApiDeps, item: ReviewItem, person: Person):
     sources: deps.activity
       .sources(principal.id)
       .map(({ network, first, last }) => ({ network, first, last })),
+    alerts: await alertsOf(deps, principal, item),
     staticSecrets: open.flatMap((each) => (each.kind === 'secret' ? [each.expiresAt] : [])),
     lastUsedAt: deps.activity.lastUses([principal.id]).get(principal.id) ?? null,
     shownTo: person,
     now,
   };
   return JSON.stringify(reviewView(facts));
+}
+
+/** Those that nobody has closed and that concern what is reviewed. */
+async function alertsOf(deps: ApiDeps, principal: Principal, item: ReviewItem): Promise<Alert[]> {
+  const all = await deps.control.alerts.list({ principal: principal.id, status: 'unresolved' });
+  const on = item.resource?.id;
+  return all.filter(({ resource }) => on === undefined || resource === null || resource.id === on);
 }
 
 /** By resource, each of the grants' own. */

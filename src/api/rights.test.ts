@@ -93,6 +93,15 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['POST', `/v1/review-items/${NEVER}/decide`, {}, 'admin owner approver reviewer auditor'],
   ['POST', '/v1/review-items/decide', {}, 'admin owner approver reviewer auditor'],
   ['POST', `/v1/review-items/${NEVER}/delegate`, {}, 'admin owner approver reviewer auditor'],
+  ['GET', '/v1/alerts', undefined, 'admin owner reviewer auditor'],
+  ['GET', '/v1/alerts?principal=mine', undefined, 'admin owner reviewer auditor'],
+  ['GET', '/v1/alerts?principal=theirs', undefined, 'admin reviewer auditor'],
+  ['GET', `/v1/alerts/${NEVER}`, undefined, 'admin owner reviewer auditor'],
+  ['POST', `/v1/alerts/${NEVER}/dispose`, { kind: 'explained', ...END }, 'admin owner reviewer'],
+  ['POST', '/v1/alerts/dispose', {}, 'admin owner reviewer'],
+  ['GET', '/v1/alert-rules', undefined, 'admin owner reviewer auditor'],
+  ['POST', '/v1/alert-rules/denials', {}, 'admin'],
+  ['POST', '/v1/alert-rules/denials/forget', {}, 'admin'],
   ['POST', '/v1/credentials', { principal: 'mine' }, 'admin owner'],
   ['POST', '/v1/credentials', { principal: 'theirs' }, 'admin'],
   ['GET', '/v1/credentials', undefined, 'admin owner approver reviewer auditor'],
@@ -363,6 +372,7 @@ test('a sensitive act takes somebody who has shown lately who they are: no API t
     ['/v1/payloads/erase', { principal: 'none', day: '2026-01-05', dryRun: true }],
     ['/v1/persons/two@example.org/update', { name: 'Too', ...END }],
     ['/v1/sign-in', { freshSeconds: 60, ...END }],
+    ['/v1/alert-rules/denials', { enabled: false, ...END }],
     ['/v1/persons', { name: 'X', email: 'x@example.org', roles: ['approver'] }],
   ];
   for (const [path, body] of sensitive) {

@@ -101,6 +101,12 @@ export const RIGHTS = {
   'review.preview': { roles: READERS },
   // The review says who decides on what, and who sees it beside those who see everything.
   'review.decide': { roles: 'any' },
+  // They show records. Who answers for a principal sees what was found of it, and may explain it.
+  'alert.list': { roles: READERS, own: true },
+  'alert.dispose': { roles: ['admin', 'reviewer'], own: true },
+  'alert.rules': { roles: [...READERS, 'owner'] },
+  // Who sets the rules says what nobody hears of.
+  'alert.rules.set': { roles: ['admin'], fresh: true },
   'credential.issue': { roles: ['admin'], own: true },
   'credential.list': { roles: INVENTORY, own: true },
   'credential.revoke': { roles: ['admin'], own: true },

@@ -17,6 +17,7 @@ import { networkOf } from './network.ts';
 import { principalCaller } from './principal-caller.ts';
 import { type Operation, type Reach, reachOf, requireFresh, requirePrincipals } from './rights.ts';
 import { activityRoutes } from './routes/activity.ts';
+import { alertRoutes } from './routes/alerts.ts';
 import { authenticatorRoutes } from './routes/authenticators.ts';
 import { bindingRoutes } from './routes/bindings.ts';
 import { channelRoutes } from './routes/channels.ts';
@@ -173,6 +174,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     rightSizingRoutes,
     reviewRoutes,
     reviewItemRoutes,
+    alertRoutes,
     credentialRoutes,
     delegationRoutes,
     ownKeyRoutes,

@@ -117,7 +117,15 @@ function show(parent: Command): void {
   connected(command, async ({ api, options, args }) => {
     const found = await api.get<PrincipalDetail>(path`/v1/principals/${args[0] as string}`);
     if (options.json) return printJson(found);
-    let text = describe(found, ['last used', formatTime(found.lastUsedAt)]);
+    const { alerts } = found;
+    let text = describe(
+      found,
+      ['last used', formatTime(found.lastUsedAt)],
+      [
+        'alerts',
+        alerts === 0 ? 'none' : `${alerts} unresolved: postern alert list --principal ${found.name}`,
+      ],
+    );
     const width = terminalWidth();
     if (found.sources.length > 0) text += `\n${new TextTable(SOURCE_COLUMNS, width).format(found.sources)}`;
     if (found.bindings.length > 0)

@@ -24,6 +24,11 @@ const COMMANDS: readonly (readonly [name: string, summary: string, load: () => P
   ['policy', 'who may ask for what, and who has to agree', () => import('./policy.ts')],
   ['request', 'ask for access, and decide on what others ask for', () => import('./request.ts')],
   ['review', 'people decide anew on grants and principals', () => import('./review.ts')],
+  [
+    'alert',
+    'what principals did out of the ordinary, and what people make of it',
+    () => import('./alert.ts'),
+  ],
   ['binding', 'how principals prove themselves without a secret of Postern', () => import('./binding.ts')],
   [
     'trust-domain',

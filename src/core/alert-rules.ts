@@ -99,8 +99,6 @@ export const STANDARD_SETTINGS: AlertRuleSettings = Object.fromEntries(
   ]),
 ) as unknown as AlertRuleSettings;
 
-export const isAlertRule = (name: string): name is AlertRuleName => Object.hasOwn(ALERT_RULES, name);
-
 /**
  * A rule, set anew.
  *
@@ -136,4 +134,12 @@ export function changedSetting(
     enabled: change.enabled ?? before.enabled,
     parameters: { ...before.parameters, ...change.parameters },
   };
+}
+
+/** An alert in words, without whose it is. */
+export function alertWords(rule: AlertRuleName, values: readonly string[], count: number): string {
+  const named = values.slice(0, 5).join(', ');
+  const more = values.length > 5 ? ` and ${values.length - 5} more` : '';
+  const often = count > values.length ? ` (found ${count} times)` : '';
+  return `${ALERT_RULES[rule].says}: ${named}${more}${often}`;
 }

@@ -57,6 +57,16 @@ export async function listAlerts(db: StateDb, filter: AlertFilter, page?: Page):
   return (await paged(query, 'alerts.id', page).execute()).map(({ body }) => JSON.parse(body) as Alert);
 }
 
+/** How many alerts of a principal (id) nobody has closed. */
+export async function countUnresolvedAlerts(db: StateDb, principal: string): Promise<number> {
+  const query = db.selectFrom('alerts').select((e) => e.fn.countAll<number>().as('count'));
+  const row = await query
+    .where('principal_id', '=', principal)
+    .where('status', '<>', 'closed')
+    .executeTakeFirst();
+  return Number(row?.count ?? 0);
+}
+
 /** The last leaf by which any alert was found; -1 where there is none. */
 export async function lastAlertLeaf(db: StateDb): Promise<number> {
   const query = db.selectFrom('alerts').select((e) => e.fn.max('last_leaf').as('leaf'));

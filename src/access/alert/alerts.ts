@@ -6,7 +6,13 @@ import type { Actor } from '../../core/record.ts';
 import { rfc3339 } from '../../core/time.ts';
 import { checkReason } from '../../identity/input.ts';
 import { SYSTEM } from '../../identity/persons.ts';
-import { type AlertFilter, findAlert, findAlertRules, listAlerts } from '../../store/alerts.ts';
+import {
+  type AlertFilter,
+  countUnresolvedAlerts,
+  findAlert,
+  findAlertRules,
+  listAlerts,
+} from '../../store/alerts.ts';
 import type { Change, ChangeLog } from '../../store/changes.ts';
 import type { Alert, AlertDisposition, AlertRules, Person } from '../../store/entities.ts';
 import { findPerson, found, type Page } from '../../store/queries.ts';
@@ -51,6 +57,11 @@ export class Alerts {
 
   list(filter: AlertFilter, page?: Page): Promise<Alert[]> {
     return listAlerts(this.#db, filter, page);
+  }
+
+  /** How many of a principal (id) nobody has closed. */
+  unresolved(principal: string): Promise<number> {
+    return countUnresolvedAlerts(this.#db, principal);
   }
 
   /** @throws PosternError POSTERN_NOT_FOUND */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { rfc3339 } from '../../core/time.ts';
-import type { Grant, Principal, Review, ReviewItem } from '../../store/entities.ts';
+import type { Alert, Grant, Principal, Review, ReviewItem } from '../../store/entities.ts';
 import { reviewView, type UseFacts, type ViewFacts } from './view.ts';
 
 const DAY = 86_400_000_000;
@@ -32,6 +32,7 @@ function facts(over: Partial<ViewFacts> = {}): ViewFacts {
     denials: [],
     sources: [],
     staticSecrets: [],
+    alerts: [],
     lastUsedAt: ago(1),
     shownTo: ref,
     now: NOW,
@@ -49,6 +50,10 @@ test('each standing risk is named, and none where there is none', () => {
   assert.deepEqual(risks({ grants: [{ grant: GRANT, verbs: ['select', 'drop'] }] }), ['privileged']);
   const emergency = { ...GRANT, authority: { ...GRANT.authority, kind: 'emergency' as const } };
   assert.deepEqual(risks({ grants: [{ grant: emergency, verbs: [] }] }), ['emergency']);
+  const alert = { id: 'a', rule: 'denials', values: ['10 in 5 minutes'], count: 1, lastAt: ago(1) } as const;
+  assert.deepEqual(risks({ alerts: [alert as unknown as Alert] }), ['alert']);
+  const many = Array.from({ length: 30 }, () => alert as unknown as Alert);
+  assert.equal(risks({ alerts: many }).length, 21);
   const unused = { verb: 'insert', object: 'a.*' };
   assert.deepEqual(risks({ uses: [{ ...USE, unused: [unused] }] }), ['unused_rights']);
 });

@@ -1,13 +1,16 @@
 /** What a reviewer is shown of an item: what is granted, what was used and refused, and what is doubtful about it. Pure. */
+import { alertWords } from '../../core/alert-rules.ts';
 import type { GrantConditions } from '../../core/conditions.ts';
 import { PRIVILEGED_VERBS } from '../../core/privileged.ts';
 import type { Authority, Ref } from '../../core/record.ts';
 import { rfc3339 } from '../../core/time.ts';
-import type { Grant, Principal, Review, ReviewItem } from '../../store/entities.ts';
+import type { Alert, Grant, Principal, Review, ReviewItem } from '../../store/entities.ts';
 
 const DAY_MICROS = 86_400_000_000;
 /** How many rows of each kind are shown; the rest is counted. */
 const ROWS_MAX = 200;
+/** Alerts that are told one by one; the rest is counted. */
+const ALERTS_MAX = 20;
 /** A network is new for so long. */
 const NEW_SOURCE_DAYS = 30;
 
@@ -49,6 +52,8 @@ export interface ViewFacts {
   readonly uses: readonly UseFacts[];
   readonly denials: readonly DenialFacts[];
   readonly sources: readonly { readonly network: string; readonly first: string; readonly last: string }[];
+  /** Alerts that nobody has closed: of the principal, or of the grant's resource and of no one resource. */
+  readonly alerts: readonly Alert[];
   /** Ends of the static secrets that are open. */
   readonly staticSecrets: readonly string[];
   readonly lastUsedAt: string | null;
@@ -66,7 +71,8 @@ export interface Risk {
     | 'unused'
     | 'unused_rights'
     | 'new_source'
-    | 'emergency';
+    | 'emergency'
+    | 'alert';
   readonly text: string;
 }
 
@@ -180,6 +186,15 @@ function risksOf(facts: ViewFacts): Risk[] {
         .join(', ')} for the first time within ${NEW_SOURCE_DAYS} days`,
     });
   }
+  for (const { id, rule, values, count, lastAt } of facts.alerts.slice(0, ALERTS_MAX)) {
+    const words = alertWords(rule, values, count);
+    risks.push({
+      kind: 'alert',
+      text: `alert ${id} is not closed: it ${words}, last ${lastAt.slice(0, 10)}`,
+    });
+  }
+  const more = facts.alerts.length - ALERTS_MAX;
+  if (more > 0) risks.push({ kind: 'alert', text: `${more} more alerts are not closed` });
   for (const { grant } of grants) {
     const { kind, reviewBy } = grant.authority;
     if (kind !== 'emergency') continue;

@@ -57,6 +57,7 @@ const Detail = Type.Object({
   bindings: Type.Array(Binding),
   grants: Type.Array(Grant),
   credentials: Type.Array(Credential),
+  alerts: Type.Integer({ description: 'those that nobody has closed' }),
   sources: Type.Array(
     Type.Object({
       network: Type.String(),
@@ -68,7 +69,7 @@ const Detail = Type.Object({
 });
 
 export function principalRoutes(app: Api, deps: ApiDeps): void {
-  const { principals, persons, bindings, grants, credentials } = deps.control;
+  const { principals, persons, bindings, grants, credentials, alerts } = deps.control;
 
   app.post(
     '/v1/principals',
@@ -132,6 +133,7 @@ export function principalRoutes(app: Api, deps: ApiDeps): void {
         bindings: await bindings.list(principal.id),
         grants: await grants.list({ ...related, status: 'active' }, { limit: RELATED_MAX }),
         credentials: await credentials.list({ ...related, status: 'active' }, { limit: RELATED_MAX }),
+        alerts: await alerts.unresolved(principal.id),
         sources: fromIndex(deps, () => deps.activity.sources(principal.id), []),
       };
     },

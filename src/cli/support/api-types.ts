@@ -7,6 +7,7 @@ import type { Ref } from '../../core/record.ts';
 import type { LintFinding } from '../../identity/presets/lint.ts';
 import type { Erased } from '../../ledger/payloads.ts';
 import type {
+  Alert,
   Binding,
   Credential,
   Grant,
@@ -30,6 +31,7 @@ export type { PersonSession } from '../../identity/sessions.ts';
 export type {
   AccessPolicy,
   AccessRequest,
+  AlertRules,
   Authenticator,
   Binding,
   Credential,
@@ -56,6 +58,30 @@ export type { Channel, Delivery, Link } from '../../store/notify-entities.ts';
 export type ListedReview = Review & { readonly items: Readonly<Record<ReviewItem['status'], number>> };
 
 export type ListedSchedule = ReviewSchedule & { readonly nextAt: string | null };
+
+export type ListedAlert = Alert & { readonly text: string };
+
+/** A leaf of the log, as far as it is shown with an alert. */
+interface AlertRecord {
+  readonly leaf: number;
+  readonly time: string;
+  readonly type: string;
+  readonly resource?: Ref;
+  readonly source?: string;
+  readonly client?: string | null;
+  readonly verbs?: readonly string[];
+  readonly objects?: readonly string[];
+  readonly decision?: { readonly reason?: string };
+  readonly code?: string;
+  readonly reason?: string;
+}
+
+export interface ShownAlert {
+  readonly alert: ListedAlert;
+  readonly records: readonly AlertRecord[];
+  /** Why the caller does not close it; null where they may. */
+  readonly refusal: string | null;
+}
 
 export interface ShownReviewItem {
   readonly item: ReviewItem;
@@ -96,6 +122,8 @@ export interface PrincipalDetail extends ListedPrincipal {
   readonly grants: readonly Grant[];
   readonly credentials: readonly Credential[];
   readonly sources: readonly SourceSeen[];
+  /** Alerts that nobody has closed. */
+  readonly alerts: number;
 }
 
 export interface ResourceTest {
