@@ -1,5 +1,6 @@
 /** For tests: databases to ask, without a package around them. */
 import { type AssessDatabase, buildDatabase } from './database.ts';
+import { addSampling } from './sampling.ts';
 
 const PERIOD = {
   name: '2026',
@@ -10,5 +11,8 @@ const PERIOD = {
 
 /** With all tables and no rows. */
 export function emptyDatabase(): AssessDatabase {
-  return buildDatabase(() => [], PERIOD, { origin: 'test', size: 0, root: '', time: null }, []);
+  const asOf = { origin: 'test', size: 0, root: '', time: null };
+  const db = buildDatabase(() => [], PERIOD, asOf, []);
+  addSampling(db.sql, asOf, 'test');
+  return db;
 }

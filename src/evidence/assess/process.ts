@@ -10,6 +10,7 @@ import { buildDatabase } from './database.ts';
 import { evaluate, writeAssessment } from './evaluate.ts';
 import { readFramework } from './framework-file.ts';
 import { readParameterFile } from './parameter-file.ts';
+import { addSampling } from './sampling.ts';
 import type { AsOf, AssessedParameter, Assessment, ParameterValue, Period } from './types.ts';
 
 /** What the process is given. */
@@ -42,6 +43,7 @@ function assess({ dir, framework: text, period, asOf, parameters: set }: AssessJ
     return { id, label, type, odp, value: values.get(id) ?? null };
   });
   const db = buildDatabase((file) => rowsOf(join(dir, file)), period, asOf, parameters);
+  addSampling(db.sql, asOf, framework.id);
   const parametersFrom: Assessment['parametersFrom'] =
     set === null ? null : { leaf: set.leaf, time: set.time, by: set.by, sha256: hash('sha256', set.text) };
   const sha256 = hash('sha256', text);
