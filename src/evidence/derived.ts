@@ -10,6 +10,7 @@ import type { Assessment, Framework } from './assess/types.ts';
 import { FILES, type Manifest } from './format.ts';
 import { oscalFiles } from './oscal/files.ts';
 import type { Populations } from './populations.ts';
+import { REPORT_PDF } from './report-pdf.ts';
 import type { ReportTally } from './report-tally.ts';
 import { WORKBOOK } from './workbook.ts';
 
@@ -35,7 +36,7 @@ export interface DerivedFile {
 }
 
 /** In the order in which they are made. */
-const DERIVED_FILES: readonly DerivedFile[] = [WORKBOOK];
+const DERIVED_FILES: readonly DerivedFile[] = [WORKBOOK, REPORT_PDF];
 
 export interface Derived {
   readonly assessment: Assessment;

@@ -22,7 +22,7 @@ import { CommandSummary } from './assess/command-summary.ts';
 import { recordRow } from './assess/record-rows.ts';
 import { TableOut } from './assess/table-files.ts';
 import { RECORDS_TABLE } from './assess/tables.ts';
-import type { Period } from './assess/types.ts';
+import type { Framework, Period } from './assess/types.ts';
 import { COMMANDS_HEADER, CommandTexts } from './command-texts.ts';
 import { Commands } from './commands.ts';
 import { derive } from './derived.ts';
@@ -45,7 +45,7 @@ import { PayloadOpener } from './payload-opener.ts';
 import { putPopulations, putSummary } from './population-files.ts';
 import { populationIndex } from './population-index.ts';
 import { Populations } from './populations.ts';
-import { renderReport } from './report.ts';
+import { type ReportFacts, renderReport } from './report.ts';
 import { ReportTally } from './report-tally.ts';
 import { allLeaves, leavesOfPrincipal, type ReadLeaf, resolve } from './selection.ts';
 import { copyTiles } from './tile-files.ts';
@@ -149,16 +149,15 @@ export async function exportPackage(
   const { parts = [] } = parameters;
   await writeParts({ files: folderHost(options.outDir).files, manifest: facts }, parts, writer, pause);
   const { framework } = params;
+  let assessed: ReportFacts['assessed'] = null;
   if (framework !== undefined) {
     writer.put(FILES.framework, framework.text);
-    const { files } = await derive(options.outDir, { manifest: facts, ...told }, framework.text);
-    for (const [path, content] of files) writer.put(path, content);
+    const derived = await derive(options.outDir, { manifest: facts, ...told }, framework.text);
+    for (const [path, content] of derived.files) writer.put(path, content);
+    assessed = { framework: JSON.parse(framework.text) as Framework, assessment: derived.assessment };
   }
   writer.put(FILES.populationIndex, populationIndex({ manifest: facts, rows, files: writer.files() }));
-  writer.put(
-    FILES.report,
-    renderReport({ manifest: facts, populations: told.populations, tally: told.tally }),
-  );
+  writer.put(FILES.report, renderReport({ ...told, manifest: facts, assessed }));
   writer.put(FILES.howTo, HOW_TO_VERIFY);
   writer.put(FILES.page, verifyPage());
   const schemas = parts.includes('ocsf') ? { schemas: { ocsf: OCSF_VERSION } } : {};

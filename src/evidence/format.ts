@@ -4,7 +4,7 @@ import type { Period } from './assess/types.ts';
 
 export const FORMAT = 'postern-evidence/1';
 /** Raised whenever the same facts would give another file that verification makes again. */
-export const RENDERER = 24;
+export const RENDERER = 30;
 
 export const FILES = {
   manifest: 'manifest.json',
@@ -22,6 +22,7 @@ export const FILES = {
   parameters: 'parameters.yaml',
   assertions: 'assertions.json',
   report: 'report.html',
+  reportPdf: 'report.pdf',
   workbook: 'workbook.xlsx',
   howTo: 'VERIFY.md',
   page: 'verify.html',

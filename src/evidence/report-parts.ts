@@ -1,3 +1,4 @@
+import type { LogPosition, Parameters } from './format.ts';
 import { type Html, html } from './html.ts';
 
 /** A table; a heading that begins with # is that of a column of numbers. */
@@ -30,4 +31,14 @@ export function count(n: number): string {
 export function when(time: string): string {
   const match = /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?Z$/.exec(time);
   return match === null ? time : `${match[1]} ${match[2]} UTC`;
+}
+
+/** Of which log position something is. */
+export function asOfWords({ time, size }: LogPosition): string {
+  return `as of ${time === null ? 'an empty log' : when(time)}, ${count(size)} leaves`;
+}
+
+/** Whom or what a package is about. */
+export function aboutWords({ principal, resource }: Pick<Parameters, 'principal' | 'resource'>): string {
+  return principal?.name ?? resource?.name ?? 'All machine access';
 }

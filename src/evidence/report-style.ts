@@ -34,8 +34,15 @@ td pre { border: 0; background: none; padding: 0; margin: 0; max-height: 12em; o
 .tag { display: inline-block; border-radius: 999px; padding: 1px 9px; font-size: 11px; font-weight: 600; background: var(--band); }
 .tag.ended { color: var(--soft); } .tag.live { color: var(--good); background: #e8f4ec; } .tag.bad { color: var(--bad); background: #fbecea; }
 .box { background: var(--band); border-left: 3px solid var(--accent); padding: 12px 16px; margin: 14px 0; }
+h2.part { margin-top: 30px; } h2.big { font-size: 22px; border-bottom: 2px solid var(--line); padding-bottom: 6px; margin-top: 44px; }
+h3 { font-size: 14px; margin: 22px 0 6px; } h3.objective { border-top: 1px solid var(--line); padding-top: 14px; }
+.tag.good { color: #fff; background: var(--good); } h3 .tag.bad { color: #fff; background: var(--bad); } .tag.open { color: #fff; background: #9a6a00; } .tag.plain { color: #fff; background: var(--soft); }
+b.bad { color: var(--bad); } b.open { color: #9a6a00; } td a, nav a { color: var(--accent); }
+figure { margin: 14px 0 20px; } figure svg { max-width: 760px; width: 100%; height: auto; font: 12px "Segoe UI", "Helvetica Neue", "Liberation Sans", Arial, sans-serif; fill: var(--ink); }
+figcaption { font-size: 12px; color: var(--soft); } pre.query { font-size: 11px; max-height: 16em; overflow: auto; }
 footer { margin-top: 40px; border-top: 1px solid var(--line); padding-top: 12px; font-size: 12px; color: var(--soft); }
 @media (max-width: 760px) { .cards { grid-template-columns: repeat(2, 1fr); } dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: 8px; } }
 @media print { body { padding: 0; max-width: none; font-size: 10.5pt; } h2 { break-after: avoid; } tr, .card, .box { break-inside: avoid; }
-  td pre { max-height: none; overflow: visible; } thead { display: table-header-group; } @page { margin: 16mm 14mm; } }
+  td pre { max-height: none; overflow: visible; } thead { display: table-header-group; } pre.query { max-height: none; overflow: visible; } nav { display: none; } .paged { break-before: page; } h3 { break-after: avoid; } figure { break-inside: avoid; }
+  @page { margin: 16mm 14mm 18mm; @bottom-right { content: counter(page) " of " counter(pages); font: 9px Arial, sans-serif; color: #5a6877; } } }
 `;

@@ -1,4 +1,12 @@
+import type { CommandSummary } from './assess/command-summary.ts';
 import { payloadText } from './command-texts.ts';
+import {
+  type AssessedFacts,
+  closingBlocks,
+  controlBlocks,
+  summaryBlocks,
+} from './document/assessment-blocks.ts';
+import { blocksHtml } from './document/html.ts';
 import type { LogPosition, Manifest } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Populations } from './populations.ts';
@@ -8,7 +16,7 @@ import { exceptions } from './report-exceptions.ts';
 import { authorityWords, grants } from './report-grants.ts';
 import { logReviews } from './report-log-reviews.ts';
 import { masks } from './report-masks.ts';
-import { count, refName, table, when } from './report-parts.ts';
+import { aboutWords, asOfWords, count, refName, table, when } from './report-parts.ts';
 import { people } from './report-people.ts';
 import { reviews } from './report-reviews.ts';
 import { proofs, sessions } from './report-sessions.ts';
@@ -22,28 +30,33 @@ export interface ReportFacts {
   readonly manifest: Pick<Manifest, 'parameters' | 'log' | 'coverage' | 'principals' | 'counts'>;
   readonly populations: Populations;
   readonly tally: ReportTally;
+  readonly summary: Pick<CommandSummary, 'rows'>;
+  /** Where the package was assessed by a framework. */
+  readonly assessed?: Pick<AssessedFacts, 'framework' | 'assessment'> | null;
 }
 
 /** The report for a reader in a hurry: who, on whose word, what was done, what was refused, how to check it. */
 export function renderReport(facts: ReportFacts): string {
-  const { manifest, populations, tally } = facts;
-  const about =
-    manifest.parameters.principal?.name ?? manifest.parameters.resource?.name ?? 'All machine access';
+  const { manifest, populations, tally, assessed = null } = facts;
+  const about = aboutWords(manifest.parameters);
+  const title =
+    assessed === null ? about : `${assessed.assessment.framework.title}, ${assessed.assessment.period.name}`;
   return html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>Evidence: ${about}</title>
+<title>Evidence: ${title}</title>
 <style>${REPORT_STYLE_HTML}</style>
 </head>
 <body>
 <header>
-<p class="eyebrow">Access evidence</p>
-<h1>${about}</h1>
-<p class="soft">${period(facts)} · as of ${manifest.log.time === null ? 'an empty log' : when(manifest.log.time)}, ${count(manifest.log.size)} leaves</p>
+<p class="eyebrow">${assessed === null ? 'Access evidence' : 'Evidence of operation'}</p>
+<h1>${title}</h1>
+<p class="soft">${assessed === null ? '' : `${about} · `}${period(facts)} · ${asOfWords(manifest.log)}</p>
 </header>
+${assessed === null ? '' : assessment({ ...facts, ...assessed })}
 ${summary(facts)}
 ${accountable(populations, manifest)}
 ${grants(populations, tally)}
@@ -58,11 +71,20 @@ ${unmanaged(populations)}${masks(populations)}
 ${erasures(populations, manifest.parameters)}
 ${keeping(populations)}
 ${losses(populations)}
-${verification(manifest.log, manifest.coverage, facts)}
+${assessed === null ? verification(manifest.log, manifest.coverage, facts) : blocksHtml(closingBlocks({ ...facts, ...assessed }))}
 <footer>Postern evidence package. Every figure on this page follows from the leaves of the log in this package; <code>verify</code> recomputes this page and compares it.</footer>
 </body>
 </html>
 `.text;
+}
+
+/** What came out by the framework, before everything else. */
+function assessment(facts: AssessedFacts): Html {
+  return html`${blocksHtml(summaryBlocks(facts))}
+<nav><a href="#controls">Controls</a> · <a href="#record">Who did what, and on whose authority</a> · <a href="#verify">How to verify this, and what is not claimed</a></nav>
+${blocksHtml(controlBlocks(facts))}
+<h2 class="part big paged" id="record">Who did what, and on whose authority</h2>
+`;
 }
 
 const REPORT_STYLE_HTML = trusted(REPORT_STYLE);

@@ -1,11 +1,12 @@
 import type { Checkpoint } from '../ledger/checkpoint.ts';
 import { type NoteVerifier, parseVerifierKeys } from '../ledger/note.ts';
 import { TileFiles } from '../ledger/tiles.ts';
+import type { Assessment, Framework } from './assess/types.ts';
 import { Check, type Report } from './findings.ts';
 import { FILES, type Manifest, RENDERER } from './format.ts';
 import { lastTime } from './last-time.ts';
 import { type PackageFiles, readText, type VerifyHost } from './package-files.ts';
-import { renderReport } from './report.ts';
+import { type ReportFacts, renderReport } from './report.ts';
 import { short } from './row-matcher.ts';
 import { ActivityVerifier, type AllLeaves } from './verify-activity.ts';
 import { tileReader } from './verify-bytes.ts';
@@ -217,8 +218,30 @@ function checkReport(files: PackageFiles, manifest: Manifest, activity: AllLeave
     return;
   }
   check.says('rendered again, the same');
-  const { populations, tally } = activity;
-  if (readText(files, FILES.report) !== renderReport({ manifest, populations, tally })) {
-    check.problem(FILES.report, 'The report is not what follows from the log.');
+  const { populations, tally, summary } = activity;
+  try {
+    const report = renderReport({
+      manifest,
+      populations,
+      tally,
+      summary,
+      assessed: assessedIn(files, manifest),
+    });
+    if (readText(files, FILES.report) !== report)
+      check.problem(FILES.report, 'The report is not what follows from the log.');
+  } catch (error) {
+    const why = short((error as Error).message);
+    check.problem(FILES.report, `The report cannot be made again from ${FILES.assertions}: ${why}`);
   }
+}
+
+/** The assessment as the package has it: whether that is what it must be, another check says. */
+function assessedIn(
+  files: PackageFiles,
+  { parameters }: Manifest,
+): NonNullable<ReportFacts['assessed']> | null {
+  if (parameters.framework === undefined) return null;
+  const framework = JSON.parse(readText(files, FILES.framework) ?? 'null') as Framework;
+  const assessment = JSON.parse(readText(files, FILES.assertions) ?? 'null') as Assessment;
+  return { framework, assessment };
 }
