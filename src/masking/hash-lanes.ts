@@ -5,6 +5,8 @@
 import { CONSTANTS, DIGITS, hashProgram, INITIAL, LANES, PLACES } from './hash-program.ts';
 
 const BLOCK = 64;
+/** Where the words of the block are, counted in words. */
+const WORDS = PLACES.block / 4;
 /** Of a block, what SHA-256 itself needs at its end. */
 const PADDING = 9;
 
@@ -13,7 +15,10 @@ export interface LaneKey {
   /** What the key's blocks of the inner and the outer hash have come to. */
   readonly inner: Int32Array;
   readonly outer: Int32Array;
-  readonly head: Uint8Array;
+  /** The whole words of it, and the bytes behind them as the beginning of one more. */
+  readonly head: Int32Array;
+  readonly begun: number;
+  readonly headBytes: number;
 }
 
 interface Program {
@@ -55,7 +60,7 @@ export class HashLanes {
   /** What the first block of a hash comes to. @param block of 64 bytes */
   stateAfter(block: Uint8Array): Int32Array {
     this.settle();
-    this.#put(0, block, 0, BLOCK, 0);
+    for (const [i, word] of wordsOf(block).entries()) this.#words[WORDS + LANES * i] = word;
     this.#program.compress(PLACES.initial);
     this.#wipe(0);
     return Int32Array.from({ length: 8 }, (_, i) => this.#words[PLACES.state / 4 + LANES * i] as number);
@@ -66,19 +71,32 @@ export class HashLanes {
    * and has not taken it, where it is too long, or not ASCII.
    */
   take(key: LaneKey, bytes: Uint8Array, start: number, end: number): boolean {
-    const head = key.head.length;
-    const size = head + end - start;
+    const size = key.headBytes + end - start;
     if (size > BLOCK - PADDING) return false;
     if (this.#key !== key) this.#use(key);
     const lane = this.#waiting;
     if (this.#taken) this.#wipe(lane);
-    this.#put(lane, key.head, 0, head, 0);
-    if (this.#put(lane, bytes, start, end, head) >= 0x80) {
+    const words = this.#words;
+    const { head } = key;
+    for (let i = 0; i < head.length; i++) words[WORDS + LANES * i + lane] = head[i] as number;
+    let word = key.begun;
+    let to = key.headBytes;
+    let all = 0;
+    for (let at = start; at < end; at++) {
+      const byte = bytes[at] as number;
+      all |= byte;
+      word = (word << 8) | byte;
+      to += 1;
+      // As many words as there are lanes lie between two of one lane, and as many bytes are in one.
+      if ((to & 3) === 0) words[WORDS + to - 4 + lane] = word;
+    }
+    if (all >= 0x80) {
       this.#wipe(lane);
       return false;
     }
-    this.#bytes[place(lane, size)] = 0x80;
-    this.#words[PLACES.block / 4 + LANES * 15 + lane] = 8 * (BLOCK + size);
+    const left = 3 - (to & 3);
+    words[WORDS + (to & ~3) + lane] = ((word << 8) | 0x80) << (8 * left);
+    words[WORDS + LANES * 15 + lane] = 8 * (BLOCK + size);
     this.#taken = true;
     return true;
   }
@@ -128,26 +146,29 @@ export class HashLanes {
     this.#key = key;
   }
 
-  /** Puts bytes into the block of a lane. Gives all their bits together. */
-  #put(lane: number, from: Uint8Array, start: number, end: number, to: number): number {
-    const bytes = this.#bytes;
-    let all = 0;
-    for (let at = start; at < end; at++, to++) {
-      const byte = from[at] as number;
-      all |= byte;
-      bytes[place(lane, to)] = byte;
-    }
-    return all;
-  }
-
   #wipe(lane: number): void {
-    for (let i = 0; i < 16; i++) this.#words[PLACES.block / 4 + LANES * i + lane] = 0;
+    for (let i = 0; i < 16; i++) this.#words[WORDS + LANES * i + lane] = 0;
   }
 }
 
-/** Where a byte of a lane's block is: words of the four take turns, and have their most significant byte last. */
-const place = (lane: number, byte: number): number =>
-  PLACES.block + ((byte & ~3) << 2) + (lane << 2) + (~byte & 3);
+/** The whole words of some bytes, as SHA-256 reads them. */
+function wordsOf(bytes: Uint8Array): Int32Array {
+  const words = new Int32Array(bytes.length >> 2);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  for (let i = 0; i < words.length; i++) words[i] = view.getInt32(4 * i);
+  return words;
+}
+
+/** What is hashed with a key in a domain. @param inner and `outer`: the key's blocks */
+export function laneKey(lanes: HashLanes, inner: Uint8Array, outer: Uint8Array, head: Uint8Array): LaneKey {
+  let begun = 0;
+  for (const byte of head.subarray(head.length & ~3)) begun = (begun << 8) | byte;
+  return {
+    inner: lanes.stateAfter(inner),
+    outer: lanes.stateAfter(outer),
+    ...{ head: wordsOf(head), begun, headBytes: head.length },
+  };
+}
 
 let lanes: HashLanes | null | undefined;
 

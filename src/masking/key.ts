@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { type HashLanes, hashLanes, type LaneKey } from './hash-lanes.ts';
+import { type HashLanes, hashLanes, type LaneKey, laneKey } from './hash-lanes.ts';
 
 /** Bytes of a block of SHA-256, and of its digests. */
 const BLOCK = 64;
@@ -101,11 +101,12 @@ class Domain {
   }
 
   laneKey(lanes: HashLanes): LaneKey {
-    this.#laneKey ??= {
-      inner: lanes.stateAfter(this.#inner),
-      outer: lanes.stateAfter(this.#outer.subarray(0, BLOCK)),
-      head: this.#buffer.subarray(BLOCK, this.#head),
-    };
+    this.#laneKey ??= laneKey(
+      lanes,
+      this.#inner,
+      this.#outer.subarray(0, BLOCK),
+      this.#buffer.subarray(BLOCK, this.#head),
+    );
     return this.#laneKey;
   }
 }
