@@ -1,7 +1,8 @@
 /** The data files that come with Postern: that they are right, and that each query can be asked. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { emptyDatabase } from './assess.fixture.ts';
+import { asked, emptyDatabase, NOWHERE, PERIOD } from './assess.fixture.ts';
+import { buildDatabase } from './database.ts';
 import { readFramework, writeFramework } from './framework-file.ts';
 import { builtInFramework, builtInLibrary, frameworkIds } from './library.ts';
 
@@ -52,5 +53,37 @@ test('each parameter of the library is asked for by a framework, and none has a 
   for (const [id, spec] of builtInLibrary().parameters) {
     assert.ok(asked.has(id) || waits.has(id), `nothing asks for ${id}`);
     assert.equal('default' in spec || 'value' in spec, false);
+  }
+});
+
+test('no query says anything while a parameter that it needs is not set, whatever the others are', () => {
+  const set = [...builtInLibrary().parameters.keys()];
+  for (const [id, query] of builtInLibrary().queries) {
+    for (const unset of query.parameters) {
+      const values = set.filter((name) => name !== unset).map((name) => ({ id: name, value: 1 }));
+      const { outcome, reason } = asked(emptyDatabase(values), query, values);
+      assert.equal(outcome, 'not_evaluable', id);
+      assert.ok(reason?.includes(unset) || reason?.startsWith('The package has no'), `${id}: ${reason}`);
+    }
+  }
+});
+
+test('no query says anything of a population that is not in the package, or in which there is nothing', () => {
+  const values = [...builtInLibrary().parameters].map(([id, { type }]) => ({
+    id,
+    value: type === 'list' ? ['x'] : 1,
+  }));
+  const without = buildDatabase(() => null, PERIOD, NOWHERE, values);
+  // What is kept, and what is wanted to be logged, is there to be looked at in an empty log too.
+  const always = new Set(['texts-kept-long-enough', 'events-selected']);
+  for (const [id, query] of builtInLibrary().queries) {
+    const { outcome, reason } = asked(without, query, values);
+    assert.deepEqual(
+      [outcome, reason?.slice(0, 30)],
+      ['not_evaluable', 'The package has no population '],
+      id,
+    );
+    const empty = asked(emptyDatabase(values), query, values);
+    assert.equal(empty.outcome === 'not_evaluable', !always.has(id), `${id}: ${empty.outcome}`);
   }
 });

@@ -40,10 +40,12 @@ export const ASSESS_TABLES: readonly AssessTable[] = [
 ];
 
 /** A value as a cell of SQLite: what is no number or text is JSON. */
-export function sqlValue(value: unknown): string | number | null {
+export function sqlValue(value: unknown): string | number | bigint | null {
   if (value === null || value === undefined) return null;
   if (typeof value === 'string') return value;
-  if (typeof value === 'boolean') return value ? 1 : 0;
+  if (typeof value === 'boolean') return value ? 1n : 0n;
+  // As a number it would be one with a fraction: `99.0`.
+  if (Number.isSafeInteger(value)) return BigInt(value as number);
   if (typeof value === 'number' && Number.isFinite(value)) return value;
   return JSON.stringify(value);
 }
