@@ -103,7 +103,11 @@ export async function testApi(
       health: () => ({ workers: 1, reasons: [] }),
     },
     tls,
-    addresses: () => ({ api: { host: '127.0.0.1', port }, postgres: { host: '127.0.0.1', port: 6432 } }),
+    addresses: () => ({
+      api: { host: '127.0.0.1', port },
+      postgres: { host: '127.0.0.1', port: 6432 },
+      http: null,
+    }),
     publicUrl,
     version: '0.0.0-test',
     logger: { warn: log, error: log },

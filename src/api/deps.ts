@@ -139,7 +139,7 @@ export interface ApiDeps {
   readonly gateway: GatewayState;
   readonly tls: TlsMaterial;
   /** Where clients reach Postern, known once it listens. */
-  addresses(): { readonly api: Address; readonly postgres: Address };
+  addresses(): { readonly api: Address; readonly postgres: Address; readonly http: Address | null };
   /** The address under which browsers reach the API, without a slash at the end: `https://host:port`. */
   publicUrl(): string;
   readonly version: string;

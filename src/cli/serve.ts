@@ -31,6 +31,8 @@ export function register(program: Command): void {
     .option('--postgres-host <host>', 'address the PostgreSQL listener is bound to (default 127.0.0.1)')
     .option('--postgres-port <port>', 'port of the PostgreSQL listener (default 6432)', port)
     .option('--postgres-tls <mode>', 'require or allow (default require)')
+    .option('--http-host <host>', 'address an HTTP listener is bound to (none without this or --http-port)')
+    .option('--http-port <port>', 'port of the HTTP listener (6443)', port)
     .option('--workers <n>', 'gateway workers (default: one a core, one core left for the rest)', count)
     .option('--hold <seconds>', 'how long a client waits for those who have to agree (default 0)', hold)
     .option('--name <name...>', 'further names or addresses for the server certificate')
@@ -63,6 +65,10 @@ async function serve(flags: ServeFlags): Promise<void> {
   out(
     `  PostgreSQL  ${postern.postgres.host}:${postern.postgres.port}  (database: RESOURCE or RESOURCE/DATABASE)`,
   );
+  if (postern.http !== null)
+    out(
+      `  HTTP        https://${postern.http.host}:${postern.http.port}/RESOURCE/  (or by a name of the service)`,
+    );
   out(`  CA file     ${postern.caFile}`);
   if (postern.setupToken !== null) {
     out('');

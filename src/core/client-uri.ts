@@ -11,3 +11,8 @@ export const partyUri = (party: {
   readonly id: string;
   readonly name: string;
 }): string => (party.kind === 'person' ? `postern://person/${party.id}` : clientUri(party.name));
+
+/** The principal that a subject alternative name with nothing but its URI names, or null. @param subjectAltName as `node:crypto` writes it */
+export function principalOfUri(subjectAltName: string): string | null {
+  return /^URI:postern:\/\/principal\/([a-z0-9._-]+)$/.exec(subjectAltName)?.[1] ?? null;
+}

@@ -370,6 +370,8 @@ export interface CommandOutcome extends RecordBase, Delegated {
   readonly durationUs: number;
   /** Hex SHA-256 of the DataRow and CopyData messages that the client was sent, whole and in order; where the resource asks for it. */
   readonly digest?: string;
+  /** Body of the request, where it had one: its bytes as far as they came, and their SHA-256 in hex. */
+  readonly body?: { readonly bytes: number; readonly sha256: string };
   /** What was masked in the result; absent where nothing was. */
   readonly masked?: readonly MaskedColumn[];
 }

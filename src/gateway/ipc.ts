@@ -13,12 +13,24 @@ import type {
   TestStep,
 } from '../protocols/contract.ts';
 
+export interface Address {
+  readonly host: string;
+  /** 0: any free one. */
+  readonly port: number;
+}
+
+/** Where clients of each protocol connect; null: nowhere. */
+export interface Listen {
+  readonly postgres: Address;
+  readonly http: Address | null;
+}
+
 export interface WorkerStart {
   readonly type: 'start';
   readonly worker: number;
   readonly workers: number;
   readonly journalDir: string;
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: Listen;
   readonly limits: Limits;
   readonly tlsRequired: boolean;
   readonly tls: { readonly caPem: string; readonly certPem: string; readonly keyPem: string };
@@ -52,7 +64,7 @@ export type ToWorker =
   | { readonly type: 'shutdown'; readonly graceMs: number };
 
 export type FromWorker =
-  | { readonly type: 'listening'; readonly port: number }
+  | { readonly type: 'listening'; readonly listen: Listen }
   | { readonly type: 'applied' | 'journal-rotated'; readonly call: number }
   | { readonly type: 'sessions'; readonly call: number; readonly sessions: readonly SessionInfo[] }
   | { readonly type: 'tested'; readonly call: number; readonly steps: readonly TestStep[] }

@@ -11,13 +11,13 @@ import type {
   SessionInfo,
   TestStep,
 } from '../protocols/contract.ts';
-import type { FromWorker, ToWorker, WorkerStart } from './ipc.ts';
+import type { FromWorker, Listen, ToWorker, WorkerStart } from './ipc.ts';
 
 export interface SupervisorOptions {
   readonly workers: number;
   readonly journalDir: string;
   /** Port 0 takes any free port; all workers share it. */
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: Listen;
   readonly limits: Limits;
   readonly tlsRequired: boolean;
   readonly tls: WorkerStart['tls'];
@@ -56,7 +56,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #slots: WorkerSlot[] = [];
   readonly #calls = new Map<number, (answer: Answer) => void>();
-  #port: number;
+  #listen: Listen;
   #call = 0;
   /** Workers being started, and the changes since: their snapshot may be older. */
   #launching = 0;
@@ -65,7 +65,7 @@ export class Supervisor {
 
   private constructor(options: SupervisorOptions) {
     this.#options = options;
-    this.#port = options.listen.port;
+    this.#listen = options.listen;
   }
 
   static async start(options: SupervisorOptions): Promise<Supervisor> {
@@ -79,8 +79,9 @@ export class Supervisor {
     return supervisor;
   }
 
-  get port(): number {
-    return this.#port;
+  /** Where the workers listen. */
+  get listen(): Listen {
+    return this.#listen;
   }
 
   /** Process ids of the workers, for measuring. */
@@ -89,7 +90,7 @@ export class Supervisor {
   }
 
   async #launch(slot: WorkerSlot): Promise<void> {
-    const { journalDir, listen, limits, tlsRequired, tls, scramSecret, maskKey, snapshot } = this.#options;
+    const { journalDir, limits, tlsRequired, tls, scramSecret, maskKey, snapshot } = this.#options;
     const child = fork(new URL('./worker.ts', import.meta.url), {
       serialization: 'advanced',
       env: workerEnvironment(process.env),
@@ -101,7 +102,7 @@ export class Supervisor {
       const timer = setTimeout(() => reject(new Error('it did not begin to listen in time')), START_MS);
       child.on('message', (message: FromWorker) => {
         if (message.type === 'listening') {
-          this.#port = message.port;
+          this.#listen = message.listen;
           slot.listening = true;
           clearTimeout(timer);
           resolve();
@@ -121,7 +122,7 @@ export class Supervisor {
       worker: slot.index,
       workers: this.#options.workers,
       journalDir,
-      listen: { host: listen.host, port: this.#port },
+      listen: this.#listen,
       limits,
       tlsRequired,
       tls,

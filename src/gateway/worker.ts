@@ -9,12 +9,14 @@ import { createSecureContext, type SecureContext } from 'node:tls';
 import { uuidv7 } from '../core/ids.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Survey } from '../core/upstream-facts.ts';
+import type { ProtocolName } from '../core/views.ts';
 import { JournalWriter } from '../ledger/journal.ts';
 import type { AccessAnswer, AccessAsk, Gateway, LiveSession, Protocol } from '../protocols/contract.ts';
+import { createHttp } from '../protocols/http/http.ts';
 import { createPostgres } from '../protocols/postgres/postgres.ts';
 import { AccessAsks } from './access-asks.ts';
 import { SnapshotDirectory } from './directory.ts';
-import type { FromWorker, ToWorker, WorkerStart } from './ipc.ts';
+import type { Address, FromWorker, ToWorker, WorkerStart } from './ipc.ts';
 import { TurnRecorder } from './recorder.ts';
 
 /** How often sessions are checked against the clock, in milliseconds. Revocations do not wait for it. */
@@ -43,13 +45,13 @@ class Worker implements Gateway {
   /** Issuers that are being asked, and who waits for it. */
   readonly #asked = new Map<string, { readonly done: Promise<void>; readonly end: () => void }>();
   readonly #access: AccessAsks;
-  readonly #server: Server;
-  readonly #protocol: Protocol;
+  readonly #servers: Server[] = [];
+  readonly #protocols: Readonly<Record<ProtocolName, Protocol>>;
   #closing = false;
   #journalFault: string | null = null;
   #journalFaultMicros = 0;
 
-  private constructor(start: WorkerStart, protocolOf: (gateway: Gateway) => Protocol) {
+  private constructor(start: WorkerStart, postgresOf: (gateway: Gateway) => Protocol) {
     this.worker = start.worker;
     this.workers = start.workers;
     this.directory = new SnapshotDirectory(start.snapshot);
@@ -69,12 +71,7 @@ class Worker implements Gateway {
     this.maskKey = Buffer.from(start.maskKey);
     this.#tls = start.tls;
     this.#secureContext = this.#newContext();
-    this.#protocol = protocolOf(this);
-    this.#server = createServer(
-      // A client that has said all it has to say still hears the answers.
-      { noDelay: true, keepAlive: true, pauseOnConnect: true, allowHalfOpen: true },
-      (socket: Socket) => this.#protocol.accept(socket),
-    );
+    this.#protocols = { postgres: postgresOf(this), http: createHttp(this) };
     setInterval(() => this.#check(false), CHECK_MS).unref();
     setInterval(() => this.directory.forget(Date.now()), FORGET_MS).unref();
     setInterval(() => this.#retry(), RETRY_MS).unref();
@@ -94,20 +91,30 @@ class Worker implements Gateway {
   }
 
   static async start(start: WorkerStart): Promise<Worker> {
-    const protocolOf = await createPostgres();
-    const worker = new Worker(start, protocolOf);
-    await worker.#listen(start.listen);
+    const worker = new Worker(start, await createPostgres());
+    const { postgres, http } = start.listen;
+    const listen = {
+      postgres: await worker.#listen('postgres', postgres),
+      http: http === null ? null : await worker.#listen('http', http),
+    };
+    tell({ type: 'listening', listen });
     return worker;
   }
 
-  async #listen(listen: WorkerStart['listen']): Promise<void> {
+  async #listen(protocol: ProtocolName, at: Address): Promise<Address> {
+    const server = createServer(
+      // A client that has said all it has to say still hears the answers.
+      { noDelay: true, keepAlive: true, pauseOnConnect: true, allowHalfOpen: true },
+      (socket: Socket) => this.#protocols[protocol].accept(socket),
+    );
+    this.#servers.push(server);
     await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ ...listen, reusePort: true, backlog: 1024 }, resolve);
+      server.once('error', reject);
+      server.listen({ ...at, reusePort: true, backlog: 1024 }, resolve);
     });
-    const address = this.#server.address();
+    const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('the listener has no port');
-    tell({ type: 'listening', port: address.port });
+    return { host: at.host, port: address.port };
   }
 
   /** Notices when the journal works again. */
@@ -224,26 +231,33 @@ class Worker implements Gateway {
         tell({ type: 'journal-rotated', call: message.call });
         return;
       case 'test':
-        tell({ type: 'tested', call: message.call, steps: await this.#protocol.test(message.resource) });
+        tell({
+          type: 'tested',
+          call: message.call,
+          steps: await this.#protocols[message.resource.protocol].test(message.resource),
+        });
         return;
       case 'credential': {
-        const answer = await this.#protocol.credential(message.resource, message.change);
+        const answer = await this.#protocols[message.resource.protocol].credential(
+          message.resource,
+          message.change,
+        );
         tell({ type: 'credential-tried', call: message.call, answer });
         return;
       }
       case 'survey': {
         const none: Survey = { outcome: 'failed', why: 'resources of this protocol cannot be asked' };
-        const survey = (await this.#protocol.survey?.(message.resource)) ?? none;
+        const survey = (await this.#protocols[message.resource.protocol].survey?.(message.resource)) ?? none;
         tell({ type: 'surveyed', call: message.call, survey });
         return;
       }
       case 'traces': {
-        const traces = this.#protocol.traces?.(message.resource) ?? null;
+        const traces = this.#protocols[message.resource.protocol].traces?.(message.resource) ?? null;
         tell({ type: 'traced', call: message.call, traces });
         return;
       }
       case 'cancel':
-        this.#protocol.cancel(Buffer.from(message.key));
+        this.#protocols.postgres.cancel(Buffer.from(message.key));
         return;
       case 'keys-asked':
         this.#asked.get(message.issuer)?.end();
@@ -260,7 +274,7 @@ class Worker implements Gateway {
   #shutdown(graceMs: number): void {
     if (this.#closing) return;
     this.#closing = true;
-    this.#server.close();
+    for (const server of this.#servers) server.close();
     const close = (force: boolean): void => {
       for (const session of this.#sessions) {
         if (!force && !session.idle()) continue;
@@ -287,7 +301,7 @@ class Worker implements Gateway {
 
   #exit(): void {
     try {
-      this.#protocol.flush();
+      for (const protocol of Object.values(this.#protocols)) protocol.flush();
       this.#journal.flush();
       this.#journal.close();
     } catch (error) {

@@ -56,8 +56,10 @@ export class SessionRecords {
     durationUs: number,
     masked: readonly MaskCount[] = [],
     digest: string | null = null,
+    body: { readonly bytes: number; readonly sha256: string } | null = null,
   ): string {
     let tail = digest === null ? '' : `,"digest":"${digest}"`;
+    if (body !== null) tail += `,${members({ body })}`;
     if (masked.length > 0)
       tail += `,"masked":${JSON.stringify(masked.slice(0, MAX_MASKED).map(maskedField))}`;
     return this.#record(

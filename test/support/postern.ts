@@ -35,6 +35,8 @@ export class TestPostern {
   readonly dataDir: string;
   readonly api: { readonly host: string; readonly port: number };
   readonly postgres: { readonly host: string; readonly port: number };
+  /** Null without `--http-port`. */
+  readonly http: { readonly host: string; readonly port: number } | null;
   readonly caFile: string;
   readonly caPem: string;
   /** API token of an administrator. */
@@ -45,9 +47,10 @@ export class TestPostern {
     this.running = running;
     this.dataDir = dataDir;
     this.#temporary = temporary;
-    const { api, postgres } = JSON.parse(readFileSync(join(dataDir, 'run.json'), 'utf8'));
+    const { api, postgres, http } = JSON.parse(readFileSync(join(dataDir, 'run.json'), 'utf8'));
     this.api = api;
     this.postgres = postgres;
+    this.http = http;
     this.caFile = join(dataDir, 'ca', 'ca.crt');
     this.caPem = readFileSync(this.caFile, 'utf8');
   }

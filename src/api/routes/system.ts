@@ -82,7 +82,10 @@ export function systemRoutes(app: Api, deps: ApiDeps): void {
     {
       config: { operation: 'connection' },
       schema: {
-        response: answers(200, Type.Object({ postgres: Address, ca: Type.String(), api: Address })),
+        response: answers(
+          200,
+          Type.Object({ postgres: Address, http: orNull(Address), ca: Type.String(), api: Address }),
+        ),
       },
     },
     async () => ({ ...deps.addresses(), ca: deps.tls.caPem }),

@@ -48,6 +48,7 @@ const ConfigFile = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    http: Type.Optional(Listen()),
     names: Type.Optional(Type.Array(Type.String())),
     publicUrl: Type.Optional(Type.String({ maxLength: 300 })),
     witnesses: Type.Optional(
@@ -139,6 +140,8 @@ export interface ServeFlags {
   readonly postgresHost?: string;
   readonly postgresPort?: number;
   readonly postgresTls?: string;
+  readonly httpHost?: string;
+  readonly httpPort?: number;
   readonly workers?: number;
   /** Seconds. */
   readonly hold?: number;
@@ -150,6 +153,8 @@ export interface ServeConfig {
   readonly data: string;
   readonly api: { readonly host: string; readonly port: number };
   readonly postgres: { readonly host: string; readonly port: number; readonly tls: 'require' | 'allow' };
+  /** Null: nothing listens for HTTP. */
+  readonly http: { readonly host: string; readonly port: number } | null;
   /** Further names under which clients reach this installation, for the server certificate. */
   readonly names: readonly string[];
   /** Where browsers reach the API: the origin of its pages, and the name that passkeys are bound to. Null: `localhost`. */
@@ -195,6 +200,15 @@ export interface ServeConfig {
   };
 }
 
+/** Only where somebody asks for it: what is not there needs no guarding. */
+function httpListener(flags: ServeFlags, file: ConfigFile): ServeConfig['http'] {
+  if (file.http === undefined && flags.httpHost === undefined && flags.httpPort === undefined) return null;
+  return {
+    host: flags.httpHost ?? file.http?.host ?? '127.0.0.1',
+    port: flags.httpPort ?? file.http?.port ?? 6443,
+  };
+}
+
 /** Reads the configuration file, if any, puts the flags on top and fills in the defaults. */
 export function serveConfig(flags: ServeFlags): ServeConfig {
   const file = flags.config === undefined ? {} : readConfig(flags.config);
@@ -219,6 +233,7 @@ export function serveConfig(flags: ServeFlags): ServeConfig {
       port: flags.postgresPort ?? file.postgres?.port ?? 6432,
       tls,
     },
+    http: httpListener(flags, file),
     names: [...(file.names ?? []), ...(flags.name ?? []), ...publicName(file.publicUrl)],
     publicUrl: file.publicUrl === undefined ? null : checkPublicUrl(file.publicUrl),
     setUp: flags.setUp ?? false,

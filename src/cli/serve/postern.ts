@@ -38,6 +38,8 @@ import { startUnused } from './unused.ts';
 export interface Postern {
   readonly api: { readonly host: string; readonly port: number };
   readonly postgres: { readonly host: string; readonly port: number };
+  /** Null: nothing listens for HTTP. */
+  readonly http: { readonly host: string; readonly port: number } | null;
   /** One-time token for the first administrator; null when there is one. */
   readonly setupToken: string | null;
   readonly caFile: string;
@@ -183,7 +185,7 @@ async function start(
   supervisor = await Supervisor.start({
     workers: config.workers,
     journalDir,
-    listen: config.postgres,
+    listen: { postgres: config.postgres, http: config.http },
     limits: config.limits,
     tlsRequired: config.postgres.tls === 'require',
     tls,
@@ -221,7 +223,7 @@ async function start(
     log,
   });
 
-  const addresses = { api, postgres: { host: config.postgres.host, port: gateway.port } };
+  const addresses = { api, ...gateway.listen };
   const published = new PublishedLog(join(dataDir, 'log'));
   const app = await createApi({
     control,

@@ -1,0 +1,475 @@
+/** A client's connection: encryption, the requests on it, and the sessions that they belong to. */
+import type { X509Certificate } from 'node:crypto';
+import { createServer, type Server as HttpServer } from 'node:http';
+import { createServer as createHttp2Server, type Http2Server } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import { PosternError } from '../../core/errors.ts';
+import { uuidv7 } from '../../core/ids.ts';
+import type { ResourceView } from '../../core/views.ts';
+import type { Gateway } from '../contract.ts';
+import { askable, notYet, openGrants, Refused } from '../door.ts';
+import { addressOf } from '../grant-conditions.ts';
+import type { RefusalLog } from '../refusal-log.ts';
+import { doingOf } from './decide.ts';
+import { type Answer, grpcProblem, type NativeError, problem } from './errors.ts';
+import { Exchange, type Request, type Response, send } from './exchange.ts';
+import { type Headers, headProblem, pairsOf, valuesOf } from './head.ts';
+import type { Identifier, Proven } from './identify.ts';
+import type { RateWindows } from './rate.ts';
+import type { Asked, Verb } from './scope.ts';
+import { VERBS } from './scope.ts';
+import { HttpSession } from './session.ts';
+import { readQuery, readTarget, routeOf, type Target } from './target.ts';
+import type { Upstreams } from './upstream.ts';
+
+/** What every connection of a worker shares. */
+export interface Shared {
+  readonly gateway: Gateway;
+  readonly identifier: Identifier;
+  readonly upstreams: Upstreams;
+  readonly rates: RateWindows;
+  readonly refusals: RefusalLog;
+}
+
+/** How long a connection may stand idle, or take to say what it wants, after it has been heard once, in milliseconds. */
+const IDLE_MS = 75_000;
+const MAX_HEADER_BYTES = 32 * 1024;
+/** Principals and services of one connection. */
+const MAX_SESSIONS = 64;
+/** Requests of one connection at a time. */
+const MAX_STREAMS = 100;
+const TLS_HANDSHAKE = 0x16;
+const ALPN = ['h2', 'http/1.1'];
+
+/** Takes over accepted sockets and gives the requests on them to their connection. */
+export class Door {
+  readonly #shared: Shared;
+  readonly #http1: HttpServer;
+  readonly #http2: Http2Server;
+  readonly #bySocket = new WeakMap<object, Connection>();
+  /** Whose HTTP/2 session is being made. */
+  #arriving: Connection | null = null;
+
+  constructor(shared: Shared) {
+    this.#shared = shared;
+    this.#http1 = createServer({
+      maxHeaderSize: MAX_HEADER_BYTES,
+      insecureHTTPParser: false,
+      requireHostHeader: false,
+      keepAliveTimeout: IDLE_MS,
+      noDelay: true,
+    });
+    // What is beyond a limit would not be seen here, and yet be there; the limit of bytes holds.
+    this.#http1.maxHeadersCount = 0;
+    this.#http1.on('request', (request, response) =>
+      this.#of(request.socket)?.handle(request, response, false),
+    );
+    this.#http1.on('checkContinue', (request, response) =>
+      this.#of(request.socket)?.handle(request, response, true),
+    );
+    this.#http1.on('checkExpectation', (request, response) =>
+      this.#of(request.socket)?.unexpected(request, response),
+    );
+    this.#http1.on('upgrade', (request, socket) => this.#of(request.socket)?.upgrade(request, socket));
+    this.#http1.on('connect', (_request, socket: Duplex) => answerRaw(socket, NO_TUNNEL));
+    this.#http1.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
+      if (!socket.writable || error.code === 'ECONNRESET') socket.destroy();
+      else
+        answerRaw(socket, {
+          code: 'POSTERN_PROTOCOL_VIOLATION',
+          message: `the request is not valid HTTP (${error.code})`,
+        });
+    });
+    this.#http2 = createHttp2Server({
+      maxHeaderListPairs: 200,
+      maxSessionMemory: 10,
+      settings: {
+        maxConcurrentStreams: MAX_STREAMS,
+        maxHeaderListSize: MAX_HEADER_BYTES,
+        enableConnectProtocol: false,
+      },
+    });
+    this.#http2.on('session', (session) => {
+      if (this.#arriving === null) return;
+      this.#bySocket.set(session, this.#arriving);
+      session.on('error', () => session.destroy());
+    });
+    this.#http2.on('request', (request, response) =>
+      this.#of(request.stream.session)?.handle(request, response as unknown as Response, false),
+    );
+    this.#http2.on('checkContinue', (request, response) =>
+      this.#of(request.stream.session)?.handle(request, response as unknown as Response, true),
+    );
+    this.#http2.on('sessionError', () => undefined);
+  }
+
+  #of(key: object | undefined | null): Connection | undefined {
+    return key ? this.#bySocket.get(key) : undefined;
+  }
+
+  /** @param done called when the connection has proven whose it is, or is gone */
+  accept(socket: Socket, done: () => void): void {
+    const connection = new Connection(this.#shared, socket, done);
+    socket.on('error', () => socket.destroy());
+    socket.once('close', () => connection.closed());
+    // Before the first byte it is not known whether it is encrypted.
+    socket.once('readable', () => {
+      const first = socket.read(1) as Buffer | null;
+      if (first === null) return;
+      socket.unshift(first);
+      if (first[0] === TLS_HANDSHAKE) this.#encrypt(connection, socket);
+      else {
+        answerRaw(socket, {
+          code: 'POSTERN_TLS_REQUIRED',
+          message: 'the connection must be encrypted',
+          hint: 'Ask for https.',
+        });
+      }
+    });
+  }
+
+  #encrypt(connection: Connection, socket: Socket): void {
+    const secure = new TLSSocket(socket, {
+      isServer: true,
+      secureContext: this.#shared.gateway.tls(),
+      requestCert: true,
+      // Who issued it is looked at where somebody proves who they are by it.
+      rejectUnauthorized: false,
+      ALPNProtocols: ALPN,
+    });
+    secure.on('error', () => socket.destroy());
+    secure.once('close', () => socket.destroy());
+    secure.once('secure', () => {
+      connection.encrypted(secure);
+      this.#take(connection, secure, secure.alpnProtocol === 'h2');
+    });
+  }
+
+  #take(connection: Connection, socket: Socket, isHttp2: boolean): void {
+    this.#bySocket.set(socket, connection);
+    if (!isHttp2) {
+      this.#http1.emit('connection', socket);
+      return;
+    }
+    this.#arriving = connection;
+    this.#http2.emit('connection', socket);
+    this.#arriving = null;
+  }
+}
+
+class Connection {
+  readonly #shared: Shared;
+  readonly #socket: Socket;
+  readonly #source: string;
+  readonly #sessions = new Map<string, HttpSession>();
+  readonly #done: () => void;
+  /** Requests of HTTP/1.1 in their order, the one under way first. */
+  readonly #pipelined: (() => void)[] = [];
+  #certificate: X509Certificate | undefined;
+  #tls: string | null = null;
+  #known = false;
+  #requests = 0;
+  #timer: NodeJS.Timeout;
+
+  constructor(shared: Shared, socket: Socket, done: () => void) {
+    this.#shared = shared;
+    this.#socket = socket;
+    this.#done = done;
+    this.#source = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
+    this.#timer = setTimeout(() => socket.destroy(), shared.gateway.limits.handshakeMs);
+  }
+
+  encrypted(secure: TLSSocket): void {
+    this.#tls = `${secure.getProtocol()} ${secure.getCipher().name}`;
+    this.#certificate = secure.getPeerX509Certificate();
+  }
+
+  closed(): void {
+    clearTimeout(this.#timer);
+    for (const session of [...this.#sessions.values()]) session.close('client');
+    this.#heard();
+  }
+
+  #heard(): void {
+    if (this.#known) return;
+    this.#known = true;
+    this.#done();
+  }
+
+  #began(): void {
+    this.#requests += 1;
+    clearTimeout(this.#timer);
+  }
+
+  #ended(): void {
+    this.#requests -= 1;
+    if (this.#requests > 0 || this.#socket.destroyed) return;
+    clearTimeout(this.#timer);
+    // A stranger gets no more time for the next attempt than for the first.
+    const ms = this.#known ? IDLE_MS : this.#shared.gateway.limits.handshakeMs;
+    this.#timer = setTimeout(() => this.#socket.destroy(), ms);
+  }
+
+  unexpected(request: Request, response: Response): void {
+    this.#began();
+    response.once('close', () => this.#ended());
+    answer(request, response, {
+      code: 'POSTERN_UNSUPPORTED',
+      message: 'an expectation other than 100-continue is not met here',
+    });
+  }
+
+  handle(request: Request, response: Response, waits: boolean): void {
+    this.#began();
+    response.once('close', () => this.#ended());
+    request.on('error', () => undefined);
+    if (request.httpVersion !== '1.1') {
+      this.#begin(request, response, waits);
+      return;
+    }
+    // What is pipelined was meant to happen in its order.
+    this.#pipelined.push(() => this.#begin(request, response, waits));
+    response.once('close', () => {
+      this.#pipelined.shift();
+      this.#pipelined[0]?.();
+    });
+    if (this.#pipelined.length === 1) this.#pipelined[0]?.();
+    else if (this.#pipelined.length > MAX_STREAMS) this.#socket.destroy();
+  }
+
+  #begin(request: Request, response: Response, waits: boolean): void {
+    void this.#ask(request, response, waits).catch((error: unknown) => {
+      if (error instanceof Refused && error.principal !== undefined) {
+        const { principal, resource, code, message } = error;
+        this.#shared.refusals.note({ principal, resource, source: this.#source, code, reason: message });
+      }
+      if (error instanceof PosternError) {
+        const { code, message, hint } = error;
+        answer(request, response, { code, message, hint });
+        return;
+      }
+      console.error('postern: http:', error);
+      answer(request, response, { code: 'POSTERN_INTERNAL', message: 'a fault of the gateway' });
+    });
+  }
+
+  /** @throws PosternError */
+  async #ask(request: Request, response: Response, waits: boolean): Promise<void> {
+    const read = readRequest(request);
+    const { method, verb, headers } = read;
+    const identified = this.#shared.identifier.identify(headers, this.#certificate, this.#source);
+    const proven = identified instanceof Promise ? await identified : identified;
+    this.#heard();
+    const place = this.#place(read.target, read.host, proven);
+    const opened = this.#session(place.name, proven, headers, response);
+    const session = opened instanceof Promise ? await opened : opened;
+    if (response.destroyed) return;
+    const { target } = place;
+    const [length] = valuesOf(headers, 'content-length');
+    const asked: Asked = {
+      verb,
+      segments: target.segments,
+      path: target.path,
+      query: readQuery(target.search),
+      header: (name) => valuesOf(headers, name),
+      length: length === undefined ? null : Number(length),
+    };
+    const doing = doingOf(verb, routeOf(target));
+    const decision = session.decider.decide(asked, doing, Date.now());
+    if (decision.effect === 'deny') {
+      const record = uuidv7();
+      const { code, message, hint } = decision;
+      session.denied();
+      const fields = { ...doing, decision: { effect: 'deny', code, reason: message } };
+      this.#shared.gateway.recorder.append(session.records.denied(record, fields), [
+        { kind: 'statement', data: Buffer.from(`${method} ${target.path}${target.search}`) },
+      ]);
+      // Who asks about the record finds it.
+      this.#shared.gateway.recorder.afterWrite('process', () =>
+        answer(request, response, { code, message, hint, record }),
+      );
+      return;
+    }
+    const hasBody = read.hasBody;
+    const asking = { request, response, method, headers, target, hasBody, waits, seenAs: place.seenAs };
+    new Exchange(session, asking, decision).start(this.#shared.upstreams);
+  }
+
+  /** The service that a request is for: by the name under which it is asked for, else by the first segment of the path. */
+  #place(
+    target: Target,
+    host: string,
+    { principal }: Proven,
+  ): { name: string; target: Target; seenAs: string } {
+    const scheme = this.#tls === null ? 'http' : 'https';
+    const named = host.replace(/:\d+$/, '').toLowerCase();
+    const fitting: ResourceView[] = [];
+    for (const each of this.#shared.gateway.directory.resources())
+      if (each.status === 'active' && each.http?.hosts.includes(named)) fitting.push(each);
+    if (fitting.length > 1)
+      throw new Refused(
+        'POSTERN_RESOURCE_UNKNOWN',
+        `more than one resource goes by the name ${named}`,
+        principal,
+      );
+    const [resource] = fitting;
+    if (resource !== undefined) return { name: resource.name, target, seenAs: `${scheme}://${host}` };
+    if (target.origin !== null)
+      throw new Refused('POSTERN_RESOURCE_UNKNOWN', `no resource goes by the name ${named}`, principal);
+    const [name = '', ...segments] = target.segments;
+    const rest = segments.length === 0 ? [''] : segments;
+    const path = segments.length === 0 ? '/' : target.path.slice(target.path.indexOf('/', 1));
+    return {
+      name,
+      target: { ...target, segments: rest, path },
+      seenAs: `${scheme}://${host}/${name}`,
+    };
+  }
+
+  #session(
+    name: string,
+    proven: Proven,
+    headers: Headers,
+    response: Response,
+  ): HttpSession | Promise<HttpSession> {
+    const { directory } = this.#shared.gateway;
+    const { principal, credential } = proven;
+    const key = `${credential.id} ${directory.resourceByName(name)?.id}`;
+    const known = this.#sessions.get(key);
+    if (known !== undefined && !known.ended) return known;
+    const hint = 'A service is asked for by one of its names, or as https://GATEWAY/RESOURCE/PATH.';
+    const open = () => openGrants(directory, 'http', name, principal, credential, this.#source, hint);
+    try {
+      return this.#opened(open().resource, proven, headers);
+    } catch (error) {
+      const resource = askable(error, credential, 'http');
+      if (resource === null) throw error;
+      return this.#askAccess(resource, proven, headers, response, error as Refused, open);
+    }
+  }
+
+  /** Without an active grant it may ask for one, and the client be held until people have agreed. */
+  async #askAccess(
+    resource: ResourceView,
+    proven: Proven,
+    headers: Headers,
+    response: Response,
+    without: Refused,
+    open: () => { readonly resource: ResourceView },
+  ): Promise<HttpSession> {
+    const { gateway } = this.#shared;
+    const { principal, credential, proof } = proven;
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    const ask = {
+      principal: principal.id,
+      resource: resource.id,
+      credential: credential.id,
+      source: addressOf(this.#source),
+      claims: proof?.claims ?? null,
+    };
+    const said = await gateway.askAccess(ask, gone.signal);
+    if (said.outcome !== 'granted') throw notYet(said, without);
+    return this.#opened(open().resource, proven, headers);
+  }
+
+  #opened(resource: ResourceView, { principal, credential, proof }: Proven, headers: Headers): HttpSession {
+    const { gateway, rates } = this.#shared;
+    if (!gateway.admit() || this.#sessions.size >= MAX_SESSIONS)
+      throw new Refused('POSTERN_TOO_MANY_SESSIONS', 'there are too many sessions', principal, resource);
+    const who = { session: uuidv7(), principal, credential, resource, source: this.#source };
+    const client = valuesOf(headers, 'user-agent')[0]?.slice(0, 128) ?? null;
+    const key = `${credential.id} ${resource.id}`;
+    const session = new HttpSession(gateway, who, rates, { proof, tls: this.#tls, client }, () => {
+      this.#sessions.delete(key);
+      // What else is said on this connection is said by somebody who has lost what it stood on.
+      if (this.#sessions.size === 0 && this.#requests === 0) this.#socket.destroySoon();
+    });
+    this.#sessions.set(key, session);
+    return session;
+  }
+
+  upgrade(request: Request, socket: Duplex): void {
+    socket.on('error', () => socket.destroy());
+    answerRaw(socket, {
+      code: 'POSTERN_UNSUPPORTED',
+      message: `an upgrade to ${request.headers.upgrade} is not supported`,
+    });
+  }
+}
+
+interface ReadRequest {
+  readonly method: string;
+  readonly verb: Verb;
+  readonly headers: Headers;
+  readonly target: Target;
+  /** As the client names it, with its port. */
+  readonly host: string;
+  readonly hasBody: boolean;
+}
+
+const MALFORMED = 'POSTERN_PROTOCOL_VIOLATION';
+
+/** @throws PosternError where it can be read in more than one way */
+function readRequest(request: Request): ReadRequest {
+  const { method = '', httpVersion } = request;
+  const headers = pairsOf(request.rawHeaders);
+  const why = headProblem(method, httpVersion, headers);
+  if (why !== null) throw new PosternError(MALFORMED, why);
+  const target = readTarget(request.url ?? '');
+  if ('refused' in target) throw new PosternError('POSTERN_STATEMENT_UNSEEN', target.refused);
+  const [given] = valuesOf(headers, 'host');
+  const authority = 'authority' in request ? request.authority : given;
+  const host = (authority ?? '').toLowerCase();
+  if (!/^[a-z0-9\-._[\]:]{1,260}$/.test(host)) throw new PosternError(MALFORMED, 'the host is not a name');
+  const contradicts =
+    (given !== undefined && given.toLowerCase() !== host) ||
+    (target.origin !== null && target.origin.authority !== host);
+  if (contradicts) throw new PosternError(MALFORMED, 'the request names two hosts');
+  if (/[?&]_method=/i.test(target.search))
+    throw new PosternError(
+      'POSTERN_STATEMENT_UNSEEN',
+      'with the parameter _method a server might do something else than was asked for',
+    );
+  const [type = ''] = valuesOf(headers, 'content-type');
+  const isGrpc = method === 'POST' && /^application\/grpc(?!-web)/i.test(type);
+  const verb = isGrpc
+    ? 'GRPC'
+    : VERBS.find((each) => each === method && each !== 'GRPC' && each !== 'WEBSOCKET');
+  if (verb === undefined)
+    throw new PosternError('POSTERN_UNSUPPORTED', `the method ${method.slice(0, 20)} is not supported`);
+  const [length] = valuesOf(headers, 'content-length');
+  const hasBody =
+    httpVersion === '2.0'
+      ? !(request as { stream?: { endAfterHeaders?: boolean } }).stream?.endAfterHeaders
+      : valuesOf(headers, 'transfer-encoding').length > 0 || Number(length ?? 0) > 0;
+  return { method, verb, headers, target, host, hasBody };
+}
+
+const NO_TUNNEL: NativeError = {
+  code: 'POSTERN_UNSUPPORTED',
+  message: 'there are no tunnels: what goes through them could not be seen',
+  hint: 'Ask for the service by its name, or as https://GATEWAY/RESOURCE/PATH.',
+};
+
+/** Says no. What of the request has not been read is not waited for. */
+function answer(request: Request, response: Response, error: NativeError): void {
+  if (response.headersSent || response.destroyed) {
+    response.destroy();
+    return;
+  }
+  const isGrpc = /^application\/grpc(?!-web)/i.test(request.headers['content-type'] ?? '');
+  const said = isGrpc && request.httpVersion === '2.0' ? grpcProblem(error) : problem(error);
+  const closes = request.httpVersion === '1.1' && !request.complete;
+  send(response, closes ? { ...said, headers: [...said.headers, ['connection', 'close']] } : said);
+  request.resume();
+}
+
+/** For a client whose request is none that could be answered in order. */
+function answerRaw(socket: Duplex, error: NativeError): void {
+  const { status, headers, body }: Answer = problem(error);
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  socket.end(`HTTP/1.1 ${status} ${error.code}\r\n${lines}connection: close\r\n\r\n${body}`);
+}

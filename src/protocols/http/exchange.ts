@@ -1,0 +1,291 @@
+/** One request and its answer: decided, recorded, then forwarded; the answer passed on as it comes. */
+import { createHash, type Hash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
+import type { Dispatcher } from 'undici';
+import { uuidv7 } from '../../core/ids.ts';
+import { nowMicros } from '../../core/time.ts';
+import { BodyTooLarge, RequestBody } from './body.ts';
+import type { Allowed } from './decide.ts';
+import { type Answer, type NativeError, problem } from './errors.ts';
+import { forwardedHeaders, type Headers, returnedHeaders, valuesOf } from './head.ts';
+import type { HttpSession, Running } from './session.ts';
+import type { Target } from './target.ts';
+import { authorityOf, credentialHeaders, originOf, signsBody, type Upstreams } from './upstream.ts';
+
+export type Request = IncomingMessage | Http2ServerRequest;
+/** Of HTTP/2 too: what Node.js gives for it does the same under the same names. */
+export type Response = ServerResponse;
+
+/** A request as it was read. */
+export interface Asking {
+  readonly request: Request;
+  readonly response: Response;
+  readonly method: string;
+  readonly headers: Headers;
+  /** Without the name of the resource. */
+  readonly target: Target;
+  /** Whether there is a body, or may be one. */
+  readonly hasBody: boolean;
+  /** The client waits for 100 Continue before it sends the body. */
+  readonly waits: boolean;
+  /** `scheme://authority` and, where it has one, prefix under which the client sees the service. */
+  readonly seenAs: string;
+}
+
+/** Largest body that is held whole, where its digest must be known before it is sent, in bytes. */
+const SIGNED_MAX = 8 * 1024 * 1024;
+
+/** `upstream`: the service did not answer, or not to its end. */
+type Ending = { readonly status: 'ok' | 'error' | 'unknown'; readonly code: string };
+
+export class Exchange implements Running, Dispatcher.DispatchHandler {
+  readonly deadline: number | null;
+  readonly #session: HttpSession;
+  readonly #asking: Asking;
+  readonly #allowed: Allowed;
+  readonly #id = uuidv7();
+  readonly #body: RequestBody | null;
+  readonly #digest: Hash | null;
+  #startedMicros = 0;
+  #controller: Dispatcher.DispatchController | null = null;
+  #status = 0;
+  #bytes = 0;
+  #forwarded = false;
+  #over = false;
+
+  constructor(session: HttpSession, asking: Asking, allowed: Allowed) {
+    this.#session = session;
+    this.#asking = asking;
+    this.#allowed = allowed;
+    this.deadline = allowed.timeoutMs === null ? null : Date.now() + allowed.timeoutMs;
+    this.#body = asking.hasBody ? new RequestBody(allowed.maxBody) : null;
+    this.#digest = session.who.resource.resultDigest ? createHash('sha256') : null;
+  }
+
+  /** Records the intent and, when that is written, forwards the request. */
+  start(upstreams: Upstreams): void {
+    const { gateway, records, who } = this.#session;
+    const { method, target, response } = this.#asking;
+    this.#startedMicros = nowMicros();
+    this.#session.began(this, this.#allowed.grant.id);
+    const text = `${method} ${target.path}${target.search}`;
+    gateway.recorder.append(records.intent(this.#id, this.#startedMicros, this.#allowed.fragment), [
+      { kind: 'statement', data: Buffer.from(text) },
+    ]);
+    response.once('close', () => this.#clientGone());
+    gateway.recorder.afterWrite(who.resource.durability, (written) => {
+      if (this.#over) return;
+      if (written) {
+        this.#forwarded = true;
+        void this.#forward(upstreams);
+        return;
+      }
+      this.#refuse({
+        code: 'POSTERN_AUDIT_UNAVAILABLE',
+        message: 'the request cannot be recorded, so it is not forwarded',
+      });
+      this.#end({ status: 'unknown', code: 'POSTERN_AUDIT_UNAVAILABLE' });
+    });
+  }
+
+  async #forward(upstreams: Upstreams): Promise<void> {
+    const { resource } = this.#session.who;
+    const { request, headers, method, target } = this.#asking;
+    try {
+      const path = `${resource.http?.basePath ?? ''}${target.path}`;
+      let body: Buffer | RequestBody | null = this.#body;
+      if (this.#body !== null) {
+        const passed = this.#body;
+        passed.on('error', (error) => this.#bodyFailed(error));
+        request.on('error', (error) => passed.destroy(error));
+        if (this.#asking.waits) this.#asking.response.writeContinue();
+        request.pipe(passed);
+        if (signsBody(resource)) body = await whole(passed);
+      }
+      if (this.#over) return;
+      const payload = signsBody(resource) ? (this.#body?.digest() ?? EMPTY_SHA256) : null;
+      const [contentType] = valuesOf(headers, 'content-type');
+      const signed = { method, path, search: target.search, contentType, payload };
+      const sent: [string, string][] = [
+        ['host', authorityOf(resource)],
+        ...forwardedHeaders(headers, resource.http?.auth ?? { kind: 'bearer' }),
+        ...credentialHeaders(resource, signed),
+        ['postern-record', this.#id],
+      ];
+      upstreams
+        .pool(resource)
+        .dispatch(
+          { path: `${path}${target.search}`, method, headers: sent.flat(), body, idempotent: false },
+          this,
+        );
+    } catch (error) {
+      this.onResponseError(null, error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#over) controller.abort(new Error('the request is over'));
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    if (status < 200 || this.#over) return;
+    this.#status = status;
+    if (status === 401 || status === 407) {
+      // It is Postern's credential that the service does not take, which is no business of the client's.
+      const message = `resource "${this.#session.who.resource.name}" refuses the credential that Postern holds`;
+      this.#refuse({ code: 'POSTERN_UPSTREAM_UNAVAILABLE', message });
+      this.#end({ status: 'error', code: String(status) });
+      return;
+    }
+    const { response } = this.#asking;
+    const returned = returnedHeaders(rawPairs(controller.rawHeaders)).map(
+      ([name, value]): [string, string] =>
+        name === 'location' ? [name, this.#located(value)] : [name, value],
+    );
+    response.writeHead(status, gathered(returned));
+    // So that a stream begins for the client when it begins here.
+    response.flushHeaders();
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#over) return;
+    this.#bytes += chunk.length;
+    this.#digest?.update(chunk);
+    const { response } = this.#asking;
+    if (response.write(chunk)) return;
+    controller.pause();
+    response.once('drain', () => controller.resume());
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController): void {
+    if (this.#over) return;
+    const trailers = returnedHeaders(rawPairs(controller.rawTrailers));
+    if (trailers.length > 0) this.#asking.response.addTrailers(gathered(trailers));
+    this.#asking.response.end();
+    this.#end({ status: this.#status < 400 ? 'ok' : 'error', code: String(this.#status) });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    if (this.#over) return;
+    if (error instanceof BodyTooLarge) {
+      this.#bodyFailed(error);
+      return;
+    }
+    const { resource } = this.#session.who;
+    this.#refuse({
+      code: 'POSTERN_UPSTREAM_UNAVAILABLE',
+      message: `resource "${resource.name}" does not answer: ${codeOf(error)}`,
+    });
+    this.#end({ status: this.#forwarded ? 'unknown' : 'error', code: codeOf(error) });
+  }
+
+  cut(error: NativeError): void {
+    if (this.#over) return;
+    this.#refuse(error);
+    this.#end({ status: 'unknown', code: error.code });
+    this.#controller?.abort(new Error(error.message));
+  }
+
+  #bodyFailed(error: Error): void {
+    if (this.#over) return;
+    if (error instanceof BodyTooLarge) {
+      this.#refuse({ code: 'POSTERN_LIMIT_EXCEEDED', message: error.message, record: this.#id });
+      this.#end({ status: 'error', code: 'POSTERN_LIMIT_EXCEEDED' });
+    } else this.#end({ status: 'unknown', code: '' });
+    this.#controller?.abort(error);
+  }
+
+  #clientGone(): void {
+    if (this.#over) return;
+    this.#end({ status: 'unknown', code: '' });
+    this.#controller?.abort(new Error('the client is gone'));
+  }
+
+  /** Tells the client why there is no answer of the service; where one has begun, by breaking it off. */
+  #refuse(error: NativeError): void {
+    const { response } = this.#asking;
+    if (response.headersSent) response.destroy();
+    else send(response, problem({ record: this.#id, ...error }));
+  }
+
+  #end({ status, code }: Ending): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { gateway, records } = this.#session;
+    const micros = nowMicros();
+    gateway.recorder.append(
+      records.outcome(
+        this.#id,
+        micros,
+        status,
+        code,
+        0,
+        this.#bytes,
+        micros - this.#startedMicros,
+        [],
+        this.#bytes > 0 ? (this.#digest?.digest('hex') ?? null) : null,
+        this.#body === null ? null : { bytes: this.#body.bytes, sha256: this.#body.digest() },
+      ),
+    );
+    this.#session.over(this);
+  }
+
+  /** An address of the service as the client sees it, where it is one. */
+  #located(value: string): string {
+    const { resource } = this.#session.who;
+    const base = resource.http?.basePath ?? '';
+    const name = resource.tls.mode === 'disable' ? 'http' : 'https';
+    for (const own of [originOf(resource), `${name}://${authorityOf(resource)}`, '']) {
+      const from = `${own}${base}/`;
+      if (value.startsWith(from) && !value.startsWith('//'))
+        return `${own === '' ? new URL(this.#asking.seenAs).pathname.replace(/\/$/, '') : this.#asking.seenAs}/${value.slice(from.length)}`;
+    }
+    return value;
+  }
+}
+
+const EMPTY_SHA256 = createHash('sha256').digest('hex');
+
+export function send(response: Response, answer: Answer): void {
+  response.writeHead(answer.status, gathered(answer.headers));
+  response.end(answer.body);
+}
+
+/** What an error says that is safe to pass on: its code, which names no address. */
+function codeOf(error: Error): string {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' ? code : 'error';
+}
+
+function rawPairs(raw: unknown): [string, string][] {
+  if (!Array.isArray(raw)) return [];
+  const pairs: [string, string][] = [];
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const [name, value] = [raw[index], raw[index + 1]].map((each) =>
+      Buffer.isBuffer(each) ? each.toString('latin1') : String(each),
+    ) as [string, string];
+    pairs.push([name.toLowerCase(), value]);
+  }
+  return pairs;
+}
+
+function gathered(pairs: readonly (readonly [string, string])[]): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = Object.create(null);
+  for (const [name, value] of pairs) {
+    const before = headers[name];
+    headers[name] = before === undefined ? value : [before, value].flat();
+  }
+  return headers;
+}
+
+/** @throws BodyTooLarge */
+async function whole(body: RequestBody): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    if (body.bytes > SIGNED_MAX) throw new BodyTooLarge(SIGNED_MAX);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
