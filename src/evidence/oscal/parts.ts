@@ -159,9 +159,10 @@ export function isComputed({ outcome }: AssessmentResult): boolean {
   return outcome !== 'organizational';
 }
 
-/** `AC-2 j` and the like: what a reader calls an objective. */
+/** What a reader calls an objective: `AC-2(3) d`, `II.C.7.B reason`. */
 export function label(id: string): string {
-  const [control = '', objective] = id.split('_obj.');
+  const [control = '', ...rest] = id.split('_');
   const name = control.toUpperCase().replace(/^([A-Z]{2}-\d+)\.(\d+)$/, '$1($2)');
-  return objective === undefined ? name : `${name} ${objective}`;
+  const objective = rest.join('_').replace(/^obj\./, '');
+  return objective === '' ? name : `${name} ${objective}`;
 }
