@@ -11,8 +11,10 @@ import type {
   Grant,
   Notice,
   Person,
+  Reconciliation,
   Review,
   ReviewItem,
+  Unmanaged,
 } from '../store/entities.ts';
 import { findPerson, findPrincipal, findResource, listPersons } from '../store/queries.ts';
 import { findRequest } from '../store/requests.ts';
@@ -21,6 +23,7 @@ import type { StateDb } from '../store/store.ts';
 import { approversOf } from './request-context.ts';
 
 const ITEMS_LOOKED_AT = 500;
+const SUBJECTS_NAMED = 5;
 
 type People = Telling['people'];
 
@@ -30,7 +33,45 @@ export async function tellingsOf(db: StateDb, records: readonly ChangeRecord[]):
     const telling = await tellingOf(db, record);
     if (telling !== null) told.push(telling);
   }
-  return told;
+  const unmanaged = await ofUnmanaged(db, records);
+  return unmanaged === null ? told : [...told, unmanaged];
+}
+
+/** What one comparison with a resource found, in one message, however much it is. */
+async function ofUnmanaged(db: StateDb, records: readonly ChangeRecord[]): Promise<Telling | null> {
+  // New, or open again: what is merely known better is told to nobody.
+  const found = records.filter(({ type, change: { before, after } }) => {
+    const status = (before as Unmanaged | null)?.status;
+    return type === 'unmanaged.found' && status !== (after as Unmanaged).status;
+  });
+  const [first] = found;
+  if (first === undefined) return null;
+  const things = found.map(({ change }) => change.after as Unmanaged);
+  const resource = (first.change.after as Unmanaged).resource;
+  const subjects = things
+    .slice(0, SUBJECTS_NAMED)
+    .map(({ subject }) => subject)
+    .join('; ');
+  const fields = { resource: resource.name, count: String(found.length), subjects };
+  // Those of one comparison have its time: whichever of them is looked at, it is told once.
+  const event = `unmanaged ${resource.id} ${things[0]?.lastToldAt}`;
+  return { ...told(first, 'unmanaged.found', fields, await keepersOf(db, resource)), event };
+}
+
+/** Who answers for a resource, and administrators. */
+async function keepersOf(db: StateDb, { id }: Ref): Promise<Person[]> {
+  const owner = (await findResource(db, id))?.owner;
+  return active([owner ? await findPerson(db, owner.id) : undefined, ...(await activeAdmins(db))]);
+}
+
+async function ofReconciliation(
+  db: StateDb,
+  record: ChangeRecord,
+  { status, resource, why }: Reconciliation,
+): Promise<Telling | null> {
+  if (status !== 'failed') return null;
+  const fields = { resource: resource.name, reason: why ?? '' };
+  return told(record, 'reconciliation.failed', fields, await keepersOf(db, resource));
 }
 
 async function tellingOf(db: StateDb, record: ChangeRecord): Promise<Telling | null> {
@@ -44,6 +85,8 @@ async function tellingOf(db: StateDb, record: ChangeRecord): Promise<Telling | n
       return ofEmergency(db, record, after as Grant);
     case 'review.lapsed':
       return ofLapse(db, record, after as ReviewItem);
+    case 'resource.reconciled':
+      return ofReconciliation(db, record, after as Reconciliation);
     case 'notice.given':
       return ofNotice(db, record, after as Notice);
     case 'binding.created':
@@ -129,9 +172,7 @@ async function ofEmergency(db: StateDb, record: ChangeRecord, grant: Grant): Pro
   if (kind !== 'emergency' || id === undefined) return null;
   const request = await findRequest(db, id);
   if (request === undefined) return null;
-  const resource = await findResource(db, grant.resource.id);
-  const owner = resource?.owner ? await findPerson(db, resource.owner.id) : undefined;
-  const people = active([...(await ownersOf(db, grant.principal)), owner, ...(await activeAdmins(db))]);
+  const people = active([...(await ownersOf(db, grant.principal)), ...(await keepersOf(db, grant.resource))]);
   const ends = { until: clockText(grant.end), reviewBy: reviewBy === undefined ? '' : clockText(reviewBy) };
   return told(record, 'emergency.used', { ...requestFields(request), ...ends }, people);
 }

@@ -157,6 +157,18 @@ const CATALOGUE = {
     subject: 'The alert about {{principal}} is closed: {{outcome}}',
     text: '{{by}} has closed the alert {{alert}} about {{principal}} ({{rule}}): {{outcome}}\n{{reason}}',
   },
+  'unmanaged.found': {
+    summary: 'a resource has accounts, connections or statements that are not of Postern',
+    fields: { resource: 'ledger-db', count: '2', subjects: 'account shadow_dba; account etl_old' },
+    subject: '{{resource}}: {{count}} things that are not of Postern',
+    text: '{{resource}} has {{count}} new things that are not of Postern: {{subjects}}\npostern unmanaged list',
+  },
+  'reconciliation.failed': {
+    summary: 'a resource could not be compared with what Postern knows of it',
+    fields: { resource: 'ledger-db', reason: 'it does not answer' },
+    subject: '{{resource}} could not be compared',
+    text: '{{resource}} could not be compared with what Postern knows: {{reason}}',
+  },
   'ledger.lost': {
     summary: 'records were lost before they were in the log',
     fields: { detail: 'journal worker-1 ends in the middle of a record' },
