@@ -414,9 +414,9 @@ test('what a comparison found is one message, told again neither one by one nor 
       kind,
       fields.count,
       fields.subjects,
-      people.map(({ name }) => name),
+      people.map(({ email }) => email),
     ]),
-    [['unmanaged.found', '2', 'account shadow; account old', ['Ada Admin']]],
+    [['unmanaged.found', '2', 'account shadow; account old', ['ada@example.org']]],
   );
   const [alone] = await tellingsOf(store.db, records.slice(1, 2));
   assert.equal(alone?.event, all[0]?.event);
