@@ -551,7 +551,7 @@ async function play(
       control.notifier.links.remove(actor, some(await control.notifier.links.list({})), 'why'),
     beginAlerts: () => control.alerts.begin(),
     findAnomaly: async () => {
-      const last = (await control.alerts.list({})).reduce((leaf, each) => Math.max(leaf, each.lastLeaf), 0);
+      const last = (await control.alerts.list({})).reduce((leaf, each) => Math.max(leaf, each.lastFound), 0);
       const { id } = await control.principals.get(name);
       const on = (await control.resources.list())[n];
       const leaf = last + (n === 3 ? 0 : 1);

@@ -4,7 +4,7 @@ import type { Period } from './assess/types.ts';
 
 export const FORMAT = 'postern-evidence/1';
 /** Raised whenever the same facts would give another file that verification makes again. */
-export const RENDERER = 31;
+export const RENDERER = 32;
 
 export const FILES = {
   manifest: 'manifest.json',
@@ -180,6 +180,7 @@ export const POPULATIONS = [
   'reviews',
   'review_items',
   'log_reviews',
+  'alerts',
   'reconciliations',
   'unmanaged',
   'administrators',

@@ -151,6 +151,10 @@ const COLUMNS: Record<Population, readonly string[]> = {
     ...['leaf', 'lastLeaf', 'id', 'name', 'kind', 'person', 'channel', 'team', 'user', 'expiresAt', 'status'],
     ...['endReason', 'endedAt', 'createdAt'],
   ],
+  alerts: [
+    ...['leaf', 'lastLeaf', 'id', 'rule', 'parameters', 'principal', 'owner', 'resource', 'values', 'leaves'],
+    ...['count', 'firstAt', 'lastAt', 'lastFound', 'status', 'acknowledged', 'disposition', 'createdAt'],
+  ],
   log_reviews: [
     ...['leaf', 'lastLeaf', 'id', 'principal', 'reviewer', 'fromLeaf', 'toLeaf', 'privileged', 'finding'],
     ...['ticket', 'logSize', 'logRoot', 'createdAt'],

@@ -26,6 +26,7 @@ const QUERIES: Readonly<Record<Population, string>> = {
   ...entity('reviews', 'review'),
   ...entity('review_items', 'review_item'),
   ...entity('log_reviews', 'log_review'),
+  ...entity('alerts', 'alert'),
   ...entity('channels', 'channel'),
   ...entity('links', 'link'),
   ...entity('reconciliations', 'reconciliation'),

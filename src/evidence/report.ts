@@ -11,6 +11,7 @@ import type { LogPosition, Manifest } from './format.ts';
 import { type Html, html } from './html.ts';
 import type { Populations } from './populations.ts';
 import { accountable } from './report-accountable.ts';
+import { alerts } from './report-alerts.ts';
 import { emergencies } from './report-emergencies.ts';
 import { exceptions } from './report-exceptions.ts';
 import { authorityWords, grants } from './report-grants.ts';
@@ -60,7 +61,7 @@ ${assessed === null ? '' : assessment({ ...facts, ...assessed })}
 ${summary(facts)}
 ${accountable(populations, manifest)}
 ${grants(populations, tally)}
-${emergencies(populations, tally, manifest.log.time)}${reviews(populations)}${logReviews(populations)}
+${emergencies(populations, tally, manifest.log.time)}${reviews(populations)}${alerts(populations)}${logReviews(populations)}
 ${deeds(tally)}
 ${refusals(tally)}
 ${statements(tally)}

@@ -1,5 +1,5 @@
 import { cachingReader } from '../ledger/proof.ts';
-import { entries, type TileFiles, type TileReader } from '../ledger/tiles.ts';
+import { entries, TileFiles, type TileReader } from '../ledger/tiles.ts';
 import { HASH_BYTES, leafHash, TILE_WIDTH } from '../ledger/tree.ts';
 import type { CommandSummary } from './assess/command-summary.ts';
 import { RecordsIn } from './assess/records-in.ts';
@@ -16,6 +16,8 @@ import { Populations } from './populations.ts';
 import { LineReader, TextCursor } from './readers.ts';
 import type { ReportTally } from './report-tally.ts';
 import { RowMatcher } from './row-matcher.ts';
+import { checkAlerts } from './verify-alerts.ts';
+import { tileReader } from './verify-bytes.ts';
 import { type LastUse, type LeavesChecks, LeavesVerifier, type Sequence } from './verify-leaves.ts';
 
 export interface ActivityChecks extends LeavesChecks {
@@ -78,6 +80,8 @@ export class ActivityVerifier {
     this.#endedLate(all);
     this.#checkCounts(all);
     this.#checkPopulations(all.populations);
+    const store = new TileFiles(tileReader(this.#files));
+    checkAlerts(all.populations, this.#manifest, this.#files, store, this.#checks.populations);
     this.#checkSummary(all.summary);
   }
 

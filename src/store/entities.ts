@@ -798,7 +798,7 @@ export interface Alert {
   readonly firstAt: string;
   readonly lastAt: string;
   /** The leaf at which it was found last. */
-  readonly lastLeaf: number;
+  readonly lastFound: number;
   /** What is found of an open or acknowledged one joins it. */
   readonly status: 'open' | 'acknowledged' | 'closed';
   readonly acknowledged: { readonly by: Ref; readonly at: string; readonly reason: string } | null;

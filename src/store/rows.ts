@@ -566,7 +566,7 @@ export const alertRow = (e: Alert): AlertTable => ({
   principal_id: e.principal.id,
   resource_id: e.resource?.id ?? null,
   status: e.status,
-  last_leaf: e.lastLeaf,
+  last_leaf: e.lastFound,
   body: JSON.stringify(e),
 });
 

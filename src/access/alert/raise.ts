@@ -61,7 +61,7 @@ async function newAlert(db: StateDb, finding: Finding, now: number): Promise<Ale
     principal: refOf(principal),
     owner: refOf(principal.owner),
     resource: resource === undefined ? null : refOf(resource),
-    ...{ values, leaves, count, firstAt: at, lastAt: at, lastLeaf: leaf },
+    ...{ values, leaves, count, firstAt: at, lastAt: at, lastFound: leaf },
     ...{ status: 'open', acknowledged: null, disposition: null, createdAt: rfc3339(now) },
   };
 }
@@ -74,6 +74,6 @@ function joined(before: Alert, { time, values, leaves, count, leaf }: Finding): 
     leaves: [...new Set([...before.leaves, ...leaves])].slice(0, NAMED_MAX),
     count: before.count + count,
     lastAt: [before.lastAt, at].sort().at(-1) ?? at,
-    lastLeaf: leaf,
+    lastFound: leaf,
   };
 }

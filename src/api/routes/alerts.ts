@@ -26,7 +26,7 @@ const AlertShape = Type.Object({
   count: Type.Integer({ description: 'how often it was found, at least' }),
   firstAt: Text,
   lastAt: Text,
-  lastLeaf: Type.Integer(),
+  lastFound: Type.Integer({ description: 'the leaf at which it was found last' }),
   status: Text,
   acknowledged: orNull(Type.Object(said)),
   disposition: orNull(
