@@ -59,6 +59,25 @@ test('a hash that is written later is the first half of the HMAC, where it belon
   );
 });
 
+test('a column of a hundred thousand values is hashed right to its end, also when the program was compiled anew meanwhile', () => {
+  const values = 100_000;
+  const [key] = KEYS as [Buffer];
+  const maskKey = new MaskKey(key);
+  const out = Buffer.alloc(32 * values);
+  const text = (i: number): string => `person.${i}@example.org`.slice(0, i % 30);
+  for (let i = 0; i < values; i++) {
+    const bytes = Buffer.from(text(i));
+    assert.ok(maskKey.later('column hash', bytes, 0, bytes.length));
+    waitingHashes.goesTo(out, 32 * i);
+  }
+  waitingHashes.settle();
+  for (let i = 0; i < values; i++) {
+    const bytes = Buffer.from(text(i));
+    const expected = maskKey.hex('column hash', bytes, 0, bytes.length).slice(0, 32);
+    if (out.toString('latin1', 32 * i, 32 * i + 32) !== expected) assert.fail(`value ${i}: ${text(i)}`);
+  }
+});
+
 test('what moved is followed, and what stands before it stays', () => {
   const key = new MaskKey(KEYS[0] as Buffer);
   const hash = (text: string): string => key.hex('d', Buffer.from(text), 0, text.length).slice(0, 32);
