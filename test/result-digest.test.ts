@@ -55,17 +55,21 @@ describe('a resource that asks for a digest of results', () => {
     assert.equal(extended.recorded, simple.recorded);
     const large = await compare(client, say.query(`select repeat('x', 3000000) from work.people limit 3`));
     assert.equal(large.recorded, large.received);
-    const { id } = await bank.postern.call<{ id: string }>('POST', '/v1/masks', {
-      name: 'mails',
-      resource: 'digested',
-      columns: ['work.people.email'],
-      reason: 'shown masked',
-      transform: { kind: 'redact' },
-    });
-    const masked = await compare(client, say.query(all));
-    assert.equal(masked.recorded, masked.received);
-    assert.notEqual(masked.recorded, simple.recorded);
-    await bank.postern.call('POST', `/v1/masks/${id}/retire`, { reason: 'done' });
+    for (const kind of ['redact', 'hash']) {
+      const { id } = await bank.postern.call<{ id: string }>('POST', '/v1/masks', {
+        name: `mails-${kind}`,
+        resource: 'digested',
+        columns: ['work.people.email'],
+        reason: 'shown masked',
+        transform: { kind },
+      });
+      for (const sql of [all, `copy work.people to stdout`, `copy work.people to stdout binary`]) {
+        const masked = await compare(client, say.query(sql));
+        assert.equal(masked.recorded, masked.received, `${kind}: ${sql}`);
+        assert.notEqual(masked.recorded, simple.recorded);
+      }
+      await bank.postern.call('POST', `/v1/masks/${id}/retire`, { reason: 'done' });
+    }
     await client.end();
   });
 
