@@ -67,6 +67,7 @@ import { ResourceSecrets } from './resource-secrets.ts';
 import { Resources } from './resources.ts';
 import { Retention } from './retention.ts';
 import { Reviews } from './review/reviews.ts';
+import { SavedQueries } from './saved-queries.ts';
 import { type ValidateScope, validateScope } from './scopes.ts';
 import { SecretRotation, type UpstreamDoor } from './secret-rotation.ts';
 import { Sinks } from './sinks.ts';
@@ -173,6 +174,7 @@ export class Control {
   readonly notifier: Notifier;
   readonly outside: OutsideDecisions;
   readonly sinks: Sinks;
+  readonly savedQueries: SavedQueries;
   readonly erasures: Erasures;
   readonly vault: Vault;
   /** The secret behind the SCRAM salts: workers need it to answer for names they do not know. */
@@ -309,6 +311,7 @@ export class Control {
     this.grants = new Grants(db, this.#changes, options.validateScope ?? validateScope);
     this.masks = new Masks(db, this.#changes);
     this.sinks = new Sinks(db, this.#changes, box);
+    this.savedQueries = new SavedQueries(db);
     this.holds = new Holds(db, this.#changes);
     this.retention = new Retention(db, this.#changes);
     this.frameworkParameters = new FrameworkParameterSets(db, this.#changes);

@@ -29,6 +29,9 @@ export type RecordDetail = ActivityItem & {
   readonly erased: Readonly<Record<string, Erased>>;
 };
 
+/** An item of the activity with what was said to the resource. */
+export type ToldItem = ActivityItem & Pick<RecordDetail, 'statement' | 'parameters' | 'erased'>;
+
 /** A change record of a principal, or a notice about it, with its leaf. */
 export type LifeRecord = ChangeRecord & { readonly leaf: number };
 
@@ -142,17 +145,23 @@ export class Activity {
       );
     }
     const record = this.#leaf(item.leaf, size);
-    const { payloads = {} } = record as Commitments;
-    const parameters = this.#payload(payloads.parameters);
     return {
       ...item,
       record,
       outcome:
         item.outcomeLeaf === null || item.outcomeLeaf >= size ? null : this.#leaf(item.outcomeLeaf, size),
-      statement: this.#payload(payloads.statement),
-      parameters: parameters === null ? null : (JSON.parse(parameters) as unknown[]),
-      erased: this.#erased(payloads),
+      ...this.#texts(record),
     };
+  }
+
+  /** Adds to each item its statement and parameters, as far as they are in the log as published and not erased. */
+  withTexts(items: readonly ActivityItem[]): ToldItem[] {
+    const size = this.#size();
+    const nothing = { statement: null, parameters: null, erased: {} };
+    return items.map((item) => ({
+      ...item,
+      ...(item.leaf < size ? this.#texts(this.#leaf(item.leaf, size)) : nothing),
+    }));
   }
 
   async close(): Promise<void> {
@@ -168,6 +177,16 @@ export class Activity {
 
   #leaf(leaf: number, size: number): object {
     return JSON.parse(readEntry(this.#tiles, leaf, size).toString('utf8')) as object;
+  }
+
+  #texts(record: object): Pick<RecordDetail, 'statement' | 'parameters' | 'erased'> {
+    const { payloads = {} } = record as Commitments;
+    const parameters = this.#payload(payloads.parameters);
+    return {
+      statement: this.#payload(payloads.statement),
+      parameters: parameters === null ? null : (JSON.parse(parameters) as unknown[]),
+      erased: this.#erased(payloads),
+    };
   }
 
   #payload(committed: Commitment | undefined): string | null {

@@ -62,6 +62,7 @@ export async function testApi(
     control: t.control,
     activity: {
       query: () => ({ items: [], next: null }),
+      withTexts: () => [],
       summary: () => {
         throw new Error('no summary in this test');
       },

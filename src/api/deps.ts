@@ -1,9 +1,9 @@
 /** What the API needs of the rest of Postern. `serve` puts it together; tests can too. */
 import type { Control } from '../access/control.ts';
-import type { LifeRecord, RecordDetail } from '../activity/activity.ts';
+import type { LifeRecord, RecordDetail, ToldItem } from '../activity/activity.ts';
 import type { ActivityFilter } from '../activity/filter.ts';
 import type { ObservedClass } from '../activity/observed.ts';
-import type { ActivityPage, PageOptions } from '../activity/query.ts';
+import type { ActivityItem, ActivityPage, PageOptions } from '../activity/query.ts';
 import type { SinkState } from '../activity/sinks/delivery.ts';
 import type { DeliveredSink } from '../activity/sinks/senders.ts';
 import type { ActivitySummary } from '../activity/summary.ts';
@@ -23,6 +23,8 @@ import type { TlsMaterial } from '../vault/ca.ts';
 
 export interface ActivityReader {
   query(filter: ActivityFilter, page?: PageOptions): ActivityPage | Promise<ActivityPage>;
+  /** The items with their statements and parameters. */
+  withTexts(items: readonly ActivityItem[]): readonly ToldItem[] | Promise<readonly ToldItem[]>;
   summary(filter: ActivityFilter): ActivitySummary | Promise<ActivitySummary>;
   /** One record with its statement, parameters and outcome. @throws PosternError POSTERN_NOT_FOUND */
   record(id: string): RecordDetail | Promise<RecordDetail>;

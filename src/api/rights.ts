@@ -132,6 +132,8 @@ export const RIGHTS = {
   'trust.remove': { roles: ['admin'] },
   'session.list': { roles: READERS, own: true },
   'activity.read': { roles: READERS, own: true },
+  // Who keeps a question sees no more by it.
+  'activity.save': { roles: READERS, own: true },
   // Nobody does for what they answer for, whatever their role.
   'log-review.create': { roles: READERS },
   'log-review.list': { roles: INVENTORY, own: true },

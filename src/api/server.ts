@@ -16,7 +16,7 @@ import { errorHandler, TooMany } from './errors.ts';
 import { networkOf } from './network.ts';
 import { principalCaller } from './principal-caller.ts';
 import { type Operation, type Reach, reachOf, requireFresh, requirePrincipals } from './rights.ts';
-import { activityRoutes } from './routes/activity.ts';
+import { activityRoutes, savedQueryRoutes } from './routes/activity.ts';
 import { alertRoutes } from './routes/alerts.ts';
 import { authenticatorRoutes } from './routes/authenticators.ts';
 import { bindingRoutes } from './routes/bindings.ts';
@@ -180,6 +180,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     ownKeyRoutes,
     tokenRoutes,
     sessionRoutes,
+    savedQueryRoutes,
     activityRoutes,
     logReviewRoutes,
     ledgerRoutes,

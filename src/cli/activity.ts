@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream';
 import { type Command, Option } from 'commander';
 import type { MaskedColumn } from '../core/record.ts';
 import { registerLogReviews } from './activity-reviewed.ts';
+import { registerSavedQueries } from './activity-saved.ts';
 import {
   type ActivityWriter,
   activityWriter,
@@ -34,6 +35,9 @@ interface Filters {
   readonly type?: string;
   readonly since?: string;
   readonly until?: string;
+  readonly period?: string;
+  readonly zone?: string;
+  readonly saved?: string;
 }
 
 interface ActivityOptions extends Filters {
@@ -43,12 +47,53 @@ interface ActivityOptions extends Filters {
   readonly all?: boolean;
   readonly format?: Format;
   readonly summary?: boolean;
+  readonly wide?: boolean;
+  readonly statements?: boolean;
 }
 
 export function register(program: Command): void {
-  const command = program
-    .command('activity')
-    .description('what was done, by whom, and on whose authority')
+  const command = filterOptions(
+    program.command('activity').description('what was done, by whom, and on whose authority'),
+  )
+    .option('--saved <name>', 'as was kept under this name; what is said besides goes before it')
+    .addOption(new Option('--order <order>', 'newest first, unless said otherwise').choices(['asc', 'desc']))
+    .option('--limit <n>', 'items of a page (100)', wholeNumber(1, 1000))
+    .option('--cursor <cursor>', 'the page that begins there')
+    .option('--all', 'all pages, streaming')
+    .option('--statements', 'with what was said to the resource, and the bind values')
+    .option('--wide', 'a table with owner, grant, approvers and ticket as well; with --statements the text')
+    .addOption(new Option('--format <format>', 'form of the output (table)').choices(FORMATS))
+    .addOption(
+      new Option('--summary', 'add it up: what did this job do, and on whose authority?').conflicts([
+        'all',
+        'cursor',
+        'limit',
+        'order',
+        'type',
+        'statements',
+        'wide',
+      ]),
+    );
+  examples(
+    command,
+    'postern activity --principal nightly-ledger-batch --since 24h --summary',
+    'postern activity --principal nightly-ledger-batch --period last-quarter --wide --statements',
+    'postern activity save refusals --decision deny --period last-month --shared',
+    'postern activity --decision deny --since 2026-11-01',
+    'postern activity --resource ledger-db --object "ledger.*" --all --format csv > ledger.csv',
+    'postern activity show 0199aa11-...',
+  );
+  connected<ActivityOptions>(command, async ({ api, options }) => {
+    if (options.summary) return summarize(api, options, options.json ?? false);
+    return list(api, options, options.format ?? (options.json ? 'json' : 'table'));
+  });
+  show(command);
+  registerSavedQueries(command, filterOptions, filters);
+  registerLogReviews(command);
+}
+
+function filterOptions(command: Command): Command {
+  return command
     .option('--principal <principal>', 'of this principal')
     .option('--owner <person>', 'of principals that this person answered for')
     .option('--resource <resource>', 'on this resource')
@@ -67,38 +112,18 @@ export function register(program: Command): void {
     )
     .option('--since <time>', 'from a day, a time, or a duration ago', (text) => parseMoment(text, -1))
     .option('--until <time>', 'until then, exclusive', (text) => parseMoment(text, -1))
-    .addOption(new Option('--order <order>', 'newest first, unless said otherwise').choices(['asc', 'desc']))
-    .option('--limit <n>', 'items of a page (100)', wholeNumber(1, 1000))
-    .option('--cursor <cursor>', 'the page that begins there')
-    .option('--all', 'all pages, streaming')
-    .addOption(new Option('--format <format>', 'form of the output (table)').choices(FORMATS))
-    .addOption(
-      new Option('--summary', 'add it up: what did this job do, and on whose authority?').conflicts([
-        'all',
-        'cursor',
-        'limit',
-        'order',
-        'type',
-      ]),
-    );
-  examples(
-    command,
-    'postern activity --principal nightly-ledger-batch --since 24h --summary',
-    'postern activity --decision deny --since 2026-11-01',
-    'postern activity --resource ledger-db --object "ledger.*" --all --format csv > ledger.csv',
-    'postern activity show 0199aa11-...',
-  );
-  connected<ActivityOptions>(command, async ({ api, options }) => {
-    if (options.summary) return summarize(api, options, options.json ?? false);
-    return list(api, options, options.format ?? (options.json ? 'json' : 'table'));
-  });
-  show(command);
-  registerLogReviews(command);
+    .option(
+      '--period <period>',
+      'of 2026-Q3, 2026-H2, 2026-07, 2026 or 2026-07-01/2026-07-15; last-quarter, this-month and the like',
+    )
+    .option('--zone <zone>', 'whose calendar the period is of (UTC)');
 }
 
 function filters(options: Filters): Query {
   const { principal, owner, resource, grant, session, verb, object, decision, type, since, until } = options;
-  return { principal, owner, resource, grant, session, verb, object, decision, type, since, until };
+  const { period, zone, saved } = options;
+  const what = { principal, owner, resource, grant, session, verb, object, decision, type };
+  return { ...what, since, until, period, zone, saved };
 }
 
 async function summarize(api: ApiClient, options: ActivityOptions, json: boolean): Promise<void> {
@@ -112,10 +137,12 @@ async function summarize(api: ApiClient, options: ActivityOptions, json: boolean
 }
 
 async function list(api: ApiClient, options: ActivityOptions, format: Format): Promise<void> {
-  const { order, cursor, all } = options;
-  const limit = options.limit ?? (all ? 1000 : 100);
-  const pages = api.pages<ActivityItem>('/v1/activity', { ...filters(options), order, limit, cursor });
-  const writer = activityWriter(format, terminalWidth());
+  const { order, cursor, all, statements = false, wide = false } = options;
+  const limit = options.limit ?? (all ? (statements ? 200 : 1000) : 100);
+  const more = statements ? { with: 'texts' } : {};
+  const asked = { ...filters(options), ...more, order, limit, cursor };
+  const pages = api.pages<ActivityItem>('/v1/activity', asked);
+  const writer = activityWriter(format, terminalWidth(), { wide, statements });
   let next: string | null = null;
   const write = async (to: Writable): Promise<void> => {
     next = await writePages(pages, writer, to, all ?? false);

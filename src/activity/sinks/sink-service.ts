@@ -165,7 +165,7 @@ export class SinkService {
     const workerData: SinkThreadData = { dataDir: this.#options.dataDir };
     const worker = new Worker(new URL('./sink-thread.ts', import.meta.url), { workerData });
     worker.on('message', (message: FromSinks) => {
-      if (message.kind === 'state') this.#states.set(message.state.id, message.state);
+      if (message.kind === 'state') this.#take(message.state);
       else if (message.kind === 'fault') this.#options.say(`sinks: ${message.message}`);
       else this.#settle(message.id);
     });
@@ -212,6 +212,12 @@ export class SinkService {
       if (Date.now() - Date.parse(failingSince) >= this.#times.failing) await this.#record('sink.failed', id);
     } else if (failingSince === null && told.failing !== null) await this.#record('sink.recovered', id);
     else if (Date.now() - told.at >= this.#times.delivered) await this.#record('sink.delivered', id);
+  }
+
+  #take(state: SinkState): void {
+    this.#states.set(state.id, state);
+    // Where it began is known, and need not be recorded again.
+    this.#toldOf(state.id, state);
   }
 
   #toldOf(id: string, { next }: SinkState): Told {

@@ -1,7 +1,7 @@
 /** How activity is shown: as a table, NDJSON, CSV, or a summary that answers a question. */
 
 import { describeConditions } from '../../core/condition-words.ts';
-import type { ActivityItem, ActivitySummary } from './api-types.ts';
+import type { ActivityItem, ActivitySummary, ToldItem } from './api-types.ts';
 import { pc } from './colors.ts';
 import { authorityOf } from './columns.ts';
 import { csvRow } from './csv.ts';
@@ -20,13 +20,21 @@ export interface ActivityWriter {
 export const FORMATS = ['table', 'json', 'ndjson', 'csv'] as const;
 export type Format = (typeof FORMATS)[number];
 
+/** What a table or CSV shows beside the rest. */
+export interface Shown {
+  /** Owner, grant, approvers and ticket in columns of their own. */
+  readonly wide: boolean;
+  readonly statements: boolean;
+}
+
 /** @param width columns of the terminal */
-export function activityWriter(format: Format, width: number): ActivityWriter {
+export function activityWriter(format: Format, width: number, shown: Shown): ActivityWriter {
   const nothing = (): string => '';
   if (format === 'csv') {
     return {
-      begin: () => csvRow(CSV.map(([name]) => name)),
-      page: (items) => items.map(csvLine).join(''),
+      begin: () => csvRow(csvColumns(shown).map(([name]) => name)),
+      page: (items) =>
+        items.map((item) => csvRow(csvColumns(shown).map(([, value]) => value(item)))).join(''),
       end: nothing,
     };
   }
@@ -45,7 +53,11 @@ export function activityWriter(format: Format, width: number): ActivityWriter {
       end: (next) => `\n],"next":${safeJson(next)}}\n`,
     };
   }
-  const columns = COLUMNS.filter((column) => width >= (column.from ?? 0));
+  const all: readonly (Column<ActivityItem> & { readonly from?: number })[] = [
+    ...(shown.wide ? WIDE : COLUMNS),
+    ...(shown.statements ? [STATEMENT] : []),
+  ];
+  const columns = all.filter((column) => shown.wide || width >= (column.from ?? 0));
   const table = new TextTable(columns, width);
   return { begin: nothing, page: (items) => table.format(items), end: nothing };
 }
@@ -74,6 +86,33 @@ const COLUMNS: readonly (Column<ActivityItem> & { readonly from?: number })[] = 
   { title: 'record', value: (row) => row.id, from: 130 },
 ];
 
+/** All that answers who did what, and on whose authority. */
+const WIDE: readonly Column<ActivityItem>[] = [
+  ...COLUMNS.filter(({ title }) => title !== 'authority' && title !== 'record'),
+  { title: 'owner', value: (row) => row.owner?.name },
+  { title: 'grant', value: (row) => row.grant },
+  { title: 'approvers', value: (row) => approversOf(row) },
+  { title: 'ticket', value: (row) => row.ticket },
+  { title: 'record', value: (row) => row.id },
+];
+
+const STATEMENT: Column<ActivityItem> = { title: 'statement', value: statementOf, shrinkTo: 20 };
+
+/** What was said; an item has it only where it was asked for. */
+function statementOf(item: ActivityItem): string | null {
+  const { statement = null, erased = {} } = item as Partial<ToldItem>;
+  return statement ?? ('statement' in erased ? '(erased)' : null);
+}
+
+function parametersOf(item: ActivityItem): string | null {
+  const { parameters = null } = item as Partial<ToldItem>;
+  return parameters === null ? null : JSON.stringify(parameters);
+}
+
+function approversOf({ authority }: ActivityItem): string {
+  return authority?.approvers.map((person) => person.name).join('; ') ?? '';
+}
+
 /** Who did it, and on whose behalf. */
 function actorOf({ principal, delegation }: ActivityItem): string | undefined {
   const behalf = delegation.map(({ name }) => ` for ${name}`).reverse();
@@ -95,7 +134,9 @@ export function result(item: ActivityItem): string {
   return `${item.status} ${item.code ?? ''}`.trim();
 }
 
-const CSV: readonly (readonly [string, (item: ActivityItem) => string | number | null | undefined])[] = [
+type CsvColumn = readonly [string, (item: ActivityItem) => string | number | null | undefined];
+
+const CSV: readonly CsvColumn[] = [
   ['leaf', (item) => item.leaf],
   ['id', (item) => item.id],
   ['time', (item) => item.time],
@@ -105,7 +146,7 @@ const CSV: readonly (readonly [string, (item: ActivityItem) => string | number |
   ['owner', (item) => item.owner?.name],
   ['resource', (item) => item.resource?.name],
   ['grant', (item) => item.grant],
-  ['approvers', (item) => item.authority?.approvers.map((person) => person.name).join('; ')],
+  ['approvers', approversOf],
   ['ticket', (item) => item.ticket],
   ['session', (item) => item.session],
   ['verbs', (item) => item.verbs.join(' ')],
@@ -120,8 +161,8 @@ const CSV: readonly (readonly [string, (item: ActivityItem) => string | number |
   ['fingerprint', (item) => item.fingerprint],
 ];
 
-function csvLine(item: ActivityItem): string {
-  return csvRow(CSV.map(([, value]) => value(item)));
+function csvColumns({ statements }: Shown): readonly CsvColumn[] {
+  return statements ? [...CSV, ['statement', statementOf], ['parameters', parametersOf]] : CSV;
 }
 
 /** "What did this job do, and on whose authority?" */
