@@ -342,6 +342,22 @@ describe('ledger and evidence', () => {
     assert.match(await shell.ok(['verify', 'assessed']), /^VERIFIED/);
   });
 
+  it('packages of each period are scheduled, to folders that the configuration names only', async () => {
+    const add = ['evidence', 'schedule', 'add', 'quarterly', '--every', 'quarter', '--reason', 'audit'];
+    const elsewhere = await shell.call([...add, '--to', shell.home]);
+    assert.equal(elsewhere.code, 1);
+    assert.match(elsewhere.stderr, /may not be put to.*evidence\.folders/s);
+    assert.notEqual((await shell.call([...add, '--framework', 'none'])).code, 0);
+    await shell.ok([...add, '--framework', 'nist-800-53']);
+    assert.match(
+      await shell.ok(['evidence', 'schedule', 'list']),
+      /quarterly +quarter +06:00 UTC +nist-800-53/,
+    );
+    await shell.ok(['evidence', 'schedule', 'end', 'quarterly', '--reason', 'no more']);
+    const { items } = await shell.json<{ items: unknown[] }>(['evidence', 'schedule', 'list']);
+    assert.deepEqual(items, []);
+  });
+
   it('never writes over evidence, and leaves nothing behind when it fails', async () => {
     const before = statSync(join(shell.home, 'all.zip')).mtimeMs;
     const again = await shell.call(['evidence', 'export', '--out', 'all.zip']);

@@ -48,6 +48,7 @@ import { SecretSources } from '../vault/sources/sources.ts';
 import { Alerts } from './alert/alerts.ts';
 import { Declarations } from './declarations.ts';
 import { Erasures } from './erasures.ts';
+import { EvidenceSchedules } from './evidence-schedules.ts';
 import { tellExpiries } from './expiry-tellings.ts';
 import { FrameworkParameterSets } from './framework-parameters.ts';
 import { Grants } from './grants.ts';
@@ -168,6 +169,7 @@ export class Control {
   readonly requests: Requests;
   readonly reviews: Reviews;
   readonly logReviews: LogReviews;
+  readonly evidenceSchedules: EvidenceSchedules;
   readonly alerts: Alerts;
   readonly reconciliations: Reconciliations;
   readonly onConnect: OnConnect;
@@ -322,6 +324,7 @@ export class Control {
     this.requests = new Requests(db, this.#changes, options.validateScope ?? validateScope, clock);
     this.reviews = new Reviews(db, this.#changes, options.validateScope ?? validateScope, clock);
     this.logReviews = new LogReviews(db, this.#changes);
+    this.evidenceSchedules = new EvidenceSchedules(db, this.#changes);
     this.alerts = new Alerts(db, this.#changes, clock);
     this.reconciliations = new Reconciliations(db, this.#changes, this.resources, clock);
     this.onConnect = new OnConnect(db, this.#changes, this.requests, clock);

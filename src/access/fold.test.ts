@@ -48,6 +48,7 @@ const TABLES = [
   'reviews',
   'review_items',
   'review_schedules',
+  'evidence_schedules',
   'log_reviews',
   'channels',
   'links',
@@ -128,6 +129,8 @@ const STEPS = [
   'releaseHold',
   'retention',
   'parameters',
+  'evidenceSchedule',
+  'endEvidenceSchedule',
   'lifecycle',
   'sweep',
   'declare',
@@ -452,6 +455,16 @@ async function play(
         ...(n > 1 && { classification: `c${n}` }),
         ...(n === 3 ? { unset: true } : { statements: n === 0 ? null : 30 + n }),
       }),
+    evidenceSchedule: () =>
+      control.evidenceSchedules.create(
+        actor,
+        {
+          ...{ name: `evidence-${n}`, every: 'quarter', at: '06:00', zone: 'UTC', framework: null },
+          ...{ statements: 'full', parts: [], to: null },
+        },
+        'audit',
+      ),
+    endEvidenceSchedule: () => control.evidenceSchedules.end(actor, `evidence-${n}`, 'no more'),
     parameters: () => control.frameworkParameters.set(actor, `parameters: { inactive-days: ${n} }`, 'why'),
     lifecycle: () =>
       control.lifecycle.set(actor, n < 2 ? { rehomeDays: n } : { unusedDays: n === 2 ? null : n }, 'why'),

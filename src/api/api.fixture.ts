@@ -93,6 +93,7 @@ export async function testApi(
       throw new Error('not in this test');
     },
     evidence: evidenceJobs(t.dataDir, {}),
+    evidenceFolders: [],
     gateway: {
       sessions: () => [],
       testResource: async () => ({ ok: true, steps: [] }),

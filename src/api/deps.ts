@@ -137,6 +137,8 @@ export interface ApiDeps {
   /** Assesses the log as it is now; with a framework and a period. */
   assessEvidence(params: EvidenceParams): Promise<Assessment>;
   readonly evidence: EvidenceJobs;
+  /** Folders of this machine to which packages may be put. */
+  readonly evidenceFolders: readonly string[];
   readonly sinks: SinkDelivery;
   readonly gateway: GatewayState;
   readonly tls: TlsMaterial;

@@ -143,6 +143,9 @@ export const RIGHTS = {
   'vault.read': { roles: INVENTORY },
   'vault.rotate': { roles: ['admin'], fresh: true },
   'evidence.export': { roles: READERS },
+  // Who makes a schedule has what everybody did put to a folder, again and again.
+  'evidence.schedule': { roles: ['admin'] },
+  'evidence.schedules': { roles: INVENTORY },
   'evidence.assess': { roles: READERS },
   'evidence.frameworks': { roles: INVENTORY },
   'evidence.parameters': { roles: INVENTORY },

@@ -26,6 +26,7 @@ import { decidePage } from './routes/decide-page.ts';
 import { delegationRoutes } from './routes/delegations.ts';
 import { directoryRoutes } from './routes/directories.ts';
 import { evidenceRoutes } from './routes/evidence.ts';
+import { evidenceScheduleRoutes } from './routes/evidence-schedules.ts';
 import { frameworkRoutes } from './routes/frameworks.ts';
 import { grantRoutes } from './routes/grants.ts';
 import { hookRoutes } from './routes/hooks.ts';
@@ -186,6 +187,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     ledgerRoutes,
     logRoutes,
     evidenceRoutes,
+    evidenceScheduleRoutes,
     frameworkRoutes,
     payloadRoutes,
     bindingRoutes,

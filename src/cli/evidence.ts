@@ -3,6 +3,7 @@ import { PARTS, TEXT_MODES } from '../evidence/format.ts';
 import { registerAssess, registerFrameworks } from './evidence-assess.ts';
 import { checkOut, exportTo, registerJobs } from './evidence-jobs.ts';
 import { registerParameters } from './evidence-parameters.ts';
+import { registerSchedule } from './evidence-schedule.ts';
 import { connected, examples } from './support/command.ts';
 import { usageError } from './support/failure.ts';
 import { addFrameworkOptions, type FrameworkOptions, frameworkBody } from './support/framework-options.ts';
@@ -46,6 +47,7 @@ export function register(program: Command): void {
   registerFrameworks(evidence);
   registerParameters(evidence);
   registerJobs(evidence);
+  registerSchedule(evidence);
   examples(
     command,
     'postern evidence export --out 2026-Q3.zip --framework nist-800-53 --period 2026-Q3',

@@ -186,6 +186,7 @@ export interface ChangeRecord extends RecordBase {
       | 'review'
       | 'review_item'
       | 'review_schedule'
+      | 'evidence_schedule'
       | 'log_review'
       | 'channel'
       | 'link'

@@ -50,6 +50,7 @@ const PUTS: { readonly [N in EntityName]: Put } = {
   review: into('reviews', rows.reviewRow),
   review_item: into('review_items', rows.reviewItemRow),
   review_schedule: into('review_schedules', rows.reviewScheduleRow),
+  evidence_schedule: into('evidence_schedules', rows.evidenceScheduleRow),
   log_review: into('log_reviews', rows.logReviewRow),
   channel: into('channels', channelRow),
   link: into('links', linkRow),

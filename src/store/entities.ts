@@ -853,6 +853,24 @@ export interface Sink extends Ref {
   readonly createdAt: string;
 }
 
+/** Makes an evidence package of each period when that is over. */
+export interface EvidenceSchedule extends Ref {
+  readonly every: 'month' | 'quarter' | 'year';
+  /** `HH:MM` after the end of a period. */
+  readonly at: string;
+  /** IANA name of the zone whose calendar the periods are of. */
+  readonly zone: string;
+  /** Id of a framework of Postern; null: without an assessment. */
+  readonly framework: string | null;
+  readonly statements: 'full' | 'masked' | 'commitments';
+  readonly parts: readonly ('ocsf' | 'parquet')[];
+  /** A folder of the server to which packages are put; null: they wait to be fetched. */
+  readonly to: string | null;
+  readonly status: 'active' | 'ended';
+  readonly statusReason: string | null;
+  readonly createdAt: string;
+}
+
 export interface Entities {
   readonly person: Person;
   readonly principal: Principal;
@@ -879,6 +897,7 @@ export interface Entities {
   readonly review: Review;
   readonly review_item: ReviewItem;
   readonly review_schedule: ReviewSchedule;
+  readonly evidence_schedule: EvidenceSchedule;
   readonly log_review: LogReview;
   readonly channel: Channel;
   readonly link: Link;

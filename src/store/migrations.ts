@@ -1,4 +1,5 @@
 import { ALERT_MIGRATION } from './alert-migration.ts';
+import { EVIDENCE_MIGRATION } from './evidence-migration.ts';
 import { HTTP_MIGRATION } from './http-migration.ts';
 import { DECLARATIONS_MIGRATION, LIFECYCLE_MIGRATION } from './lifecycle-migration.ts';
 import { NAME, TIME } from './migration-checks.ts';
@@ -376,4 +377,5 @@ CREATE INDEX log_reviews_by_principal ON log_reviews (principal_id);
   ALERT_MIGRATION,
   RECONCILE_MIGRATION,
   SINKS_MIGRATION,
+  EVIDENCE_MIGRATION,
 ];

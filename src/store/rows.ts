@@ -15,6 +15,7 @@ import type {
   Declaration,
   Delegation,
   Directory,
+  EvidenceSchedule,
   Exchange,
   FrameworkParameters,
   Grant,
@@ -52,6 +53,7 @@ import type {
   DeclarationTable,
   DelegationTable,
   DirectoryTable,
+  EvidenceScheduleTable,
   FrameworkParametersTable,
   GrantTable,
   GroupTable,
@@ -571,6 +573,13 @@ export const alertRow = (e: Alert): AlertTable => ({
 });
 
 export const alertRulesRow = (e: AlertRules): AlertRulesTable => ({ id: e.id, body: JSON.stringify(e) });
+
+export const evidenceScheduleRow = (e: EvidenceSchedule): EvidenceScheduleTable => ({
+  id: e.id,
+  name: e.name,
+  status: e.status,
+  body: JSON.stringify(e),
+});
 
 export const reviewScheduleRow = (e: ReviewSchedule): ReviewScheduleTable => ({
   id: e.id,

@@ -435,6 +435,14 @@ export interface ReviewItemTable {
   body: string;
 }
 
+export interface EvidenceScheduleTable {
+  id: string;
+  name: string;
+  status: 'active' | 'ended';
+  /** JSON of an `EvidenceSchedule`. */
+  body: string;
+}
+
 export interface ReviewScheduleTable {
   id: string;
   name: string;
@@ -544,6 +552,7 @@ export interface StateTables extends NotifyTables {
   review_items: ReviewItemTable;
   log_reviews: LogReviewTable;
   review_schedules: ReviewScheduleTable;
+  evidence_schedules: EvidenceScheduleTable;
   review_views: ReviewViewTable;
   alerts: AlertTable;
   alert_rules: AlertRulesTable;

@@ -83,6 +83,9 @@ const ConfigFile = Type.Object(
           keepDays: Type.Optional(Type.Number({ minimum: 0.01, maximum: 366 })),
           mostGigabytes: Type.Optional(Type.Number({ minimum: 0.01 })),
           freeGigabytes: Type.Optional(Type.Number({ minimum: 0 })),
+          folders: Type.Optional(
+            Type.Array(Type.String({ pattern: '^/', maxLength: 1000 }), { maxItems: 16 }),
+          ),
         },
         { additionalProperties: false },
       ),
@@ -185,6 +188,8 @@ export interface ServeConfig {
   readonly keyOverlapDays: number;
   /** Evidence packages: how many wait, how long they are kept, and how much room they may take. */
   readonly evidence: JobLimits;
+  /** Folders to which schedules may put packages. */
+  readonly evidenceFolders: readonly string[];
   readonly workers: number;
   /** Platforms that are asked about identities. */
   readonly platforms: { readonly sts: StsAccess; readonly clusters: readonly Cluster[] };
@@ -260,6 +265,7 @@ export function serveConfig(flags: ServeFlags): ServeConfig {
       free: (file.evidence?.freeGigabytes ?? 1) * 1e9,
       keepMs: (file.evidence?.keepDays ?? 14) * 86_400_000,
     },
+    evidenceFolders: file.evidence?.folders ?? [],
     workers: flags.workers ?? file.workers ?? Math.max(1, availableParallelism() - 1),
     platforms: platformsOf(file),
     graceSeconds: file.graceSeconds ?? 10,

@@ -28,6 +28,7 @@ import { openMasterKey } from '../../vault/master-key.ts';
 import { SecretSources } from '../../vault/sources/sources.ts';
 import { startAlerts } from './alerts.ts';
 import type { ServeConfig } from './config.ts';
+import { startEvidenceSchedules } from './evidence-schedules.ts';
 import { succeedEnded } from './journals.ts';
 import { fetchLogKey } from './log-key.ts';
 import { startReconciling } from './reconcile.ts';
@@ -234,6 +235,7 @@ async function start(
     keyOverlapDays: config.keyOverlapDays,
     assessEvidence: (params) => assessLog({ dataDir, params, workDir }),
     evidence,
+    evidenceFolders: config.evidenceFolders,
     log: published,
     findLeaf: (id) =>
       namingIndexDamage(() =>
@@ -257,6 +259,9 @@ async function start(
   control.start();
   evidence.start();
   undo.push(() => evidence.close());
+  undo.push(
+    startEvidenceSchedules({ control, jobs: evidence, dataDir, folders: config.evidenceFolders, log }),
+  );
   undo.push(startRetention(control, activity, log));
   undo.push(await startAlerts({ dataDir, control, ledger, log }));
   undo.push(startUnused(control, activity, () => sequenced.flush(), log));
