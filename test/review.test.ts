@@ -96,6 +96,11 @@ describe('a review at the command line', () => {
     assert.equal(createHash('sha256').update(view.text).digest('hex'), view.sha256);
   });
 
+  it('and who asks for it reads which rights of old grants are not used, at the command line', async () => {
+    assert.match((await shell.call(['grant', 'unused', '--days', '1'])).stderr, /was used since/);
+    assert.match(await shell.fails(['grant', 'unused', '--days', '0']), /days/);
+  });
+
   it('decides nothing for who was not shown it, or answers for it', async () => {
     const view = '0'.repeat(64);
     const keep = ['review', 'decide', about.id, 'keep', '--reason', 'x', '--view', view];

@@ -2,6 +2,7 @@
 import { type DenialFacts, reviewView, type UseFacts, type ViewFacts } from '../access/review/view.ts';
 import { smallestScope, unusedOf, usedPartOf, verbsOf } from '../access/scopes.ts';
 import type { ActivityFilter } from '../activity/filter.ts';
+import type { ObservedClass } from '../activity/observed.ts';
 import type { ActivityItem } from '../activity/query.ts';
 import { PosternError } from '../core/errors.ts';
 import { rfc3339 } from '../core/time.ts';
@@ -36,7 +37,7 @@ export async function viewText(deps: ApiDeps, item: ReviewItem, person: Person):
     grants: grants.map((grant) => ({ grant, verbs: verbsOf(grant.scope) })),
     uses:
       review.emergency === undefined
-        ? await usesOf(deps, principal, grants, since)
+        ? await usesOf(deps, principal, grants, since, rfc3339(now - review.unusedDays * DAY_MICROS))
         : await Promise.all(grants.map((grant) => usedUnder(deps, grant))),
     denials: await denialsOf(deps, principal, item, since),
     sources: deps.activity
@@ -64,19 +65,17 @@ async function usesOf(
   principal: Principal,
   grants: readonly Grant[],
   since: string,
+  unusedSince: string,
 ): Promise<UseFacts[]> {
   const resources = new Map(grants.map(({ resource }) => [resource.id, resource]));
   const uses: UseFacts[] = [];
   for (const [id, resource] of resources) {
-    const classes = observedOf(deps, { principal: principal.id, resource: id, since });
-    const allowed = classes.filter(({ lastAllowedAt }) => lastAllowedAt !== null && lastAllowedAt >= since);
-    const used = await smallestScope(
-      await deps.control.resources.get(id),
-      allowed.map(({ verbs, objects, allowed: commands, lastAllowed }) => ({
-        ...{ verbs, objects, commands },
-        text: async () => (lastAllowed === null ? null : statementOf(deps, lastAllowed)),
-      })),
-    );
+    const earliest = unusedSince < since ? unusedSince : since;
+    const all = observedOf(deps, { principal: principal.id, resource: id, since: earliest });
+    const classes = all.filter(({ lastAllowedAt }) => lastAllowedAt === null || lastAllowedAt >= since);
+    const allowed = allowedSince(all, since);
+    const used = await sized(deps, id, allowed);
+    const lately = await sized(deps, id, allowedSince(all, unusedSince));
     const scopes = grants.filter((grant) => grant.resource.id === id).map(({ scope }) => scope);
     const lastOf = (fits: (each: (typeof allowed)[number]) => boolean): string | null =>
       latest(allowed.filter(fits).map(({ lastAllowedAt }) => lastAllowedAt));
@@ -90,12 +89,25 @@ async function usesOf(
         lastAt: lastOf((each) => each.verbs.includes(verb) && each.objects.includes(object)),
       })),
       denied: classes.reduce((sum, { denied }) => sum + denied, 0),
-      unused: unusedOf(scopes, used).map(({ verb, object }) => ({ verb, object })),
+      unused: unusedOf(scopes, lately).map(({ verb, object }) => ({ verb, object })),
       // Of several grants on one resource each is narrowed by itself.
       suggested: scopes.length === 1 ? usedPartOf(scopes[0] ?? '', used) : null,
     });
   }
   return uses;
+}
+
+const allowedSince = (classes: readonly ObservedClass[], since: string): readonly ObservedClass[] =>
+  classes.filter(({ lastAllowedAt }) => lastAllowedAt !== null && lastAllowedAt >= since);
+
+async function sized(deps: ApiDeps, resource: string, classes: readonly ObservedClass[]) {
+  return smallestScope(
+    await deps.control.resources.get(resource),
+    classes.map(({ verbs, objects, allowed: commands, lastAllowed }) => ({
+      ...{ verbs, objects, commands },
+      text: async () => (lastAllowed === null ? null : statementOf(deps, lastAllowed)),
+    })),
+  );
 }
 
 /** What was done under one grant: an emergency is judged by that alone. */

@@ -64,6 +64,7 @@ import { sinkRoutes } from './routes/sinks.ts';
 import { systemRoutes } from './routes/system.ts';
 import { tokenRoutes } from './routes/token.ts';
 import { trustRoutes } from './routes/trust.ts';
+import { unusedRightsRoutes } from './routes/unused-rights.ts';
 import { vaultRoutes } from './routes/vault.ts';
 
 declare module 'fastify' {
@@ -169,6 +170,7 @@ export async function createApi(deps: ApiDeps): Promise<FastifyInstance> {
     principalRoutes,
     resourceRoutes,
     reconciliationRoutes,
+    unusedRightsRoutes,
     grantRoutes,
     policyRoutes,
     requestRoutes,

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import { describeConditions } from '../core/condition-words.ts';
+import { registerUnused } from './grant-unused.ts';
 import type { Grant } from './support/api-types.ts';
 import { path } from './support/client.ts';
 import { authorityOf, GRANT_COLUMNS } from './support/columns.ts';
@@ -19,6 +20,7 @@ export function register(program: Command): void {
   show(grant);
   revoke(grant);
   release(grant);
+  registerUnused(grant);
 }
 
 interface AddOptions extends ConditionOptions {

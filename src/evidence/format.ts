@@ -183,6 +183,7 @@ export const POPULATIONS = [
   'alerts',
   'reconciliations',
   'unmanaged',
+  'grant_rights',
   'administrators',
   'log_health',
   'parameter_sets',

@@ -178,6 +178,22 @@ const COLUMNS: Record<Population, readonly string[]> = {
     ...['leaf', 'lastLeaf', 'id', 'resource', 'at', 'status', 'why', 'server', 'user', 'administering'],
     ...['accounts', 'connections', 'found', 'bounds', 'balances'],
   ],
+  grant_rights: [
+    ...[
+      'leaf',
+      'lastLeaf',
+      'id',
+      'grant',
+      'principal',
+      'resource',
+      'start',
+      'end',
+      'verb',
+      'columns',
+      'object',
+    ],
+    'objects',
+  ],
   unmanaged: [
     ...['leaf', 'lastLeaf', 'id', 'resource', 'kind', 'subject', 'details', 'firstSeenAt', 'lastToldAt'],
     ...['status', 'reopened', 'disposition'],

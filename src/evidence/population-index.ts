@@ -31,6 +31,8 @@ const QUERIES: Readonly<Record<Population, string>> = {
   ...entity('links', 'link'),
   ...entity('reconciliations', 'reconciliation'),
   ...entity('unmanaged', 'unmanaged'),
+  grant_rights:
+    'change records of entity grant: one row for each right in the scope of each that is active, on PostgreSQL',
   administrators:
     'change records of entity person, one row for each role from when it was given until it was taken, with the kinds of the active authenticators of the person',
   log_health:

@@ -10,6 +10,7 @@ import type { LeafRecord } from '../ledger/leaf.ts';
 import { Administrators } from './administrators.ts';
 import { type ErasureMember, erasureOf } from './erasures.ts';
 import type { Population } from './format.ts';
+import { grantRights } from './grant-rights.ts';
 import { ActiveHolds, type HoldBreach } from './legal-holds.ts';
 import { LogHealth } from './log-health.ts';
 import { type LossMember, lossesOf } from './losses.ts';
@@ -235,6 +236,9 @@ export class Populations {
       return;
     }
     if (population === 'administrators') return void (yield* copies(this.#administrators.rows()));
+    if (population === 'grant_rights') {
+      return void (yield* grantRights(this.#members.grant, this.#members.resource));
+    }
     if (population === 'parameter_sets') return void (yield* copies(this.#parameterSets));
     if (population === 'log_health') return void (yield* copies(this.#health.rows));
     const entity = Object.entries(ENTITY).find(([, name]) => name === population)?.[0] as keyof typeof ENTITY;

@@ -93,6 +93,13 @@ export interface ShownReviewItem {
   readonly view: { readonly sha256: string; readonly shownAt: string; readonly text: string } | null;
 }
 
+/** A grant of which something is not used. */
+export type UnusedGrant = Pick<Grant, 'id' | 'principal' | 'resource' | 'scope' | 'start' | 'end'> & {
+  readonly rights: number;
+  readonly unused: readonly { readonly verb: string; readonly object: string }[];
+  readonly unresolved: number;
+};
+
 /** A resource as it is answered by itself. */
 export type ShownResource = Resource & { readonly faults: readonly string[] };
 
