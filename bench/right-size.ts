@@ -1,8 +1,8 @@
 /**
  * How long right-sizing takes in a long history: `npm run bench -- right-size [--commands N] [--dir DIR] [--json]`.
  *
- * The index is filled by its own code with commands of forty principals on five resources (intent and outcome each): one has four
- * in ten of them, in 2,500 kinds of statement; the others 200 kinds each. Kinds are used unevenly. One in seven has several verbs on
+ * The index is filled by its own code with commands of forty principals on five resources (intent and outcome each): one has more
+ * than half of them, in 2,500 kinds of statement; the others 200 kinds each. Kinds are used unevenly. One in seven has several verbs on
  * several tables, so that the text of one such statement is parsed. Asked is what `postern principal right-size` asks, without reading
  * texts from the log: the smallest scope, and which granted rights were not used; and the same for everybody, as a back-test does.
  */

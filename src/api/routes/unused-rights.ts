@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { smallestScope, unusedOf } from '../../access/scopes.ts';
-import { nowMicros, rfc3339 } from '../../core/time.ts';
+import { rfc3339 } from '../../core/time.ts';
 import type { Grant } from '../../store/entities.ts';
 import type { ApiDeps } from '../deps.ts';
 import { type Api, answers, listed, pageOf, personOf } from '../route.ts';
@@ -27,7 +27,7 @@ const Unused = Type.Object({
 
 /** Rights of active grants that were given so long ago and not used since. */
 export function unusedRightsRoutes(app: Api, deps: ApiDeps): void {
-  const { principals, resources, grants } = deps.control;
+  const { principals, resources, grants, reviews } = deps.control;
 
   app.get(
     '/v1/unused-rights',
@@ -49,7 +49,7 @@ export function unusedRightsRoutes(app: Api, deps: ApiDeps): void {
     async (request) => {
       const { days, principal, resource } = request.query;
       const wanted = pageOf(request.query);
-      const since = rfc3339(nowMicros() - Number(days) * DAY_MICROS);
+      const since = rfc3339(reviews.now() - Number(days) * DAY_MICROS);
       const found = await grants.list(
         {
           status: 'active',
