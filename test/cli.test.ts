@@ -196,6 +196,27 @@ describe('activity', () => {
     assert.match(text, /revoked .*\(run ended: exit 0\)/);
   });
 
+  it('keeps who reviewed it, which nobody does for what they answer for', async () => {
+    await shell.ok(['person', 'add', 'Vera', '--email', 'vera@bank.example', '--role', 'reviewer']);
+    const { token } = await shell.json<{ token: string }>(['person', 'token', 'vera@bank.example']);
+    const vera = ['--token-file', shell.file('vera.token', token)];
+    const review = ['activity', 'reviewed', '--from', '1h', '--finding', 'nothing unusual'];
+    const own = await shell.call([...review, '--principal', 'batch']);
+    assert.equal(own.code, 1);
+    assert.match(own.stderr, /Ada Boone answers for batch and cannot review what it did/);
+    const vague = await shell.call([...review, ...vera]);
+    assert.equal(vague.code, 2);
+    assert.match(vague.stderr, /--principal, or give --privileged/);
+    assert.match(
+      await shell.ok([...review, '--principal', 'batch', ...vera]),
+      /^reviewed: leaves \d+ to \d+ of batch\n/,
+    );
+    assert.match(
+      await shell.ok(['activity', 'reviews', '--principal', 'batch']),
+      /batch +\d+ to \d+ +Vera .* nothing unusual/,
+    );
+  });
+
   it('is a table, NDJSON, CSV or JSON, page by page or all of it', async () => {
     const rows = (text: string): string[] => text.trimEnd().split(/\r?\n/);
     assert.match(

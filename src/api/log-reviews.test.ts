@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { RESOURCE } from '../access/control.fixture.ts';
 import { verifyPackage } from '../evidence/verify.ts';
 import { unzipInto } from '../evidence/zip.ts';
-import { itemsOf } from './api.fixture.ts';
+import { itemsOf, testApi } from './api.fixture.ts';
 import { real } from './real.fixture.ts';
 
 test('who answered for a principal while it worked cannot review that, and a later owner can review what was before', async (context) => {
@@ -60,6 +60,13 @@ test('who answered for a principal while it worked cannot review that, and a lat
     const exported = await api.call('POST', '/v1/evidence', params);
     assert.equal(exported.status, 200, exported.text);
   }
+});
+
+test('where the index has not come so far as the log, nobody is taken for independent', async (context) => {
+  const api = await testApi(context); // a log of seven leaves, and an empty index
+  const refused = await api.call('POST', '/v1/log-reviews', { from: 0, finding: 'nothing unusual' });
+  assert.match(refused.text, /POSTERN_AUDIT_UNAVAILABLE.*index is behind the log/);
+  assert.equal(itemsOf(await api.call('GET', '/v1/log-reviews')).length, 0);
 });
 
 test('a package has the reviews of the log, of one principal only its own, and both verify', async (context) => {

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { unavailable } from '../../activity/unavailable.ts';
 import type { ApiDeps } from '../deps.ts';
 import { type Api, actorOf, answers, listed, pageOf, personOf } from '../route.ts';
 import { closed, listOf, orNull, page, Ref, refText } from '../schemas.ts';
@@ -44,6 +45,16 @@ const ListQuery = Type.Object(
   closed,
 );
 
+/**
+ * Who answered for what at a leaf is known from the index: where it has not come so far, nobody is taken for independent.
+ *
+ * @throws PosternError POSTERN_AUDIT_UNAVAILABLE
+ */
+async function requireIndexed({ activity }: ApiDeps, leaf: number): Promise<void> {
+  const [last] = (await activity.query({ type: 'all' }, { order: 'desc', limit: 1 })).items;
+  if ((last?.leaf ?? -1) < leaf) throw unavailable('the activity index is behind the log.');
+}
+
 /** That people reviewed what principals did. */
 export function logReviewRoutes(app: Api, deps: ApiDeps): void {
   const { control, activity } = deps;
@@ -57,6 +68,7 @@ export function logReviewRoutes(app: Api, deps: ApiDeps): void {
       await fresh(deps);
       const { size, root } = await deps.ledger.status();
       const to = request.body.to ?? size - 1;
+      await requireIndexed(deps, Math.min(to, size - 1));
       const answered = async (principal: string): Promise<boolean> => {
         const asked = { principal, owner: person.id, type: 'all' } as const;
         const [first] = (await activity.query(asked, { order: 'asc', limit: 1 })).items;
