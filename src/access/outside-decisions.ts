@@ -11,8 +11,8 @@ import type { Notifier } from '../notify/notifier.ts';
 import { type SignedHead, verifySlack, verifyWebhook } from '../notify/signatures.ts';
 import { type Press, pressOf, type Reply, SlackReplies, slashOf } from '../notify/slack-inbound.ts';
 import type { AccessRequest, Person } from '../store/entities.ts';
-import type { Link } from '../store/notify-entities.ts';
-import { findPerson } from '../store/queries.ts';
+import type { Channel, Link } from '../store/notify-entities.ts';
+import { findPerson, findPrincipal } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import type { Requests } from './requests.ts';
 
@@ -85,7 +85,7 @@ export class OutsideDecisions {
     const form = new URLSearchParams(body);
     if (form.has('command')) return this.#slash(channel.id, form);
     const press = pressOf(form.get('payload') ?? '');
-    const reply = await this.#pressed(channel.id, press, byButton);
+    const reply = await this.#pressed(channel, press, byButton);
     this.#replies.send(channel, press.responseUrl, reply);
     return null;
   }
@@ -105,11 +105,11 @@ export class OutsideDecisions {
     }
   }
 
-  async #pressed(channelId: string, press: Press, byButton: boolean): Promise<Reply> {
-    const { notifier, publicUrl } = this.#options;
+  async #pressed(channel: Channel, press: Press, byButton: boolean): Promise<Reply> {
+    const { notifier, publicUrl, requests } = this.#options;
     const page = `${publicUrl()}/requests/${press.request}`;
     if (!byButton) return { text: `This takes a fresh sign-in: ${page}`, final: false };
-    const link = await notifier.links.ofSlack(channelId, press.team, press.user);
+    const link = await notifier.links.ofSlack(channel.id, press.team, press.user);
     if (link === undefined) {
       return {
         text: `This account is nobody's yet: postern link slack CHANNEL. Or decide here: ${page}`,
@@ -120,6 +120,12 @@ export class OutsideDecisions {
       return { text: 'A no needs a reason: write it into the comment.', final: false };
     }
     try {
+      if (await this.#isOfSigner(channel, await requests.get(press.request))) {
+        return {
+          text: `Who set this channel up has a part in it, so it is decided here: ${page}`,
+          final: false,
+        };
+      }
       const request = await this.#decide(link, press);
       const what =
         request.status === 'pending' ? `agreed; still needed: ${request.needs.join('; ')}` : request.status;
@@ -128,6 +134,22 @@ export class OutsideDecisions {
     } catch (error) {
       return { text: `${wordsOf(error)} ${page}`, final: false };
     }
+  }
+
+  /**
+   * Whether whoever gave the signing secret asks for it, or answers for the principal: they could press for others, and would approve what
+   * is theirs.
+   */
+  async #isOfSigner({ signingBy }: Channel, request: AccessRequest): Promise<boolean> {
+    if (signingBy === null) return false;
+    const principal = await findPrincipal(this.#options.db, request.principal.id);
+    const parts = [
+      request.requester,
+      ...(request.delegation ?? []),
+      principal?.owner,
+      principal?.backupOwner,
+    ];
+    return parts.some((part) => part?.id === signingBy.id);
   }
 
   async #decide(link: Link, { request, decision, comment }: Decided): Promise<AccessRequest> {

@@ -39,10 +39,10 @@ async function bank(context: TestContext): Promise<Bank> {
   });
   await control.resources.create(actor, RESOURCE);
   await control.policies.put(actor, 'main', POLICY, 'begin');
-  const ask = async (by?: Person): Promise<string> => {
+  const ask = async (by = people.olga): Promise<string> => {
     const scope = `select on ledger.t${randomBytes(4).toString('hex')}`;
     const input = { principal: 'batch', resource: 'ledger-db', scope, ttlSeconds: 3600 };
-    return (await control.requests.create(by ? personActor(by) : actor, input)).id;
+    return (await control.requests.create(personActor(by), input)).id;
   };
   const how = { kind: 'cli', method: 'passkey', provider: null, source: '127.0.0.1' } as const;
   const tokenOf = async ({ id }: Person): Promise<string> =>
@@ -261,6 +261,20 @@ test('a message to Slack has the buttons, and what people wrote makes no mention
   assert.match(taken?.body ?? '', /postern\.approve.*postern\.deny/);
   assert.match(taken?.body ?? '', /&lt;!channel&gt;/);
   assert.doesNotMatch(taken?.body ?? '', /<!channel>|<https/);
+});
+
+test('who set the channel up, and could sign for others, gets nothing of theirs through it', async (context) => {
+  const b = await bank(context);
+  const slack = await slackOf(b, context);
+  await slack.link(b.people.max, 'U1');
+  const request = await b.ask(b.admin);
+  await slack.press('U1', request);
+  assert.match(await slack.told(1), /has a part in it/);
+  assert.deepEqual((await b.control.requests.get(request)).approvals, []);
+  // Another secret ends what was linked under the one before.
+  const slackSecret = { slack: { signingSecret: 'another-secret-of-theirs' } };
+  await b.control.notifier.channels.update(b.actor, 'ops', slackSecret, 'x');
+  assert.deepEqual(await b.control.notifier.links.list({ status: 'active' }), []);
 });
 
 test('an account that nobody linked, and a no without a reason, decide nothing', async (context) => {

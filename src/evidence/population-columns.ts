@@ -145,7 +145,7 @@ const COLUMNS: Record<Population, readonly string[]> = {
   ],
   channels: [
     ...['leaf', 'lastLeaf', 'id', 'name', 'kind', 'settings', 'events', 'secrets', 'status', 'statusReason'],
-    'createdAt',
+    ...['signingBy', 'createdAt'],
   ],
   links: [
     ...['leaf', 'lastLeaf', 'id', 'name', 'kind', 'person', 'channel', 'team', 'user', 'expiresAt', 'status'],

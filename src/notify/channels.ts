@@ -1,12 +1,12 @@
 import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
-import type { Actor } from '../core/record.ts';
+import type { Actor, Ref } from '../core/record.ts';
 import { rfc3339 } from '../core/time.ts';
 import { endedLink } from '../identity/endings.ts';
 import { checkName, checkReason } from '../identity/input.ts';
 import type { Change, ChangeLog } from '../store/changes.ts';
 import { findChannel, listChannels, listLinks } from '../store/notify.ts';
-import type { Channel } from '../store/notify-entities.ts';
+import type { Channel, Link } from '../store/notify-entities.ts';
 import { found, type Page } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
 import type { SecretBox } from '../vault/secrets.ts';
@@ -62,6 +62,7 @@ export class Channels {
         ...kind,
         ...checkedCommon(input),
         secrets: since(secrets, at),
+        signingBy: signerOf(input.kind, secrets, actor),
         formerUntil: null,
         status: 'active',
         statusReason: null,
@@ -85,16 +86,24 @@ export class Channels {
     const why = checkReason(reason);
     return this.#changes.run(actor, async (db) => {
       const before = await this.#active(db, ref);
+      const at = rfc3339(this.#clock());
       const { secrets, ...kind } = checkedKind(before.kind, input, before);
       requireSecretsAnew(before, kind as Channel, secrets);
       const after = {
         ...before,
         ...kind,
         ...checkedCommon(input, before),
-        secrets: { ...before.secrets, ...since(secrets, rfc3339(this.#clock())) },
+        secrets: { ...before.secrets, ...since(secrets, at) },
+        signingBy: signerOf(before.kind, secrets, actor) ?? before.signingBy,
       } as Channel;
+      // Who gives another secret does not get the accounts that people linked under the one before.
+      const links = secrets.signing === undefined ? [] : await linksOf(db, before);
+      const changes: Change[] = [
+        { type: 'channel.updated', entity: 'channel', before, after, reason: why },
+        ...links.map((link) => endedLink(link, at, `the channel ${before.name} has another signing secret`)),
+      ];
       return {
-        changes: [{ type: 'channel.updated', entity: 'channel', before, after, reason: why }],
+        changes,
         beside: (tx) => this.#keep(tx, after.id, secrets),
         result: after,
       };
@@ -151,9 +160,7 @@ export class Channels {
         status: 'retired',
         statusReason: why,
       };
-      const links = (await listLinks(db, { status: 'active' })).filter(
-        (link) => link.kind === 'slack' && link.channel.id === before.id,
-      );
+      const links = await linksOf(db, before);
       const at = rfc3339(this.#clock());
       const changes: Change[] = [
         { type: 'channel.retired', entity: 'channel', before, after, reason: why },
@@ -215,6 +222,15 @@ export class Channels {
     throw new PosternError('POSTERN_CONFLICT', `The channel ${channel.name} is retired.`);
   }
 }
+
+/** Accounts that people linked through a channel. */
+const linksOf = async (db: StateDb, { id }: Channel): Promise<Link[]> =>
+  (await listLinks(db, { status: 'active' })).filter(
+    (link) => link.kind === 'slack' && link.channel.id === id,
+  );
+
+const signerOf = (kind: Channel['kind'], { signing }: Secrets, { id, name }: Actor): Ref | null =>
+  kind === 'slack' && signing !== undefined ? { id, name } : null;
 
 const contextOf = (id: string, name: string): string => `channel:${id}:${name}`;
 

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import { makeAuthority, makeCertificate } from '../core/certificates.fixture.ts';
 import type { ChannelOf, EmailSettings } from '../store/notify-entities.ts';
 import { ensureTls } from '../vault/ca.ts';
 import { sendEmail } from './email.ts';
@@ -68,7 +69,7 @@ function channelTo(
 ): ChannelOf<'email'> {
   return {
     ...{ id: 'c', name: 'mail', kind: 'email', ca: box.caPem, events: ['*'], texts: {}, secrets: {} },
-    ...{ formerUntil: null, status: 'active', statusReason: null, createdAt: '' },
+    ...{ signingBy: null, formerUntil: null, status: 'active', statusReason: null, createdAt: '' },
     settings: {
       ...{ host: 'localhost', port: box.port, tls: 'starttls', user: 'postern', to: [], direct: true },
       ...{ from: 'postern@bank.example' },
@@ -119,6 +120,19 @@ test('no password and no message goes to a server whose certificate nobody trust
     const untrusted = await send(channelTo(box, { tls }, { ca: null }));
     const other = await send(channelTo(box, { tls }, { ca: caPem }));
     for (const tried of [untrusted, other]) assert.ok(!tried.done && tried.again);
+    assert.deepEqual(box.mails, []);
+  }
+});
+
+test('no password and no message goes to a server with a good certificate of another name', async (context) => {
+  const authority = await makeAuthority();
+  const names = [{ type: 'dns', value: 'mail.evil.example' }] as const;
+  const { pem, keyPem } = await makeCertificate({ by: authority, clientAuth: false, names });
+  for (const tls of ['starttls', 'implicit'] as const) {
+    const box = await mailbox(context, { secure: tls === 'implicit', key: keyPem, cert: pem });
+    const channel = channelTo(box, { tls }, { ca: authority.pem });
+    const tried = await send(channel);
+    assert.ok(!tried.done);
     assert.deepEqual(box.mails, []);
   }
 });

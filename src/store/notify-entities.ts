@@ -50,6 +50,8 @@ interface ChannelBase extends Ref {
   readonly texts: Readonly<Record<string, OwnText>>;
   /** Which secrets it has, and since when each is as it is. What they are is sealed in the vault. */
   readonly secrets: Readonly<Record<string, string>>;
+  /** Who gave the signing secret of a Slack app, and so could sign as anybody there; null where there is none. */
+  readonly signingBy: Ref | null;
   /** Until when the signing secret of before counts beside the one of now; null: there is none. */
   readonly formerUntil: string | null;
   readonly status: 'active' | 'retired';

@@ -83,6 +83,7 @@ const Channel = Type.Object({
   events: Type.Array(Text),
   texts: Type.Record(Text, Type.Object({ subject: orNull(Text), text: Text })),
   secrets: Type.Record(Text, Text, { description: 'which there are, and since when' }),
+  signingBy: orNull(Ref),
   formerUntil: orNull(Text),
   status: Text,
   statusReason: orNull(Text),
