@@ -139,7 +139,7 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['GET', '/v1/activity', undefined, 'admin owner reviewer auditor'],
   ['GET', '/v1/activity?principal=theirs', undefined, 'admin reviewer auditor'],
   ['GET', '/v1/activity/summary?principal=theirs', undefined, 'admin reviewer auditor'],
-  ['POST', '/v1/log-reviews', { from: 0, to: 0, finding: 'nothing' }, 'admin reviewer auditor'],
+  ['POST', '/v1/log-reviews', {}, 'admin reviewer auditor'],
   ['GET', '/v1/log-reviews', undefined, 'admin owner approver reviewer auditor'],
   ['GET', `/v1/activity/${NEVER}`, undefined, 'admin owner reviewer auditor'],
   ['GET', '/v1/ledger', undefined, 'admin approver reviewer auditor'],
