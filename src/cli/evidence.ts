@@ -41,7 +41,11 @@ export function register(program: Command): void {
         .choices(TEXT_MODES)
         .default('full'),
     )
-    .option('--with <parts>', `the activity in other forms besides, by commas: ${PARTS.join(', ')}`, partsOf);
+    .option(
+      '--with <parts>',
+      `the activity in other forms besides, by commas: ${PARTS.join(', ')}; none (both with --framework, else none)`,
+      partsOf,
+    );
   addFrameworkOptions(command);
   registerAssess(evidence);
   registerFrameworks(evidence);
@@ -75,6 +79,7 @@ export function register(program: Command): void {
 }
 
 function partsOf(text: string): readonly string[] {
+  if (text === 'none') return [];
   const parts = [...new Set(text.split(',').map((part) => part.trim()))];
   const unknown = parts.find((part) => !(PARTS as readonly string[]).includes(part));
   if (unknown !== undefined) {

@@ -181,7 +181,9 @@ export function resolveAll(store: TileStore, size: number, params: ExportOptions
   if (params.period !== undefined && (params.since ?? params.until) !== undefined)
     throw new PosternError('POSTERN_INVALID', 'A period has its own beginning and end.');
   const { principal, resource } = params;
-  const parts = PARTS.filter((part) => params.parts?.includes(part));
+  // Who asks by a framework hands it to somebody who works with other tools.
+  const asked = params.parts ?? (params.framework === undefined ? [] : PARTS);
+  const parts = PARTS.filter((part) => asked.includes(part));
   return {
     principal: principal === undefined ? null : resolve(store, size, 'principal', principal),
     resource: resource === undefined ? null : resolve(store, size, 'resource', resource),

@@ -151,6 +151,21 @@ const COLUMNS: Record<Population, readonly string[]> = {
     ...['leaf', 'lastLeaf', 'id', 'name', 'kind', 'person', 'channel', 'team', 'user', 'expiresAt', 'status'],
     ...['endReason', 'endedAt', 'createdAt'],
   ],
+  sinks: [
+    ...[
+      'leaf',
+      'lastLeaf',
+      'id',
+      'name',
+      'target',
+      'secret',
+      'from',
+      'status',
+      'statusReason',
+      'deliveredBefore',
+    ],
+    ...['deliveredAt', 'rejected', 'failures', 'lastFailure', 'lastFailureAt', 'failingSince', 'createdAt'],
+  ],
   alerts: [
     ...['leaf', 'lastLeaf', 'id', 'rule', 'parameters', 'principal', 'owner', 'resource', 'values', 'leaves'],
     ...['count', 'firstAt', 'lastAt', 'lastFound', 'status', 'acknowledged', 'disposition', 'createdAt'],

@@ -29,6 +29,7 @@ const QUERIES: Readonly<Record<Population, string>> = {
   ...entity('alerts', 'alert'),
   ...entity('channels', 'channel'),
   ...entity('links', 'link'),
+  ...entity('sinks', 'sink', 'with what sink.delivered, sink.failed and sink.recovered say of it'),
   ...entity('reconciliations', 'reconciliation'),
   ...entity('unmanaged', 'unmanaged'),
   grant_rights:

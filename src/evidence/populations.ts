@@ -16,6 +16,7 @@ import { LogHealth } from './log-health.ts';
 import { type LossMember, lossesOf } from './losses.ts';
 import { type ParameterSetMember, parameterSetOf } from './parameter-sets.ts';
 import { type RetentionMember, retentionOf } from './retention-rules.ts';
+import { SinkDeliveries } from './sink-deliveries.ts';
 
 type State = Readonly<Record<string, unknown>>;
 
@@ -83,6 +84,7 @@ const ENTITY = {
   link: 'links',
   reconciliation: 'reconciliations',
   unmanaged: 'unmanaged',
+  sink: 'sinks',
 } as const;
 
 /** Of what the changes make a population; null where it comes from something else than the changes of one entity. */
@@ -125,6 +127,7 @@ export class Populations {
     link: new Map(),
     reconciliation: new Map(),
     unmanaged: new Map(),
+    sink: new Map(),
   };
   readonly #sessions = new Map<string, SessionMember>();
   readonly #uses = new Map<string, string>();
@@ -137,6 +140,7 @@ export class Populations {
   readonly #losses: LossMember[] = [];
   readonly #administrators = new Administrators();
   readonly #health = new LogHealth();
+  readonly #deliveries = new SinkDeliveries();
   /** By resource. */
   readonly #lastSessions = new Map<string, string>();
   #version = 0;
@@ -163,6 +167,7 @@ export class Populations {
       else if (parameters !== null) this.#parameterSets.push(parameters);
       else this.#takeChange(leaf, record);
     } else {
+      this.#deliveries.take(record);
       this.#losses.push(...lossesOf(leaf, record));
       const erasure = erasureOf(leaf, record);
       if (erasure === null) return;
@@ -250,6 +255,7 @@ export class Populations {
   /** What else is known of a member than its change records say. */
   #seen(entity: keyof typeof ENTITY, id: string): State {
     if (entity === 'principal') return { lastUsedAt: this.lastUseOf(id) };
+    if (entity === 'sink') return { ...this.#deliveries.of(id) };
     if (entity !== 'resource') return {};
     return { masks: this.#masksOn(id), lastSessionAt: this.#lastSessions.get(id) ?? null };
   }
