@@ -8,7 +8,10 @@ import type { AsOf } from './types.ts';
  * @param framework its id
  */
 export function addSampling(db: DatabaseSync, log: AsOf, framework: string): void {
-  db.function('sample_rank', { deterministic: true }, (population, id) =>
-    sampleRank(sampleSeed({ log, framework, population: String(population) }), String(id)),
-  );
+  const seeds = new Map<unknown, string>();
+  db.function('sample_rank', { deterministic: true }, (population, id) => {
+    const seed = seeds.get(population) ?? sampleSeed({ log, framework, population: String(population) });
+    seeds.set(population, seed);
+    return sampleRank(seed, String(id));
+  });
 }
