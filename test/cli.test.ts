@@ -316,6 +316,9 @@ describe('ledger and evidence', () => {
       shell.file('log.vkey', `${vkey}\n`),
     ]);
     assert.equal(report.ok, true);
+    // It continues the package before.
+    assert.equal(readdirSync(join(shell.home, 'batch', 'consistency')).length, 2);
+    assert.match(await shell.ok(['evidence', 'compare', 'all.zip', 'batch']), /log_health|grants/);
     const other = `other.example+${'0'.repeat(8)}+${Buffer.concat([Buffer.from([1]), Buffer.alloc(32)]).toString('base64')}`;
     assert.notEqual((await shell.call(['verify', 'batch', '--key', other])).code, 0);
     assert.deepEqual(

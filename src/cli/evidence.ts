@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { PARTS, TEXT_MODES } from '../evidence/format.ts';
 import { registerAssess, registerFrameworks } from './evidence-assess.ts';
+import { registerCompare } from './evidence-compare.ts';
 import { checkOut, exportTo, registerJobs } from './evidence-jobs.ts';
 import { registerParameters } from './evidence-parameters.ts';
 import { registerSchedule } from './evidence-schedule.ts';
@@ -52,6 +53,7 @@ export function register(program: Command): void {
   registerParameters(evidence);
   registerJobs(evidence);
   registerSchedule(evidence);
+  registerCompare(evidence);
   examples(
     command,
     'postern evidence export --out 2026-Q3.zip --framework nist-800-53 --period 2026-Q3',

@@ -15,6 +15,8 @@ import type { ChangeRecord } from '../../core/record.ts';
 import type { Delta } from '../../core/views.ts';
 import { assessLog } from '../../evidence/assess-log.ts';
 import { exportPackage } from '../../evidence/export.ts';
+import { FILES } from '../../evidence/format.ts';
+import { earlierCheckpoint } from '../../evidence/jobs/earlier-checkpoint.ts';
 import { EvidenceJobs } from '../../evidence/jobs/jobs.ts';
 import { zipFolder } from '../../evidence/zip.ts';
 import { Supervisor } from '../../gateway/supervisor.ts';
@@ -215,11 +217,13 @@ async function start(
       const { size } = sequenced.status();
       const cosigned = await witnessing.freshen(WITNESS_WAIT_MS);
       const { policy } = config;
-      const options = { dataDir, keys, logKey, params, generatedBy, outDir, policy, onProgress };
+      const previous = earlierCheckpoint(evidence.checkpoints(), sequenced.status().vkey, size, log);
+      const options = { dataDir, keys, logKey, params, generatedBy, outDir, policy, onProgress, previous };
       if (cosigned === null) return exportPackage(options);
       const { note } = cosigned;
       return exportPackage({ ...options, ...(cosigned.size >= size ? { asOf: note } : { cosigned: note }) });
     },
+    checkpointOf: (dir) => readFileSync(join(dir, FILES.checkpoint), 'utf8'),
     zip: zipFolder,
     log,
   });

@@ -32,6 +32,8 @@ export interface EvidenceJob {
   /** Length and SHA-256 (hex) of the zip; null before it is done. */
   readonly bytes: number | null;
   readonly sha256: string | null;
+  /** The signed checkpoint that the package is of: the next one proves that the log continues it. */
+  readonly checkpoint: string | null;
   /** Until when the package is kept. */
   readonly expiresAt: string | null;
   readonly error: { readonly code: string; readonly message: string; readonly hint: string | null } | null;

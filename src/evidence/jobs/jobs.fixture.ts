@@ -19,6 +19,7 @@ export function evidenceJobs(dataDir: string, more: Partial<EvidenceJobsOptions>
     workDir,
     limits: ROOMY,
     make: async () => undefined,
+    checkpointOf: () => null,
     zip: async (_dir, out) => void out.end('zip'),
     log: () => undefined,
     ...more,

@@ -42,6 +42,8 @@ export interface EvidenceJobsOptions {
     by: Ref,
     hooks: JobHooks,
   ) => Promise<unknown>;
+  /** The signed checkpoint of a package that was made. */
+  readonly checkpointOf: (outDir: string) => string | null;
   readonly zip: (dir: string, out: Writable) => Promise<unknown>;
   /** Told what went wrong that is nobody's doing. */
   readonly log: (message: string) => void;
@@ -128,6 +130,7 @@ export class EvidenceJobs {
       record: recordId,
       bytes: null,
       sha256: null,
+      checkpoint: null,
       expiresAt: null,
       error: null,
       fetchedBy: [],
@@ -150,6 +153,12 @@ export class EvidenceJobs {
       `Of evidence packages ${many} are waiting to be made.`,
       'Wait for one of them, or cancel it: postern evidence jobs, postern evidence cancel ID',
     );
+  }
+
+  /** Checkpoints of the packages that were made, the last first. */
+  *checkpoints(): Generator<string> {
+    for (const { checkpoint } of [...this.#jobs.values()].reverse())
+      if (checkpoint !== null) yield checkpoint;
   }
 
   /** The newest first. */
@@ -267,7 +276,11 @@ export class EvidenceJobs {
     }
   }
 
-  async #make({ id, params, requestedBy }: EvidenceJob): Promise<WrittenPackage> {
+  async #make({
+    id,
+    params,
+    requestedBy,
+  }: EvidenceJob): Promise<WrittenPackage & Pick<EvidenceJob, 'checkpoint'>> {
     this.#checkRoom();
     const folder = await mkdtemp(join(this.#options.workDir, 'evidence-'));
     try {
@@ -275,7 +288,8 @@ export class EvidenceJobs {
       await this.#options.make(params, folder, requestedBy, { onProgress });
       this.#goOn(id);
       this.#say(id, MADE, 'packing');
-      return await this.#pack(id, folder);
+      const checkpoint = this.#options.checkpointOf(folder);
+      return { ...(await this.#pack(id, folder)), checkpoint };
     } finally {
       await rm(folder, { recursive: true, force: true });
     }
