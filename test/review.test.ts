@@ -101,13 +101,28 @@ describe('a review at the command line', () => {
     assert.match(await shell.fails(['grant', 'unused', '--days', '0']), /whole number/);
   });
 
+  it('and who asks for it reads what mask rules would have made of what was done', async () => {
+    const file = shell.file(
+      'masks.yaml',
+      'apiVersion: postern/v1\nkind: MaskRule\nmetadata: { name: amounts }\n' +
+        'spec: { columns: [ledger.entries.amount], transform: { kind: generalise, bucket: 10 } }\n',
+    );
+    await client.query('select amount from ledger.entries where id = 1');
+    const told = await shell.call(['mask', 'backtest', file]);
+    assert.equal(told.code, 0, told.stderr);
+    assert.match(told.stdout, /batch +ledger-db +ledger\.entries\.amount +1 +shown +generalise/);
+    assert.match(told.stderr, /3 commands of 2 kinds/);
+    const { items } = await shell.json<{ items: unknown[] }>(['mask', 'list']);
+    assert.deepEqual(items, []);
+  });
+
   it('decides nothing for who was not shown it, or answers for it', async () => {
     const view = '0'.repeat(64);
     const keep = ['review', 'decide', about.id, 'keep', '--reason', 'x', '--view', view];
     assert.match(await shell.fails([...keep, ...rolf]), /Rolf has not been shown what this is about/);
     assert.match(await shell.fails([...keep, ...rita]), /not what you were shown last/);
     assert.match(await shell.fails(keep), /Ada Boone answers for batch/);
-    assert.match(await shell.ok(['review', 'preview', 'autumn']), /batch +2 +1 +1 +2/);
+    assert.match(await shell.ok(['review', 'preview', 'autumn']), /batch +2 +1 +1 +3/);
   });
 
   it('narrows a grant under a session that goes on, within a second', async () => {

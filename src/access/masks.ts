@@ -98,6 +98,34 @@ export class Masks {
   }
 
   /**
+   * The rules in force, and what they would be with others in the place of those of the same names, or beside them. Nothing is changed.
+   *
+   * @throws PosternError as `create`; POSTERN_CONFLICT where a name was used and is retired
+   */
+  async proposed(
+    inputs: readonly (NewMask & { readonly name: string })[],
+  ): Promise<{ readonly before: readonly MaskRule[]; readonly after: readonly MaskRule[] }> {
+    const before = await listMasks(this.#db, { status: 'active' });
+    const after = new Map(before.map((each) => [each.name, each]));
+    for (const input of inputs) {
+      const name = checkName(input.name, 'mask');
+      const known = await findMask(this.#db, name);
+      const is = known === undefined ? undefined : active(known, name);
+      after.set(name, {
+        id: is?.id ?? uuidv7(),
+        name,
+        revision: (is?.revision ?? 0) + 1,
+        ...(is === undefined ? await place(this.#db, input) : placeOf(is)),
+        match: checkMatch(input),
+        transform: checkTransform(input.transform ?? { kind: 'redact' }),
+        probes: input.probes ?? 'deny',
+        ...{ status: 'active', statusReason: null, createdAt: is?.createdAt ?? rfc3339(nowMicros()) },
+      });
+    }
+    return { before, after: [...after.values()] };
+  }
+
+  /**
    * Changes what a rule masks, or how; where it holds stays. What is given of the match replaces all of it.
    *
    * @throws PosternError POSTERN_NOT_FOUND, POSTERN_INVALID; POSTERN_CONFLICT when it is retired or nothing would change
@@ -155,6 +183,9 @@ function changeOf(type: RecordType, before: MaskRule | null, after: MaskRule, re
   const { principal } = after;
   return { type, entity: 'mask', before, after, ...(principal !== null && { principal }), reason };
 }
+
+/** Where a rule holds never changes. */
+const placeOf = ({ resource, principal, grant }: MaskRule) => ({ resource, principal, grant });
 
 /** Where a rule holds: of what is not named, everywhere. */
 async function place(

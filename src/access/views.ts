@@ -55,7 +55,7 @@ export const grantView = (g: Grant): GrantView => ({
   authority: g.authority,
 });
 
-const maskView = (m: MaskRule): MaskRuleView => ({
+export const maskView = (m: MaskRule): MaskRuleView => ({
   id: m.id,
   name: m.name,
   revision: m.revision,

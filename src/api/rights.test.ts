@@ -71,6 +71,7 @@ const TABLE: readonly [method: 'GET' | 'POST', path: string, body: object | unde
   ['POST', '/v1/resources/ledger-db/retire', {}, 'admin'],
   ['POST', '/v1/resources/ledger-db/reconcile', undefined, 'admin'],
   ['GET', '/v1/unused-rights?days=30', undefined, 'admin owner reviewer auditor'],
+  ['POST', '/v1/masks/backtest', {}, 'admin reviewer auditor'],
   ['GET', '/v1/reconciliations', undefined, 'admin owner approver reviewer auditor'],
   ['GET', '/v1/unmanaged', undefined, 'admin owner approver reviewer auditor'],
   ['GET', `/v1/unmanaged/${NEVER}`, undefined, 'admin owner approver reviewer auditor'],

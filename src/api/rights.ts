@@ -161,6 +161,8 @@ export const RIGHTS = {
   'sink.retire': { roles: ['admin'], fresh: true },
   // Owners see what is masked; nobody whose principals read through a mask may change it.
   'mask.create': { roles: ['admin'] },
+  // It shows what everybody did.
+  'mask.backtest': { roles: READERS },
   'mask.list': { roles: [...INVENTORY, 'owner'] },
   'mask.read': { roles: [...INVENTORY, 'owner'] },
   'mask.update': { roles: ['admin'] },

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander';
 import { DETECTORS, TRANSFORMS } from '../core/masks.ts';
 import { CLASS_NAMES, CLASSES } from '../masking/classes.ts';
+import { registerBacktest } from './mask-backtest.ts';
 import type { MaskRule } from './support/api-types.ts';
 import { path } from './support/client.ts';
 import { connected, examples, listFrom, listOf, wholeNumber } from './support/command.ts';
@@ -19,6 +20,7 @@ export function register(program: Command): void {
   update(mask);
   retire(mask);
   test(mask);
+  registerBacktest(mask);
 }
 
 const CHOICES = `

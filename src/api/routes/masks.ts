@@ -1,9 +1,24 @@
 import { Type } from 'typebox';
+import { maskBacktest } from '../../access/mask-backtest.ts';
+import { maskView } from '../../access/views.ts';
 import { DETECTORS, TRANSFORMS } from '../../core/masks.ts';
 import { CLASS_NAMES } from '../../masking/classes.ts';
 import type { ApiDeps } from '../deps.ts';
 import { type Api, actorOf, answers, listed, pageOf } from '../route.ts';
-import { closed, idText, listOf, orNull, page, ReasonBody, RefParams, reason, refText } from '../schemas.ts';
+import {
+  closed,
+  idText,
+  listOf,
+  orNull,
+  page,
+  ReasonBody,
+  RefParams,
+  reason,
+  refText,
+  timeText,
+} from '../schemas.ts';
+import { seenOf, statementOf } from '../seen.ts';
+import { fresh } from './activity.ts';
 
 const Text = Type.String();
 const oneOf = <const T extends readonly string[]>(values: T) =>
@@ -67,6 +82,43 @@ export const MaskBody = Type.Object(
   closed,
 );
 export const MaskUpdateBody = Type.Object({ ...rule, reason }, closed);
+const BacktestBody = Type.Object(
+  {
+    rules: Type.Array(
+      Type.Object(
+        { ...rule, name: refText, resource: Type.Optional(refText), principal: Type.Optional(refText) },
+        closed,
+      ),
+      { minItems: 1, maxItems: 200 },
+    ),
+    since: Type.Optional(timeText),
+  },
+  closed,
+);
+const Backtested = Type.Object({
+  since: orNull(Text),
+  commands: Type.Integer(),
+  classes: Type.Integer(),
+  unread: Type.Integer({ description: 'commands whose text is kept no more, or could not be read' }),
+  wholeRows: Type.Integer({
+    description: 'commands that use all columns of a table: which those are is not known',
+  }),
+  searched: Type.Integer({
+    description: 'commands for which other detectors hold: what they find is not known',
+  }),
+  rows: Type.Array(
+    Type.Object({
+      principal: Ref,
+      resource: Ref,
+      column: Text,
+      commands: Type.Integer(),
+      before: Text,
+      after: Text,
+      change: Text,
+      example: orNull(Text),
+    }),
+  ),
+});
 const ListQuery = Type.Object(
   {
     ...page,
@@ -85,6 +137,26 @@ export function maskRoutes(app: Api, deps: ApiDeps): void {
     '/v1/masks',
     { config: { operation: 'mask.create' }, schema: { body: MaskBody, response: answers(201, Mask) } },
     async (request, reply) => reply.status(201).send(await masks.create(actorOf(request), request.body)),
+  );
+
+  app.post(
+    '/v1/masks/backtest',
+    {
+      config: { operation: 'mask.backtest' },
+      schema: { body: BacktestBody, response: answers(200, Backtested) },
+    },
+    async (request) => {
+      const { rules, since } = request.body;
+      const { before, after } = await masks.proposed(rules);
+      await fresh(deps);
+      const done = await maskBacktest(
+        seenOf(deps, { since }),
+        before.map(maskView),
+        after.map(maskView),
+        (record) => statementOf(deps, record),
+      );
+      return { since: since ?? null, ...done };
+    },
   );
 
   app.get(

@@ -20,6 +20,7 @@ import type {
 } from '../../store/entities.ts';
 
 export type { LogReviewsMade } from '../../access/log-reviews.ts';
+export type { MaskBacktest } from '../../access/mask-backtest.ts';
 export type { Backtest } from '../../access/policy/backtest.ts';
 export type { ReviewView } from '../../access/review/view.ts';
 export type { SavedQuery } from '../../access/saved-queries.ts';
