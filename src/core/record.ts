@@ -371,8 +371,8 @@ export interface CommandOutcome extends RecordBase, Delegated {
   readonly durationUs: number;
   /** Hex SHA-256 of the DataRow and CopyData messages that the client was sent, whole and in order; where the resource asks for it. */
   readonly digest?: string;
-  /** Body of the request, where it had one: its bytes as far as they came, and their SHA-256 in hex. */
-  readonly body?: { readonly bytes: number; readonly sha256: string };
+  /** Body of the request, where it had one: its bytes as far as they came, and their SHA-256 in hex; null for what has no end (a WebSocket). */
+  readonly body?: { readonly bytes: number; readonly sha256: string | null };
   /** What was masked in the result; absent where nothing was. */
   readonly masked?: readonly MaskedColumn[];
 }

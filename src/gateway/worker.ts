@@ -5,7 +5,7 @@
  */
 import { constants, createHmac, X509Certificate } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { uuidv7 } from '../core/ids.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Survey } from '../core/upstream-facts.ts';
@@ -41,6 +41,7 @@ class Worker implements Gateway {
   readonly #journal: JournalWriter;
   readonly #tls: WorkerStart['tls'];
   #secureContext: SecureContext;
+  #tlsOptions: SecureContextOptions;
   readonly #sessions = new Set<LiveSession>();
   /** Issuers that are being asked, and who waits for it. */
   readonly #asked = new Map<string, { readonly done: Promise<void>; readonly end: () => void }>();
@@ -70,16 +71,17 @@ class Worker implements Gateway {
       .slice(0, 16);
     this.maskKey = Buffer.from(start.maskKey);
     this.#tls = start.tls;
-    this.#secureContext = this.#newContext();
+    this.#tlsOptions = this.#newOptions();
+    this.#secureContext = createSecureContext(this.#tlsOptions);
     this.#protocols = { postgres: postgresOf(this), http: createHttp(this) };
     setInterval(() => this.#check(false), CHECK_MS).unref();
     setInterval(() => this.directory.forget(Date.now()), FORGET_MS).unref();
     setInterval(() => this.#retry(), RETRY_MS).unref();
   }
 
-  #newContext(): SecureContext {
+  #newOptions(): SecureContextOptions {
     const { certPem, keyPem, caPem } = this.#tls;
-    return createSecureContext({
+    return {
       cert: certPem,
       key: keyPem,
       // The authorities whose certificates clients may show. They are named to them; what they show is judged at the door.
@@ -87,7 +89,7 @@ class Worker implements Gateway {
       minVersion: 'TLSv1.2',
       // No session is resumed, as in PostgreSQL: each connection shows its certificate and proves that it holds the key.
       secureOptions: constants.SSL_OP_NO_TICKET,
-    });
+    };
   }
 
   static async start(start: WorkerStart): Promise<Worker> {
@@ -164,6 +166,10 @@ class Worker implements Gateway {
     return this.#secureContext;
   }
 
+  tlsOptions(): SecureContextOptions {
+    return this.#tlsOptions;
+  }
+
   admit(): boolean {
     return !this.#closing && this.#sessions.size < this.limits.sessions;
   }
@@ -214,7 +220,10 @@ class Worker implements Gateway {
         throw new Error('started twice');
       case 'delta':
         this.directory.apply(message.delta);
-        if (message.delta.trust !== undefined) this.#secureContext = this.#newContext();
+        if (message.delta.trust !== undefined) {
+          this.#tlsOptions = this.#newOptions();
+          this.#secureContext = createSecureContext(this.#tlsOptions);
+        }
         this.#check(true);
         this.#access.changed();
         tell({ type: 'applied', call: message.call });

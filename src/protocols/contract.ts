@@ -4,7 +4,7 @@
  */
 import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
-import type { SecureContext } from 'node:tls';
+import type { SecureContext, SecureContextOptions } from 'node:tls';
 import type { TokenKey } from '../core/jws.ts';
 import type { Payload } from '../core/record.ts';
 import type { TrustStore } from '../core/trust.ts';
@@ -127,6 +127,8 @@ export interface Gateway {
   readonly limits: Limits;
   /** Client-leg TLS; a session without it is refused unless `tlsRequired` is false. */
   readonly tls: () => SecureContext;
+  /** What {@link tls} is made of: the same object until that is made anew. */
+  readonly tlsOptions: () => SecureContextOptions;
   readonly tlsRequired: boolean;
   /** The authority that issues certificates to principals. */
   readonly clientCa: X509Certificate;

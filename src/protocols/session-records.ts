@@ -56,7 +56,7 @@ export class SessionRecords {
     durationUs: number,
     masked: readonly MaskCount[] = [],
     digest: string | null = null,
-    body: { readonly bytes: number; readonly sha256: string } | null = null,
+    body: { readonly bytes: number; readonly sha256: string | null } | null = null,
   ): string {
     let tail = digest === null ? '' : `,"digest":"${digest}"`;
     if (body !== null) tail += `,${members({ body })}`;

@@ -1,10 +1,15 @@
 /** A client's connection: encryption, the requests on it, and the sessions that they belong to. */
 import type { X509Certificate } from 'node:crypto';
-import { createServer, type Server as HttpServer } from 'node:http';
+import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http';
 import { createServer as createHttp2Server, type Http2Server } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type TLSSocket,
+  type Server as TlsServer,
+} from 'node:tls';
 import { PosternError } from '../../core/errors.ts';
 import { uuidv7 } from '../../core/ids.ts';
 import type { ResourceView } from '../../core/views.ts';
@@ -12,17 +17,19 @@ import type { Gateway } from '../contract.ts';
 import { askable, notYet, openGrants, Refused } from '../door.ts';
 import { addressOf } from '../grant-conditions.ts';
 import type { RefusalLog } from '../refusal-log.ts';
-import { doingOf } from './decide.ts';
-import { type Answer, grpcProblem, type NativeError, problem } from './errors.ts';
+import { type Allowed, type Denied, type Doing, doingOf } from './decide.ts';
+import { grpcProblem, type NativeError, problem } from './errors.ts';
 import { Exchange, type Request, type Response, send } from './exchange.ts';
 import { type Headers, headProblem, pairsOf, valuesOf } from './head.ts';
 import type { Identifier, Proven } from './identify.ts';
 import type { RateWindows } from './rate.ts';
+import { answerRaw } from './raw-answer.ts';
 import type { Asked, Verb } from './scope.ts';
 import { VERBS } from './scope.ts';
 import { HttpSession } from './session.ts';
 import { readQuery, readTarget, routeOf, type Target } from './target.ts';
 import type { Upstreams } from './upstream.ts';
+import { Upgrade } from './websocket.ts';
 
 /** What every connection of a worker shares. */
 export interface Shared {
@@ -40,7 +47,6 @@ const MAX_HEADER_BYTES = 32 * 1024;
 const MAX_SESSIONS = 64;
 /** Requests of one connection at a time. */
 const MAX_STREAMS = 100;
-const TLS_HANDSHAKE = 0x16;
 const ALPN = ['h2', 'http/1.1'];
 
 /** Takes over accepted sockets and gives the requests on them to their connection. */
@@ -49,11 +55,29 @@ export class Door {
   readonly #http1: HttpServer;
   readonly #http2: Http2Server;
   readonly #bySocket = new WeakMap<object, Connection>();
+  readonly #tls: TlsServer;
+  #options: SecureContextOptions;
+  /** Connections that are being encrypted, by the address of the client. */
+  readonly #encrypting = new Map<string, Connection>();
   /** Whose HTTP/2 session is being made. */
   #arriving: Connection | null = null;
 
   constructor(shared: Shared) {
     this.#shared = shared;
+    this.#options = shared.gateway.tlsOptions();
+    // A server of TLS that listens nowhere: what a TLSSocket made by hand hands over to HTTP/2 never arrives there.
+    this.#tls = createTlsServer(
+      {
+        ...this.#options,
+        requestCert: true,
+        // Who issued it is looked at where somebody proves who they are by it.
+        rejectUnauthorized: false,
+        ALPNProtocols: ALPN,
+        handshakeTimeout: shared.gateway.limits.handshakeMs,
+      },
+      (socket) => this.#encrypted(socket),
+    );
+    this.#tls.on('tlsClientError', (_error, socket) => socket.destroy());
     this.#http1 = createServer({
       maxHeaderSize: MAX_HEADER_BYTES,
       insecureHTTPParser: false,
@@ -72,7 +96,9 @@ export class Door {
     this.#http1.on('checkExpectation', (request, response) =>
       this.#of(request.socket)?.unexpected(request, response),
     );
-    this.#http1.on('upgrade', (request, socket) => this.#of(request.socket)?.upgrade(request, socket));
+    this.#http1.on('upgrade', (request, socket: Duplex, head: Buffer) =>
+      this.#of(request.socket)?.upgrade(request, socket, head),
+    );
     this.#http1.on('connect', (_request, socket: Duplex) => answerRaw(socket, NO_TUNNEL));
     this.#http1.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
       if (!socket.writable || error.code === 'ECONNRESET') socket.destroy();
@@ -112,39 +138,30 @@ export class Door {
   /** @param done called when the connection has proven whose it is, or is gone */
   accept(socket: Socket, done: () => void): void {
     const connection = new Connection(this.#shared, socket, done);
+    this.#encrypting.set(connection.source, connection);
     socket.on('error', () => socket.destroy());
-    socket.once('close', () => connection.closed());
-    // Before the first byte it is not known whether it is encrypted.
-    socket.once('readable', () => {
-      const first = socket.read(1) as Buffer | null;
-      if (first === null) return;
-      socket.unshift(first);
-      if (first[0] === TLS_HANDSHAKE) this.#encrypt(connection, socket);
-      else {
-        answerRaw(socket, {
-          code: 'POSTERN_TLS_REQUIRED',
-          message: 'the connection must be encrypted',
-          hint: 'Ask for https.',
-        });
-      }
+    socket.once('close', () => {
+      this.#encrypting.delete(connection.source);
+      connection.closed();
     });
+    const options = this.#shared.gateway.tlsOptions();
+    if (options !== this.#options) {
+      this.#options = options;
+      this.#tls.setSecureContext(options);
+    }
+    this.#tls.emit('connection', socket);
   }
 
-  #encrypt(connection: Connection, socket: Socket): void {
-    const secure = new TLSSocket(socket, {
-      isServer: true,
-      secureContext: this.#shared.gateway.tls(),
-      requestCert: true,
-      // Who issued it is looked at where somebody proves who they are by it.
-      rejectUnauthorized: false,
-      ALPNProtocols: ALPN,
-    });
-    secure.on('error', () => socket.destroy());
-    secure.once('close', () => socket.destroy());
-    secure.once('secure', () => {
-      connection.encrypted(secure);
-      this.#take(connection, secure, secure.alpnProtocol === 'h2');
-    });
+  #encrypted(socket: TLSSocket): void {
+    const connection = this.#encrypting.get(sourceOf(socket));
+    if (connection === undefined) {
+      socket.destroy();
+      return;
+    }
+    this.#encrypting.delete(connection.source);
+    socket.on('error', () => socket.destroy());
+    connection.encrypted(socket);
+    this.#take(connection, socket, socket.alpnProtocol === 'h2');
   }
 
   #take(connection: Connection, socket: Socket, isHttp2: boolean): void {
@@ -162,7 +179,7 @@ export class Door {
 class Connection {
   readonly #shared: Shared;
   readonly #socket: Socket;
-  readonly #source: string;
+  readonly source: string;
   readonly #sessions = new Map<string, HttpSession>();
   readonly #done: () => void;
   /** Requests of HTTP/1.1 in their order, the one under way first. */
@@ -177,7 +194,7 @@ class Connection {
     this.#shared = shared;
     this.#socket = socket;
     this.#done = done;
-    this.#source = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
+    this.source = sourceOf(socket);
     this.#timer = setTimeout(() => socket.destroy(), shared.gateway.limits.handshakeMs);
   }
 
@@ -240,33 +257,55 @@ class Connection {
   }
 
   #begin(request: Request, response: Response, waits: boolean): void {
-    void this.#ask(request, response, waits).catch((error: unknown) => {
-      if (error instanceof Refused && error.principal !== undefined) {
-        const { principal, resource, code, message } = error;
-        this.#shared.refusals.note({ principal, resource, source: this.#source, code, reason: message });
-      }
-      if (error instanceof PosternError) {
-        const { code, message, hint } = error;
-        answer(request, response, { code, message, hint });
-        return;
-      }
-      console.error('postern: http:', error);
-      answer(request, response, { code: 'POSTERN_INTERNAL', message: 'a fault of the gateway' });
-    });
+    void this.#ask(request, response, waits).catch((error: unknown) =>
+      answer(request, response, this.#failed(error)),
+    );
+  }
+
+  /** What the client is told of an error. */
+  #failed(error: unknown): NativeError {
+    if (error instanceof Refused && error.principal !== undefined) {
+      const { principal, resource, code, message } = error;
+      this.#shared.refusals.note({ principal, resource, source: this.source, code, reason: message });
+    }
+    if (error instanceof PosternError) {
+      const { code, message, hint } = error;
+      return { code, message, hint };
+    }
+    console.error('postern: http:', error);
+    return { code: 'POSTERN_INTERNAL', message: 'a fault of the gateway' };
   }
 
   /** @throws PosternError */
   async #ask(request: Request, response: Response, waits: boolean): Promise<void> {
     const read = readRequest(request);
-    const { method, verb, headers } = read;
-    const identified = this.#shared.identifier.identify(headers, this.#certificate, this.#source);
+    const prepared = await this.#prepare(read, (gone) => response.once('close', gone));
+    if (response.destroyed) return;
+    const { session, target, decision, seenAs } = prepared;
+    if (decision.effect === 'deny') {
+      this.#denied(prepared, read.method, (error) => answer(request, response, error));
+      return;
+    }
+    const { method, headers, hasBody } = read;
+    const isGrpc = read.verb === 'GRPC';
+    const asking = { request, response, method, headers, target, hasBody, waits, seenAs, isGrpc };
+    new Exchange(session, asking, decision).start(this.#shared.upstreams);
+  }
+
+  /**
+   * Who asks, for what, and whether they may.
+   *
+   * @param onGone is told when the client does not wait any more
+   * @throws PosternError
+   */
+  async #prepare(read: ReadRequest, onGone: (gone: () => void) => void): Promise<Prepared> {
+    const { verb, headers } = read;
+    const identified = this.#shared.identifier.identify(headers, this.#certificate, this.source);
     const proven = identified instanceof Promise ? await identified : identified;
     this.#heard();
-    const place = this.#place(read.target, read.host, proven);
-    const opened = this.#session(place.name, proven, headers, response);
+    const { name, target, seenAs } = this.#place(read.target, read.host, proven);
+    const opened = this.#session(name, proven, headers, onGone);
     const session = opened instanceof Promise ? await opened : opened;
-    if (response.destroyed) return;
-    const { target } = place;
     const [length] = valuesOf(headers, 'content-length');
     const asked: Asked = {
       verb,
@@ -277,24 +316,25 @@ class Connection {
       length: length === undefined ? null : Number(length),
     };
     const doing = doingOf(verb, routeOf(target));
-    const decision = session.decider.decide(asked, doing, Date.now());
-    if (decision.effect === 'deny') {
-      const record = uuidv7();
-      const { code, message, hint } = decision;
-      session.denied();
-      const fields = { ...doing, decision: { effect: 'deny', code, reason: message } };
-      this.#shared.gateway.recorder.append(session.records.denied(record, fields), [
-        { kind: 'statement', data: Buffer.from(`${method} ${target.path}${target.search}`) },
-      ]);
-      // Who asks about the record finds it.
-      this.#shared.gateway.recorder.afterWrite('process', () =>
-        answer(request, response, { code, message, hint, record }),
-      );
-      return;
-    }
-    const hasBody = read.hasBody;
-    const asking = { request, response, method, headers, target, hasBody, waits, seenAs: place.seenAs };
-    new Exchange(session, asking, decision).start(this.#shared.upstreams);
+    return { session, target, seenAs, doing, decision: session.decider.decide(asked, doing, Date.now()) };
+  }
+
+  /** Records a refusal, then says it: who asks about the record finds it. */
+  #denied(
+    { session, target, doing, decision }: Prepared,
+    method: string,
+    say: (error: NativeError) => void,
+  ): void {
+    if (decision.effect !== 'deny') return;
+    const { recorder } = this.#shared.gateway;
+    const record = uuidv7();
+    const { code, message, hint } = decision;
+    session.denied();
+    recorder.append(
+      session.records.denied(record, { ...doing, decision: { effect: 'deny', code, reason: message } }),
+      [{ kind: 'statement', data: Buffer.from(`${method} ${target.path}${target.search}`) }],
+    );
+    recorder.afterWrite('process', () => say({ code, message, hint, record }));
   }
 
   /** The service that a request is for: by the name under which it is asked for, else by the first segment of the path. */
@@ -332,7 +372,7 @@ class Connection {
     name: string,
     proven: Proven,
     headers: Headers,
-    response: Response,
+    onGone: (gone: () => void) => void,
   ): HttpSession | Promise<HttpSession> {
     const { directory } = this.#shared.gateway;
     const { principal, credential } = proven;
@@ -340,13 +380,13 @@ class Connection {
     const known = this.#sessions.get(key);
     if (known !== undefined && !known.ended) return known;
     const hint = 'A service is asked for by one of its names, or as https://GATEWAY/RESOURCE/PATH.';
-    const open = () => openGrants(directory, 'http', name, principal, credential, this.#source, hint);
+    const open = () => openGrants(directory, 'http', name, principal, credential, this.source, hint);
     try {
       return this.#opened(open().resource, proven, headers);
     } catch (error) {
       const resource = askable(error, credential, 'http');
       if (resource === null) throw error;
-      return this.#askAccess(resource, proven, headers, response, error as Refused, open);
+      return this.#askAccess(resource, proven, headers, onGone, error as Refused, open);
     }
   }
 
@@ -355,19 +395,19 @@ class Connection {
     resource: ResourceView,
     proven: Proven,
     headers: Headers,
-    response: Response,
+    onGone: (gone: () => void) => void,
     without: Refused,
     open: () => { readonly resource: ResourceView },
   ): Promise<HttpSession> {
     const { gateway } = this.#shared;
     const { principal, credential, proof } = proven;
     const gone = new AbortController();
-    response.once('close', () => gone.abort());
+    onGone(() => gone.abort());
     const ask = {
       principal: principal.id,
       resource: resource.id,
       credential: credential.id,
-      source: addressOf(this.#source),
+      source: addressOf(this.source),
       claims: proof?.claims ?? null,
     };
     const said = await gateway.askAccess(ask, gone.signal);
@@ -379,7 +419,7 @@ class Connection {
     const { gateway, rates } = this.#shared;
     if (!gateway.admit() || this.#sessions.size >= MAX_SESSIONS)
       throw new Refused('POSTERN_TOO_MANY_SESSIONS', 'there are too many sessions', principal, resource);
-    const who = { session: uuidv7(), principal, credential, resource, source: this.#source };
+    const who = { session: uuidv7(), principal, credential, resource, source: this.source };
     const client = valuesOf(headers, 'user-agent')[0]?.slice(0, 128) ?? null;
     const key = `${credential.id} ${resource.id}`;
     const session = new HttpSession(gateway, who, rates, { proof, tls: this.#tls, client }, () => {
@@ -391,13 +431,39 @@ class Connection {
     return session;
   }
 
-  upgrade(request: Request, socket: Duplex): void {
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.#began();
+    socket.once('close', () => this.#ended());
     socket.on('error', () => socket.destroy());
-    answerRaw(socket, {
-      code: 'POSTERN_UNSUPPORTED',
-      message: `an upgrade to ${request.headers.upgrade} is not supported`,
-    });
+    void this.#askUpgrade(request, socket, head).catch((error: unknown) =>
+      answerRaw(socket, this.#failed(error)),
+    );
   }
+
+  /** @throws PosternError */
+  async #askUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    if (this.#pipelined.length > 0)
+      throw new PosternError(MALFORMED, 'an upgrade comes behind an answer, not behind a request');
+    const read = readUpgrade(request);
+    const prepared = await this.#prepare(read, (gone) => socket.once('close', gone));
+    if (socket.destroyed) return;
+    const { session, target, decision } = prepared;
+    if (decision.effect === 'deny') this.#denied(prepared, read.method, (error) => answerRaw(socket, error));
+    else
+      new Upgrade(session, { socket, head, headers: read.headers, target }, decision).start(
+        this.#shared.upstreams,
+      );
+  }
+}
+
+const sourceOf = (socket: Socket): string => `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
+
+interface Prepared {
+  readonly session: HttpSession;
+  readonly target: Target;
+  readonly seenAs: string;
+  readonly doing: Doing;
+  readonly decision: Allowed | Denied;
 }
 
 interface ReadRequest {
@@ -411,6 +477,26 @@ interface ReadRequest {
 }
 
 const MALFORMED = 'POSTERN_PROTOCOL_VIOLATION';
+
+/**
+ * The beginning of a WebSocket. What the scope calls it is not a GET: what is said after it is seen by nobody.
+ *
+ * @see https://www.rfc-editor.org/rfc/rfc6455#section-4.1
+ * @throws PosternError
+ */
+function readUpgrade(request: IncomingMessage): ReadRequest {
+  const read = readRequest(request);
+  const [protocol = ''] = valuesOf(read.headers, 'upgrade');
+  const [key = ''] = valuesOf(read.headers, 'sec-websocket-key');
+  if (protocol.toLowerCase() !== 'websocket' || read.method !== 'GET')
+    throw new PosternError(
+      'POSTERN_UNSUPPORTED',
+      'an upgrade to another protocol than WebSocket is not supported',
+    );
+  if (!/^[A-Za-z0-9+/]{22}==$/.test(key))
+    throw new PosternError(MALFORMED, 'the key of the WebSocket is none');
+  return { ...read, verb: 'WEBSOCKET' };
+}
 
 /** @throws PosternError where it can be read in more than one way */
 function readRequest(request: Request): ReadRequest {
@@ -465,11 +551,4 @@ function answer(request: Request, response: Response, error: NativeError): void 
   const closes = request.httpVersion === '1.1' && !request.complete;
   send(response, closes ? { ...said, headers: [...said.headers, ['connection', 'close']] } : said);
   request.resume();
-}
-
-/** For a client whose request is none that could be answered in order. */
-function answerRaw(socket: Duplex, error: NativeError): void {
-  const { status, headers, body }: Answer = problem(error);
-  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  socket.end(`HTTP/1.1 ${status} ${error.code}\r\n${lines}connection: close\r\n\r\n${body}`);
 }

@@ -7,8 +7,10 @@ import { uuidv7 } from '../../core/ids.ts';
 import { nowMicros } from '../../core/time.ts';
 import { BodyTooLarge, RequestBody } from './body.ts';
 import type { Allowed } from './decide.ts';
-import { type Answer, type NativeError, problem } from './errors.ts';
+import { type Answer, grpcProblem, type NativeError, problem } from './errors.ts';
 import { forwardedHeaders, type Headers, returnedHeaders, valuesOf } from './head.ts';
+import { dispatchHttp2 } from './http2-upstream.ts';
+import { rawPairs } from './raw-headers.ts';
 import type { HttpSession, Running } from './session.ts';
 import type { Target } from './target.ts';
 import { authorityOf, credentialHeaders, originOf, signsBody, type Upstreams } from './upstream.ts';
@@ -29,6 +31,8 @@ export interface Asking {
   readonly hasBody: boolean;
   /** The client waits for 100 Continue before it sends the body. */
   readonly waits: boolean;
+  /** It goes on over HTTP/2, and so do reasons why not. */
+  readonly isGrpc: boolean;
   /** `scheme://authority` and, where it has one, prefix under which the client sees the service. */
   readonly seenAs: string;
 }
@@ -53,6 +57,7 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
   #bytes = 0;
   #forwarded = false;
   #over = false;
+  #ends = false;
 
   constructor(session: HttpSession, asking: Asking, allowed: Allowed) {
     this.#session = session;
@@ -113,12 +118,17 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
         ...credentialHeaders(resource, signed),
         ['postern-record', this.#id],
       ];
-      upstreams
-        .pool(resource)
-        .dispatch(
-          { path: `${path}${target.search}`, method, headers: sent.flat(), body, idempotent: false },
-          this,
-        );
+      const full = `${path}${target.search}`;
+      if (this.#asking.isGrpc) {
+        const connected = await upstreams.http2(resource);
+        if (this.#over) return;
+        const scheme = resource.tls.mode === 'disable' ? 'http' : 'https';
+        const authority = authorityOf(resource);
+        dispatchHttp2(connected, { path: full, authority, scheme, headers: sent, body: this.#body }, this);
+        return;
+      }
+      const options = { path: full, method, headers: sent.flat(), body, idempotent: false };
+      upstreams.pool(resource).dispatch(options, this);
     } catch (error) {
       this.onResponseError(null, error instanceof Error ? error : new Error(String(error)));
     }
@@ -144,9 +154,18 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
       ([name, value]): [string, string] =>
         name === 'location' ? [name, this.#located(value)] : [name, value],
     );
-    response.writeHead(status, gathered(returned));
-    // So that a stream begins for the client when it begins here.
-    response.flushHeaders();
+    response.statusCode = status;
+    for (const [name, value] of Object.entries(gathered(returned))) response.setHeader(name, value);
+    // So that a stream begins for the client when it begins here; what is answered at once goes out in one piece.
+    if (!this.#ends)
+      setImmediate(() => {
+        if (!this.#over && !response.headersSent) response.flushHeaders();
+      });
+  }
+
+  /** What begins now has no body. */
+  ends(): void {
+    this.#ends = true;
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -207,7 +226,7 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
   #refuse(error: NativeError): void {
     const { response } = this.#asking;
     if (response.headersSent) response.destroy();
-    else send(response, problem({ record: this.#id, ...error }));
+    else send(response, (this.#asking.isGrpc ? grpcProblem : problem)({ record: this.#id, ...error }));
   }
 
   #end({ status, code }: Ending): void {
@@ -249,26 +268,17 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
 const EMPTY_SHA256 = createHash('sha256').digest('hex');
 
 export function send(response: Response, answer: Answer): void {
-  response.writeHead(answer.status, gathered(answer.headers));
-  response.end(answer.body);
+  response.statusCode = answer.status;
+  for (const [name, value] of Object.entries(gathered(answer.headers))) response.setHeader(name, value);
+  // With nothing but headers an answer of gRPC is one that is all trailers.
+  if (answer.body === '') response.end();
+  else response.end(answer.body);
 }
 
 /** What an error says that is safe to pass on: its code, which names no address. */
 function codeOf(error: Error): string {
   const { code } = error as { code?: unknown };
   return typeof code === 'string' ? code : 'error';
-}
-
-function rawPairs(raw: unknown): [string, string][] {
-  if (!Array.isArray(raw)) return [];
-  const pairs: [string, string][] = [];
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    const [name, value] = [raw[index], raw[index + 1]].map((each) =>
-      Buffer.isBuffer(each) ? each.toString('latin1') : String(each),
-    ) as [string, string];
-    pairs.push([name.toLowerCase(), value]);
-  }
-  return pairs;
 }
 
 function gathered(pairs: readonly (readonly [string, string])[]): Record<string, string | string[]> {

@@ -1,6 +1,8 @@
 /** Connections to services: kept open and shared by the requests of all sessions, since every request carries the same credential of Postern. */
+import type { ClientHttp2Session } from 'node:http2';
 import { Pool } from 'undici';
 import type { ResourceView } from '../../core/views.ts';
+import { openHttp2 } from './http2-upstream.ts';
 import { signature } from './sigv4.ts';
 import { readQuery } from './target.ts';
 
@@ -12,6 +14,10 @@ const MAX_HEADER_BYTES = 64 * 1024;
 export class Upstreams {
   readonly #timeoutMs: number;
   readonly #pools = new Map<string, { readonly key: string; readonly pool: Pool }>();
+  readonly #http2 = new Map<
+    string,
+    { readonly key: string; readonly session: Promise<ClientHttp2Session> }
+  >();
 
   /** @param timeoutMs for connecting and encrypting */
   constructor(timeoutMs: number) {
@@ -19,9 +25,8 @@ export class Upstreams {
   }
 
   pool(resource: ResourceView): Pool {
-    const { id, host, port, tls, http, upstream } = resource;
-    const certificate = http?.auth.kind === 'certificate' ? upstream.password : null;
-    const key = JSON.stringify([host, port, tls, certificate]);
+    const { id } = resource;
+    const key = keyOf(resource);
     const known = this.#pools.get(id);
     if (known?.key === key) return known.pool;
     // What is under way on it comes to its end.
@@ -39,6 +44,37 @@ export class Upstreams {
     this.#pools.set(id, { key, pool });
     return pool;
   }
+
+  /** The HTTP/2 connection to a service. @throws PosternError, or the error of connecting */
+  async http2(resource: ResourceView): Promise<ClientHttp2Session> {
+    const { id } = resource;
+    const key = keyOf(resource);
+    const known = this.#http2.get(id);
+    if (known?.key === key) {
+      const session = await known.session;
+      if (!session.closed && !session.destroyed) return session;
+    } else known?.session.then((session) => session.close()).catch(() => undefined);
+    const again = this.#http2.get(id);
+    // Somebody else may have begun meanwhile.
+    if (again !== undefined && again !== known && again.key === key) return again.session;
+    const opening = openHttp2(
+      originOf(resource),
+      resource,
+      { ...tlsOptions(resource), ALPNProtocols: ['h2'] },
+      this.#timeoutMs,
+    );
+    this.#http2.set(id, { key, session: opening });
+    opening.catch(() => {
+      if (this.#http2.get(id)?.session === opening) this.#http2.delete(id);
+    });
+    return opening;
+  }
+}
+
+/** What a connection depends on. */
+function keyOf({ host, port, tls, http, upstream }: ResourceView): string {
+  const certificate = http?.auth.kind === 'certificate' ? upstream.password : null;
+  return JSON.stringify([host, port, tls, certificate]);
 }
 
 export function tlsOptions({ host, tls, http, upstream }: ResourceView): object {
