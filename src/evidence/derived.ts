@@ -3,11 +3,13 @@
  * from the framework and from the institution's parameters alone. Export writes them; verification makes them again.
  */
 
+import { PosternError } from '../core/errors.ts';
 import type { CommandSummary } from './assess/command-summary.ts';
-import { readFramework } from './assess/framework-file.ts';
+import { readFramework, writeFramework } from './assess/framework-file.ts';
+import { builtInFramework } from './assess/library.ts';
 import { runAssessment } from './assess/run.ts';
 import type { Assessment, Framework } from './assess/types.ts';
-import { FILES, type Manifest } from './format.ts';
+import { FILES, type FrameworkRef, type Manifest } from './format.ts';
 import { oscalFiles } from './oscal/files.ts';
 import type { Populations } from './populations.ts';
 import { REPORT_PDF } from './report-pdf.ts';
@@ -45,6 +47,19 @@ export interface Derived {
 }
 
 /**
+ * What is called by the name of a framework of Postern is that, to the letter: nobody leaves out what fails and keeps the name.
+ *
+ * @throws PosternError POSTERN_INVALID
+ */
+function requireNamed(ref: FrameworkRef | undefined, text: string): void {
+  if (ref === undefined || ref.own || writeFramework(builtInFramework(ref.id)) === text) return;
+  throw new PosternError(
+    'POSTERN_INVALID',
+    `It is not the framework ${ref.id} of this version of Postern, and is not marked as the institution’s own.`,
+  );
+}
+
+/**
  * Makes all derived files of a package.
  *
  * @param dir where the files of its populations and records are
@@ -55,6 +70,7 @@ export async function derive(dir: string, facts: DerivedFacts, framework: string
   const { log, parameters } = facts.manifest;
   const { period } = parameters;
   if (period === undefined) throw new Error('An assessment is of a period.');
+  requireNamed(parameters.framework, framework);
   const set = facts.populations.parameters;
   const files = new Map<string, string | Uint8Array>();
   const { origin, size, root, time } = log;

@@ -1,9 +1,12 @@
 /** OSCAL files in packages: that they follow from the log, whoever holds its key. */
 import assert from 'node:assert/strict';
+import { hash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chooseFramework } from '../assess/choose.ts';
+import { writeFramework } from '../assess/framework-file.ts';
+import { builtInFramework } from '../assess/library.ts';
 import { Bank, tellNights } from '../package.fixture.ts';
 import { formatReport, verifyPackage } from '../verify.ts';
 
@@ -40,6 +43,22 @@ test('the operator with the key who changes a result in OSCAL, or drops or adds 
   const added = bank.copy(whole);
   writeFileSync(join(added, 'oscal/profile.json'), '{}');
   assert.match(await problems(added), /oscal\/profile\.json.*Nothing that follows/s);
+});
+
+test('the operator who leaves out of a framework what fails, and keeps its name, is found', async () => {
+  const { framework, period } = chooseFramework({ framework: 'nist-800-53', period: '2026' });
+  const weaker = builtInFramework('nist-800-53');
+  const text = writeFramework({ ...weaker, controls: weaker.controls.slice(1) });
+  assert.ok(framework && period);
+  const ref = { ...framework.ref, own: true, sha256: hash('sha256', text) };
+  const dir = await bank.export({ framework: { ref, text }, period });
+  bank.sign(dir, (manifest) => ({
+    ...manifest,
+    parameters: { ...manifest.parameters, framework: { ...ref, own: false } },
+  }));
+  const report = await verifyPackage(dir, { vkey: bank.vkey });
+  assert.equal(report.ok, false);
+  assert.match(formatReport(report), /framework\.json.*is not the framework nist-800-53 of this version/s);
 });
 
 test('a framework of the institution cannot pass for one of Postern', () => {
