@@ -13,7 +13,9 @@ export function unmanaged(populations: Populations): Html {
   for (const run of runs) {
     last.set(text(record(run.state.resource).id), run);
   }
-  const active = [...populations.members('resource')].filter(([, { state }]) => state.status === 'active');
+  const active = [...populations.members('resource')].filter(
+    ([, { state }]) => state.status === 'active' && state.protocol === 'postgres',
+  );
   const never = active.filter(([id]) => !last.has(id)).map(([, { state }]) => text(state.name));
   const rows = [...last.values()].slice(0, SHOWN).map(({ state, leaf }) => {
     const found = record(state.found);

@@ -64,8 +64,7 @@ export function unusedRightsRoutes(app: Api, deps: ApiDeps): void {
       const uses = new Map<string, Promise<Awaited<ReturnType<typeof smallestScope>>>>();
       const rows = [];
       for (const grant of items) {
-        const where = await resources.get(grant.resource.id);
-        if (grant.start > since || where.protocol !== 'postgres') continue;
+        if (grant.start > since) continue;
         const key = `${grant.principal.id} ${grant.resource.id}`;
         const used = await (uses.get(key) ?? usedBy(deps, grant, since));
         uses.set(key, Promise.resolve(used));
