@@ -19,7 +19,7 @@ export const REPORT_PDF: DerivedFile = {
     return renderPdf(blocks, {
       title,
       subtitle: `${aboutWords(manifest.parameters)} · ${asOfWords(manifest.log)} · who did what, and on whose authority, is in report.html`,
-      foot: `${title} · ${manifest.log.origin}, ${manifest.log.size} leaves · root ${manifest.log.root}`,
+      foot: `${title} · ${manifest.log.origin}, ${manifest.log.size} leaves`,
       time: new Date(time === null ? NO_TIME : Date.parse(time)),
     });
   },

@@ -7,6 +7,7 @@ import type {
   Outcome,
   ResultRow,
 } from '../assess/types.ts';
+import { flatText } from '../csv.ts';
 import type { Manifest } from '../format.ts';
 import { outcomeWords } from '../outcome-words.ts';
 import { count, when } from '../report-parts.ts';
@@ -219,29 +220,41 @@ function figures({
 }
 
 function rowTable(rows: readonly ResultRow[]): Block {
-  const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  // An id tells less than a name, and takes more room.
+  const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter((key) => key !== 'id');
   const shown = keys.slice(0, keys.length > COLUMNS ? COLUMNS - 1 : COLUMNS);
   const rest = keys.slice(shown.length);
   const columns = shown.map((title): TableColumn => {
     const numbers = rows.every((row) => typeof (row[title] ?? 0) === 'number');
-    return { title, share: numbers ? 8 : 20, numbers };
+    return { title, share: numbers ? 9 : 20, numbers };
   });
   if (rest.length > 0) columns.push({ title: 'more', share: 32 });
   return table(
     columns,
     rows.map((row) => {
       const cells = shown.map((key) => shownValue(row[key]));
-      const more = rest.flatMap((key) =>
-        row[key] === undefined || row[key] === null ? [] : [`${key} ${shownValue(row[key])}`],
-      );
+      const more = rest.flatMap((key) => {
+        const value = shownValue(row[key]);
+        return value === '' ? [] : [`${key} ${value}`];
+      });
       return rest.length === 0 ? cells : [...cells, more.join(', ')];
     }),
   );
 }
 
+/** A value as it reads: times to the second, and JSON of names as the names. */
 function shownValue(value: string | number | null | undefined): string {
   if (value === null || value === undefined) return '';
-  return typeof value === 'number' ? String(value) : when(value);
+  if (typeof value === 'number') return String(value);
+  return /^[[{]/.test(value) ? flatJson(value) : when(value);
+}
+
+function flatJson(text: string): string {
+  try {
+    return flatText(JSON.parse(text));
+  } catch {
+    return text; // Somebody's text may begin like JSON.
+  }
 }
 
 function parameters({ parameters: all, parametersFrom }: Assessment): Block[] {
