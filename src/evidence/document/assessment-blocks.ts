@@ -369,11 +369,26 @@ function sentence(counts: Assessment['counts'], controls: number, computed: numb
   return `${count(all)} objectives of ${count(controls)} controls: ${was}; ${count(counts.not_evaluable)} could not be; ${count(counts.reported)} are lists to be read; ${count(counts.organizational)} are for the institution to answer.`;
 }
 
+/** By reasons. Those that wait for the institution are one: which waits for what is said of each below. */
 function reasons(results: readonly AssessmentResult[]): Cell[][] {
   const by = new Map<string, string[]>();
-  for (const { reason = '', objective: id } of results) by.set(reason, [...(by.get(reason) ?? []), id]);
-  return [...by].map(([reason, ids]) => [reason, ids.join(', ')]);
+  const unset = new Set<string>();
+  let waiting = 0;
+  for (const { reason = '', objective: id } of results) {
+    const names = UNSET.exec(reason)?.[1];
+    if (names === undefined) by.set(reason, [...(by.get(reason) ?? []), id]);
+    else {
+      waiting += 1;
+      for (const name of names.split(', ')) unset.add(name);
+    }
+  }
+  const rows = [...by].map(([reason, ids]): Cell[] => [reason, ids.join(', ')]);
+  if (waiting === 0) return rows;
+  const why = `The institution has not set ${[...unset].sort().join(', ')}.`;
+  return [[why, { text: `${count(waiting)} that wait for these parameters`, to: 'parameters' }], ...rows];
 }
+
+const UNSET = /^The institution has not set (.+)\.$/;
 
 const linked = ({ objective: id }: AssessmentResult): Cell => ({ text: id, to: `objective-${id}` });
 
