@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { TILE_WIDTH } from '../ledger/tree.ts';
 import { derive } from './derived.ts';
+import type { Manifest, Part } from './format.ts';
 import type { ByteSource, PackageFiles, Span, VerifyHost } from './package-files.ts';
 import { partSha256 } from './parts/parts.ts';
 import { type BytesChecked, type BytesJob, verifyBytes } from './verify-bytes.ts';
@@ -92,19 +93,29 @@ export function folderHost(dir: string, { from, ranges }: Spread = spread()): Ve
       count: (size) => (size < from ? 0 : Math.min(ranges, Math.ceil(size / TILE_WIDTH))),
       verify: (jobs, onLeaves) => rangesApart(dir, jobs, onLeaves),
     },
-    part: (manifest, part) => partSha256({ files, manifest }, part, pause),
+    part: (manifest, part) =>
+      manifest.log.size < from
+        ? partSha256({ files, manifest }, part, pause)
+        : (apart({ dir, job: { manifest, part } }, () => undefined).done as Promise<string>),
     derive: (facts, framework) => derive(dir, facts, framework),
     pause,
     settled: async (ask) => ask(),
   };
 }
 
+/** A part of the package that is to be made again. */
+export interface PartJob {
+  readonly manifest: Manifest;
+  readonly part: Part;
+}
+
 /** What a thread is given, and what it says. */
 export interface ApartJob {
   readonly dir: string;
-  readonly job: BytesJob | RangeJob;
+  readonly job: BytesJob | RangeJob | PartJob;
 }
-export type ApartWord = { readonly more: number } | { readonly done: BytesChecked | RangeResult | null };
+export type ApartWord = { readonly more: number } | { readonly done: ApartDone };
+type ApartDone = BytesChecked | RangeResult | string | null;
 
 function bytesApart(given: ApartJob, onProgress: (more: number) => void): Promise<BytesChecked> {
   return apart(given, onProgress).done as Promise<BytesChecked>;
@@ -137,9 +148,9 @@ class RangeBroken extends Error {}
 function apart(
   given: ApartJob,
   onProgress: (more: number) => void,
-): { readonly thread: Worker; readonly done: Promise<BytesChecked | RangeResult | null> } {
+): { readonly thread: Worker; readonly done: Promise<ApartDone> } {
   const thread = new Worker(new URL('./verify-thread.ts', import.meta.url), { workerData: given });
-  const done = new Promise<BytesChecked | RangeResult | null>((resolve, reject) => {
+  const done = new Promise<ApartDone>((resolve, reject) => {
     thread.on('message', (word: ApartWord) => {
       if ('more' in word) onProgress(word.more);
       else resolve(word.done);

@@ -7,6 +7,7 @@ export async function checkParts(host: VerifyHost, manifest: Manifest, check: Ch
   const asked = manifest.parameters.parts ?? [];
   let skipped: string | null = null;
   const words: string[] = [];
+  const made: Promise<void>[] = [];
   for (const part of PARTS) {
     const path = FILES[part];
     const stated = manifest.files.find((file) => file.path === path);
@@ -19,8 +20,9 @@ export async function checkParts(host: VerifyHost, manifest: Manifest, check: Ch
     words.push(path);
     if (manifest.renderer !== RENDERER) skipped = 'written by another version of Postern';
     else if (host.part === undefined) skipped = 'not made again here; `postern verify` does';
-    else await compare(host.part.bind(host), manifest, part, stated, check);
+    else made.push(compare(host.part.bind(host), manifest, part, stated, check));
   }
+  await Promise.all(made);
   if (words.length === 0) return;
   check.says(
     skipped === null
