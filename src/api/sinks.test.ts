@@ -14,6 +14,7 @@ test('an administrator adds, changes, pauses and retires a sink; every step is i
   const made = await api.call('POST', '/v1/sinks', { name: 'siem', target: HTTPS, secret: SECRET });
   assert.equal(made.status, 201, made.text);
   assert.deepEqual([made.body.secret, made.body.from, made.body.delivery], [true, 7, null]);
+  assert.deepEqual(made.body.target, { ...HTTPS, header: 'authorization', ca: null });
   const all = await api.call('POST', '/v1/sinks', {
     name: 'archive',
     target: { kind: 'file' },

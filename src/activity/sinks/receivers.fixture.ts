@@ -1,4 +1,5 @@
 /** For tests: receivers that really listen, over TLS, and tell what they got. */
+import 'reflect-metadata';
 import { createServer as createHttps } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTls, type TLSSocket } from 'node:tls';

@@ -9,7 +9,7 @@ const secret = Type.Optional(orNull(Type.String({ minLength: 1, maxLength: 65_53
 const Sink = Type.Object({
   id: Type.String(),
   name: Type.String(),
-  target: Type.Unsafe<object>({ type: 'object' }),
+  target: Type.Unsafe<object>({}),
   secret: Type.Boolean(),
   from: Type.Integer(),
   status: Type.String(),
