@@ -98,6 +98,7 @@ async function start(
   undo.push(() => journal.close());
   let supervisor: Supervisor | null = null;
   let ledger: LedgerService | null = null;
+  let jobs: EvidenceJobs | null = null;
   const api = { ...config.api };
   const publicUrl = (): string => config.publicUrl ?? `https://localhost:${api.port}`;
   const control = await Control.open({
@@ -125,6 +126,8 @@ async function start(
       await supervisor?.apply(delta);
     },
     emptyJournals: async () => {
+      // Packages may have the texts in them for which this is done.
+      jobs?.forgetTexts();
       journal.rotate();
       await supervisor?.rotateJournals();
       succeedEnded(journalDir, config.workers);
@@ -227,6 +230,7 @@ async function start(
     zip: zipFolder,
     log,
   });
+  jobs = evidence;
 
   const addresses = { api, ...gateway.listen };
   const published = new PublishedLog(join(dataDir, 'log'));

@@ -165,6 +165,31 @@ test('a job is cancelled while it waits, while it runs and when it is done, and 
   );
 });
 
+test('when texts are erased, no package that may have them is kept, and what is being made begins anew', async (context) => {
+  const dir = folder(context);
+  const held = gate();
+  let begun = 0;
+  const jobs = evidenceJobs(dir, {
+    make: async (params, _out, _by, { onProgress }) => {
+      if (params.principal === 'slow' && ++begun === 1) await held.wait;
+      onProgress(1, 1);
+    },
+  });
+  const full = await jobs.create(ask(), recorded);
+  const hashes = await jobs.create({ ...ask(), params: { statements: 'commitments' } }, recorded);
+  for (const { id } of [full, hashes]) await jobs.ended(id);
+  const slow = await jobs.create(ask('slow'), recorded);
+  await new Promise((done) => setTimeout(done, 20));
+  jobs.forgetTexts();
+  assert.throws(() => jobs.package(full.id), /it is expired/);
+  assert.equal(existsSync(join(dir, 'evidence', `${full.id}.zip`)), false);
+  assert.equal(readFileSync(jobs.package(hashes.id), 'utf8'), 'zip');
+  held.open();
+  assert.equal((await jobs.ended(slow.id)).status, 'done');
+  assert.equal(begun, 2);
+  assert.equal(jobs.get(slow.id).attempts, 1);
+});
+
 test('nobody fills the queue: neither one person nor all together', async (context) => {
   const never = gate();
   const jobs = evidenceJobs(folder(context), { make: () => never.wait });

@@ -73,6 +73,8 @@ export class EvidenceJobs {
   readonly #jobs = new Map<string, EvidenceJob>();
   readonly #waiters = new Map<string, (() => void)[]>();
   readonly #unwanted = new Set<string>();
+  /** Jobs under way that have to begin anew. */
+  readonly #again = new Set<string>();
   /** Who asked for those that are being recorded. */
   readonly #asking: string[] = [];
   #turn: Promise<void> | null = null;
@@ -222,6 +224,17 @@ export class EvidenceJobs {
     return this.#end(job, { status: 'cancelled' });
   }
 
+  /** After texts were destroyed: no package that may have them is kept, and what is being made is begun anew. */
+  forgetTexts(): void {
+    for (const job of this.#jobs.values()) {
+      if (job.params.statements === 'commitments') continue;
+      if (job.status === 'running') this.#again.add(job.id);
+      if (job.status !== 'done') continue;
+      this.#files.removePackage(job.id);
+      this.#put({ ...job, status: 'expired', step: 'removed, since texts were erased' });
+    }
+  }
+
   /** Removes packages that were kept long enough. */
   sweep(): void {
     const now = Date.now();
@@ -266,6 +279,7 @@ export class EvidenceJobs {
     this.#put({ ...waiting, ...started, status: 'running', step: 'reading the log' });
     try {
       const written = await this.#make(waiting);
+      this.#goOn(id);
       const expiresAt = rfc3339((Date.now() + this.#options.limits.keepMs) * 1000);
       if (hasEnded(this.get(id))) this.#files.removePackage(id);
       else this.#end(this.get(id), { ...written, status: 'done', percent: 100, step: 'done', expiresAt });
@@ -273,6 +287,7 @@ export class EvidenceJobs {
       this.#failed(id, error);
     } finally {
       this.#unwanted.delete(id);
+      this.#again.delete(id);
     }
   }
 
@@ -320,7 +335,7 @@ export class EvidenceJobs {
   }
 
   #goOn(id: string): void {
-    if (this.#closing || this.#unwanted.has(id)) throw new Stopped();
+    if (this.#closing || this.#unwanted.has(id) || this.#again.has(id)) throw new Stopped();
   }
 
   /** @param more bytes of a package that is not counted yet */
@@ -347,9 +362,15 @@ export class EvidenceJobs {
 
   #failed(id: string, error: unknown): void {
     // What was stopped for the end of the server stays as it is, to be made again.
-    if (error instanceof Stopped && !this.#unwanted.has(id)) return;
+    if (error instanceof Stopped && this.#closing) return;
     const job = this.get(id);
+    const again = error instanceof Stopped && this.#again.has(id);
+    if (again || hasEnded(job)) this.#files.removePackage(id);
     if (hasEnded(job)) return;
+    if (again) {
+      this.#put({ ...job, status: 'waiting', step: 'waiting', attempts: job.attempts - 1, percent: 0 });
+      return;
+    }
     const known = error instanceof PosternError ? error : null;
     if (known === null) this.#options.log(`evidence job ${id}: ${String(error)}`);
     const {
