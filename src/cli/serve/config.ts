@@ -5,7 +5,7 @@ import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import type { WitnessConfig } from '../../activity/witnessing.ts';
 import { PosternError } from '../../core/errors.ts';
-import type { JobLimits } from '../../evidence/jobs/jobs.ts';
+import type { JobLimits } from '../../evidence/jobs/job-limits.ts';
 import type { StsAccess } from '../../identity/aws-prover.ts';
 import type { Cluster } from '../../identity/review-prover.ts';
 import type { MasterKeySource } from '../../vault/master-key.ts';

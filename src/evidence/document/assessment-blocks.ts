@@ -11,7 +11,8 @@ import { flatText } from '../csv.ts';
 import type { Manifest } from '../format.ts';
 import { outcomeWords } from '../outcome-words.ts';
 import { count, when } from '../report-parts.ts';
-import type { Block, Cell, Day, TableColumn, Tone } from './blocks.ts';
+import { activityBlocks } from './activity-blocks.ts';
+import type { Block, Cell, TableColumn, Tone } from './blocks.ts';
 
 export interface AssessedFacts {
   readonly framework: Framework;
@@ -24,9 +25,6 @@ export interface AssessedFacts {
 const ROWS = 25;
 /** Columns of a row that are shown side by side; the others follow in the last. */
 const COLUMNS = 6;
-/** More days than this are shown by the week, and by the month. */
-const MOST_DAYS = 92;
-
 export const TONES: Readonly<Record<Outcome, Tone>> = {
   pass: 'good',
   fail: 'bad',
@@ -70,7 +68,7 @@ export function summaryBlocks(facts: AssessedFacts): Block[] {
           ATTACH,
           of('organizational').map((result) => [linked(result), result.document ?? result.asserts]),
         ),
-    ...activity(facts),
+    ...activityBlocks(facts),
   ];
 }
 
@@ -313,51 +311,6 @@ export function closingBlocks({ manifest, assessment }: AssessedFacts): Block[] 
       ],
     },
   ];
-}
-
-function activity({ summary, assessment }: AssessedFacts): Block[] {
-  const days = daysOf(summary, assessment);
-  const title = 'Commands let through, and refused (dark)';
-  return [
-    { kind: 'heading', level: 2, text: 'What was done in the period', id: 'activity' },
-    days.length === 0
-      ? { kind: 'text', text: 'There were no commands.' }
-      : { kind: 'days', title: `${title}, ${days.length === 1 ? 'on one day' : spanWord(days)}`, days },
-  ];
-}
-
-const spanWord = (days: readonly Day[]): string =>
-  days[0]?.label.length === 7 ? 'by the month' : 'by the day';
-
-function daysOf(summary: AssessedFacts['summary'], { period }: Assessment): Day[] {
-  const found = new Map<string, { good: number; bad: number }>();
-  for (const { day, decision, commands } of summary.rows()) {
-    const of = found.get(day) ?? { good: 0, bad: 0 };
-    if (decision === 'allow') of.good += commands;
-    else of.bad += commands;
-    found.set(day, of);
-  }
-  const days = [...found.keys()].sort();
-  const [first, last] = [days[0], days.at(-1)];
-  if (first === undefined || last === undefined) return [];
-  // The days before the first record say nothing.
-  const [, from = first] = [period.since.slice(0, 10), first].sort();
-  const length = (Date.parse(last) - Date.parse(from)) / 86_400_000 + 1;
-  const labels =
-    length > MOST_DAYS
-      ? [...new Set(days.map((day) => day.slice(0, 7)))]
-      : Array.from({ length }, (_, i) =>
-          new Date(Date.parse(from) + i * 86_400_000).toISOString().slice(0, 10),
-        );
-  return labels.map((label) => {
-    let [good, bad] = [0, 0];
-    for (const [day, of] of found) {
-      if (!day.startsWith(label)) continue;
-      good += of.good;
-      bad += of.bad;
-    }
-    return { label, good, bad };
-  });
 }
 
 function sentence(counts: Assessment['counts'], controls: number, computed: number): string {

@@ -3,8 +3,8 @@
  * package, nothing is compressed (zlib's results differ between processors), and the times in the file are given.
  */
 import { createRequire } from 'node:module';
-import { visible } from '../html.ts';
 import { type Block, type Cell, type Day, type TableColumn, type Tone, textOf } from './blocks.ts';
+import { type Face, PdfText } from './pdf-text.ts';
 
 export interface PdfOptions {
   readonly title: string;
@@ -65,14 +65,9 @@ export async function renderPdf(blocks: readonly Block[], options: PdfOptions): 
   return Buffer.concat(chunks);
 }
 
-interface Face {
-  hasGlyphForCodePoint(code: number): boolean;
-}
-
 class PdfWriter {
   readonly #doc: Doc;
-  readonly #known = new Map<number, boolean>();
-  readonly #face: Face;
+  readonly #text: PdfText;
   /** Ids that something leads to must exist: those of the blocks. */
   #ids: ReadonlySet<string> = new Set();
   readonly #outline: { add: (text: string) => void; into: (text: string) => void };
@@ -88,7 +83,8 @@ class PdfWriter {
       doc.registerFont(name, resolve(`dejavu-fonts-ttf/ttf/${file}`));
     }
     // None of the faces has less in it than this one. The types of pdfkit do not know of it.
-    this.#face = (doc.font('code') as unknown as { readonly _font: { readonly font: Face } })._font.font;
+    const { font } = (doc.font('code') as unknown as { readonly _font: { readonly font: Face } })._font;
+    this.#text = new PdfText(font);
     const { outline } = doc;
     let part = outline;
     this.#outline = {
@@ -381,24 +377,7 @@ class PdfWriter {
     }
   }
 
-  /** A text of which everything is seen: what the font has no picture of stands as its number. */
-  #clean(text: string, most = 1000): string {
-    let clean = '';
-    for (const c of visible(text.toWellFormed())) {
-      if (clean.length >= most) return `${clean} [cut: ${text.length} characters]`;
-      clean +=
-        c === '\n' || this.#has(c.codePointAt(0) as number) ? c : c === '\t' ? '    ' : `[U+${hex(c)}]`;
-    }
-    return clean;
-  }
-
-  #has(code: number): boolean {
-    const known = this.#known.get(code);
-    if (known !== undefined) return known;
-    const has = this.#face.hasGlyphForCodePoint(code);
-    this.#known.set(code, has);
-    return has;
+  #clean(text: string, most?: number): string {
+    return this.#text.clean(text, most);
   }
 }
-
-const hex = (c: string): string => (c.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, '0');

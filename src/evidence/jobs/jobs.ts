@@ -11,22 +11,11 @@ import type { Ref } from '../../core/record.ts';
 import { nowMicros, rfc3339 } from '../../core/time.ts';
 import { type EvidenceJob, hasEnded } from './job.ts';
 import { JobFiles, type WrittenPackage } from './job-files.ts';
+import { checkQueue, checkRoom, type JobLimits } from './job-limits.ts';
 
 /** What making a package tells, and asks. */
 export interface JobHooks {
   readonly onProgress: (done: number, total: number) => void;
-}
-
-export interface JobLimits {
-  /** Jobs that wait, of all, and of one person. */
-  readonly waiting: number;
-  readonly waitingOfOne: number;
-  /** Bytes of all packages that are kept. */
-  readonly bytes: number;
-  /** Bytes that stay free on the disk: without room no record can be written, and nothing is let through. */
-  readonly free: number;
-  /** How long a package is kept, in milliseconds. */
-  readonly keepMs: number;
 }
 
 export interface EvidenceJobsOptions {
@@ -145,16 +134,7 @@ export class EvidenceJobs {
 
   #checkQueue(by: Ref): void {
     const waiting = [...this.#jobs.values()].filter((job) => !hasEnded(job)).map((job) => job.requestedBy.id);
-    waiting.push(...this.#asking);
-    const own = waiting.filter((id) => id === by.id).length;
-    const { limits } = this.#options;
-    if (waiting.length < limits.waiting && own < limits.waitingOfOne) return;
-    const many = own >= limits.waitingOfOne ? `${own} of yours` : String(waiting.length);
-    throw new PosternError(
-      'POSTERN_TOO_MANY_REQUESTS',
-      `Of evidence packages ${many} are waiting to be made.`,
-      'Wait for one of them, or cancel it: postern evidence jobs, postern evidence cancel ID',
-    );
+    checkQueue([...waiting, ...this.#asking], by, this.#options.limits);
   }
 
   /** Checkpoints of the packages that were made, the last first. */
@@ -340,24 +320,9 @@ export class EvidenceJobs {
 
   /** @param more bytes of a package that is not counted yet */
   #checkRoom(more = 0): void {
-    const { limits } = this.#options;
-    const kept = [...this.#jobs.values()].reduce(
-      (sum, job) => sum + (job.status === 'done' ? (job.bytes ?? 0) : 0),
-      more,
-    );
-    if (kept > limits.bytes) {
-      throw new PosternError(
-        'POSTERN_CONFLICT',
-        'The evidence packages that wait to be fetched take all the room that they may have.',
-        'Remove those that nobody needs: postern evidence jobs, postern evidence cancel ID',
-      );
-    }
-    if (this.#files.free() >= limits.free) return;
-    throw new PosternError(
-      'POSTERN_CONFLICT',
-      'There is too little room on the disk for an evidence package: records come first.',
-      'Make room, or remove packages: postern evidence jobs, postern evidence cancel ID',
-    );
+    const done = [...this.#jobs.values()].filter(({ status }) => status === 'done');
+    const kept = done.reduce((sum, { bytes }) => sum + (bytes ?? 0), more);
+    checkRoom(kept, this.#files.free(), this.#options.limits);
   }
 
   #failed(id: string, error: unknown): void {
