@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { nowMicros, rfc3339 } from '../../core/time.ts';
 import type { PublishedLog } from '../../ledger/published-log.ts';
-import { type Batch, faultOf, type Sender } from './batch.ts';
+import { type Batch, faultOf, type Sender, SinkFault } from './batch.ts';
 import { EventReader } from './event-reader.ts';
 import type { PositionFile } from './position.ts';
 
@@ -95,9 +95,14 @@ export class Delivery {
     const { sender, log } = this.#options;
     const lost = sender.lost?.() ?? null;
     if (lost !== null) throw lost;
+    // Put back from a copy: what comes now has other events under the same numbers.
+    if (this.#state.next > log.size) throw new SinkFault('the log is shorter than what was delivered');
     this.#settle();
     this.#remember(false);
-    this.#reader ??= await EventReader.open(log, this.#state.next, () => this.#pause(0));
+    this.#reader ??= await EventReader.open(log, this.#state.next, async () => {
+      await this.#pause(0);
+      this.#stop.signal.throwIfAborted();
+    });
     let due = this.#sent.find(({ at }) => at === null);
     if (due === undefined) {
       const batch = this.#sent.length < MOST_UNSETTLED ? this.#reader.read() : null;

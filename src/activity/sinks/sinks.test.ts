@@ -376,6 +376,16 @@ describe('sinks', () => {
     await receiver.close();
   });
 
+  test('a log that is shorter than what was delivered is a fault, and nothing of it is sent under the same numbers', async () => {
+    const sink = sinkOf({ kind: 'file', maxBytes: 1 << 24, keep: 2 });
+    new PositionFile(dataDir, sink.id).write({ next: (await journal()) + 5, at: null });
+    const states: SinkState[] = [];
+    const delivery = deliver(sink, null, states);
+    await until('it fails', () => states.at(-1)?.fault === 'the log is shorter than what was delivered');
+    await delivery.close();
+    assert.equal(existsSync(join(dataDir, 'sinks', sink.name)), false);
+  });
+
   test('a certificate of another authority does not make a receiver the one that was meant', async () => {
     const receiver = await syslogReceiver(authority);
     const other = await makeAuthority();
