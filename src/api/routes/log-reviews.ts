@@ -1,5 +1,6 @@
 import { Type } from 'typebox';
 import { unavailable } from '../../activity/unavailable.ts';
+import { answeredIn } from '../answered.ts';
 import type { ApiDeps } from '../deps.ts';
 import { type Api, actorOf, answers, listed, pageOf, personOf } from '../route.ts';
 import { closed, listOf, orNull, page, Ref, refText } from '../schemas.ts';
@@ -69,12 +70,8 @@ export function logReviewRoutes(app: Api, deps: ApiDeps): void {
       const { size, root } = await deps.ledger.status();
       const to = request.body.to ?? size - 1;
       await requireIndexed(deps, Math.min(to, size - 1));
-      const answered = async (principal: string): Promise<boolean> => {
-        const asked = { principal, owner: person.id, type: 'all' } as const;
-        const [first] = (await activity.query(asked, { order: 'asc', limit: 1 })).items;
-        const [last] = (await activity.query(asked, { order: 'desc', limit: 1 })).items;
-        return first !== undefined && last !== undefined && first.leaf <= to && last.leaf >= from;
-      };
+      const answered = async (principal: string): Promise<boolean> =>
+        answeredIn(activity, principal, person.id, from, to);
       const said = { principals, from, to, finding, ticket, log: { size, root }, answered };
       return reply.status(201).send(await control.logReviews.create(actorOf(request), said));
     },
