@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { Agent } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { type Credential, Service } from './support/service.ts';
+import { signatureOf } from './support/sigv4.ts';
 
 describe('a service behind Postern', () => {
   let service: Service;
@@ -39,7 +41,7 @@ describe('a service behind Postern', () => {
     assert.equal(headers['x-forwarded-for'], undefined);
     assert.equal(headers['postern-principal'], undefined);
     assert.match(headers['postern-record'], /^[0-9a-f-]{36}$/);
-    const row = (await service.commands()).find(({ id }) => id === headers['postern-record']);
+    const row = await service.record(headers['postern-record']);
     assert.deepEqual(row?.verbs, ['GET']);
     assert.deepEqual(row?.objects, ['/v1/accounts/*']);
     assert.deepEqual([row?.decision, row?.status, row?.code, row?.grant], ['allow', 'ok', '200', grant]);
@@ -53,12 +55,9 @@ describe('a service behind Postern', () => {
     assert.equal(status, 200);
     const answered = JSON.parse(text);
     assert.equal(answered.body, body);
-    const record = await service.postern.call<{ outcome?: { body?: object }; record?: object }>(
-      'GET',
-      `/v1/activity/${answered.headers['postern-record']}`,
-    );
+    const { outcome } = await service.record(answered.headers['postern-record']);
     const sha256 = createHash('sha256').update(body).digest('hex');
-    assert.ok(JSON.stringify(record).includes(sha256), JSON.stringify(record));
+    assert.deepEqual(outcome?.body, { bytes: body.length, sha256 });
   });
 
   it('is not asked what no grant covers; the refusal says how to ask for it', async () => {
@@ -172,5 +171,46 @@ describe('a service behind Postern', () => {
     for (let wait = 0; !closed && wait < 50; wait++) await new Promise((resolve) => setTimeout(resolve, 20));
     assert.ok(closed);
     assert.equal((await service.ask(reporter, '/accounts/v1/stream')).status, 403);
+  });
+
+  it('of AWS gets requests that Postern has signed, body and all', async () => {
+    const secret = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
+    await service.resource('aws-api', {
+      http: {
+        hosts: [],
+        basePath: '/prod',
+        auth: { kind: 'sigv4', region: 'eu-central-1', service: 'execute-api' },
+      },
+      port: (service.upstream.address() as AddressInfo).port,
+      upstream: { user: 'AKIDEXAMPLE', password: secret },
+    });
+    await service.grant('POST on /orders', { resource: 'aws-api' });
+    let fits = false;
+    service.handler = (request, response) => {
+      let body = '';
+      request.on('data', (chunk) => {
+        body += chunk;
+      });
+      request.on('end', () => {
+        const [, scope = '', names = '', given = ''] =
+          /Credential=AKIDEXAMPLE\/([^,]+), SignedHeaders=([^,]+), Signature=([0-9a-f]+)$/.exec(
+            request.headers.authorization ?? '',
+          ) ?? [];
+        const headers = request.headers as Record<string, string>;
+        const asked = { method: 'POST', path: request.url ?? '', headers, body };
+        fits = given !== '' && given === signatureOf(asked, names.split(';'), scope, secret);
+        response.end('ok');
+      });
+    };
+    const body = '{"id":1}';
+    const { status, text } = await service.ask(reporter, '/aws-api/orders', {
+      ...{
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'application/json', 'x-amz-date': '19700101T000000Z' },
+      },
+    });
+    assert.equal(status, 200, text);
+    assert.ok(fits);
   });
 });

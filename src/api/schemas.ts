@@ -310,7 +310,8 @@ const tls = Type.Object(
 );
 /** One of the two. */
 const whence = {
-  password: Type.Optional(text(2000)),
+  // A certificate with its key is one too.
+  password: Type.Optional(text(20_000)),
   source: Type.Optional(
     Type.String({ minLength: 1, maxLength: 1000, description: 'a reference to where the password is kept' }),
   ),

@@ -7,7 +7,7 @@ import { type ApiClient, path } from './support/client.ts';
 import { newClientKey } from './support/client-key.ts';
 import { CREDENTIAL_COLUMNS } from './support/columns.ts';
 import { connected, examples } from './support/command.ts';
-import { reachable } from './support/connection.ts';
+import { reachable, urlHost } from './support/connection.ts';
 import { usageError } from './support/failure.ts';
 import { note, print, printJson, printList } from './support/output.ts';
 import { databaseName, formatExports, formatPgpass, formatUri, type Login } from './support/postgres-env.ts';
@@ -32,7 +32,7 @@ interface IssueOptions {
   readonly for?: number;
   readonly resource?: string;
   readonly database?: string;
-  readonly format: 'env' | 'uri' | 'json' | 'pgpass';
+  readonly format: 'env' | 'uri' | 'json' | 'pgpass' | 'curl';
   readonly caOut?: string;
 }
 
@@ -52,7 +52,7 @@ function issue(parent: Command): void {
     .option('--database <name>', "database of the resource (the resource's own)")
     .addOption(
       new Option('--format <format>', 'form to print')
-        .choices(['env', 'uri', 'json', 'pgpass'])
+        .choices(['env', 'uri', 'json', 'pgpass', 'curl'])
         .default('env'),
     )
     .option('--ca-out <file>', 'also write the certificate authority that clients need to this file');
@@ -61,6 +61,7 @@ function issue(parent: Command): void {
     'eval "$(postern credential issue --principal nightly-ledger-batch --resource ledger-db)" && psql',
     'psql "$(postern credential issue --principal nightly-ledger-batch --grant 0199... --format uri)"',
     'postern credential issue --principal nightly-ledger-batch --format pgpass >> ~/.pgpass',
+    'curl --config <(postern credential issue --principal reporter --format curl) https://GATEWAY:6443/accounts/v1/accounts/42',
     'eval "$(postern credential issue --principal nightly-ledger-batch --kind certificate --out ./id)" && psql',
     'postern credential issue --principal nightly-ledger-batch --kind certificate --csr client.csr > client.crt',
   );
@@ -81,7 +82,8 @@ function issue(parent: Command): void {
     const issued = await api.post<IssuedCredential>('/v1/credentials', body);
     const caFile = caFileOf(api, issued, options.caOut);
     if (options.json || options.format === 'json') return printJson(issued);
-    await print(FORMATS[options.format](loginOf(api, issued, database, caFile)));
+    if (options.format === 'curl') await printCurl(api, issued, resource, caFile);
+    else await print(FORMATS[options.format](loginOf(api, issued, database, caFile)));
     note(`Valid until ${formatTime(issued.credential.expiresAt)}. The password cannot be shown again.`);
   });
 }
@@ -98,7 +100,7 @@ function checkKind({ kind, csr, out, format }: IssueOptions): void {
       'Give --out DIR to have one made here, or --csr FILE with the request for yours.',
     );
   }
-  if (format === 'pgpass') throw usageError('a password file holds no certificates');
+  if (format === 'pgpass' || format === 'curl') throw usageError('a file of passwords holds no certificates');
 }
 
 async function issueCertificate(
@@ -152,6 +154,22 @@ function caFileOf(
   if (caOut === undefined) return api.connection.ca?.file ?? null;
   writeFileSync(caOut, issued.connection.ca);
   return resolve(caOut);
+}
+
+/** A configuration of curl: user, password and whom to trust. @see https://curl.se/docs/manpage.html#-K */
+async function printCurl(
+  api: ApiClient,
+  { connection, username, password }: IssuedCredential,
+  resource: string | null,
+  caFile: string | null,
+): Promise<void> {
+  const { http } = connection;
+  if (http === null) throw usageError('this Postern listens for no HTTP', 'Start it with --http-port.');
+  await print(
+    [`user = "${username}:${password}"`, ...(caFile === null ? [] : [`cacert = "${caFile}"`])].join('\n'),
+  );
+  const host = urlHost(reachable(http.host, new URL(api.connection.api).hostname.replace(/^\[|\]$/g, '')));
+  note(`Use it with: curl --config FILE https://${host}:${http.port}/${safeLine(resource ?? 'RESOURCE')}/`);
 }
 
 const FORMATS = { env: formatExports, uri: formatUri, pgpass: formatPgpass } as const;

@@ -12,6 +12,7 @@ import { note, print, printJson, printList } from './support/output.ts';
 import { describe } from './support/resource-format.ts';
 import { adminPassword, upstreamPassword } from './support/resource-secret.ts';
 import { parseResourceUrl, TLS_MODES } from './support/resource-url.ts';
+import { isServiceUrl, parseServiceAuth, parseServiceUrl } from './support/service-url.ts';
 import { safeLine } from './support/text.ts';
 
 export function register(program: Command): void {
@@ -35,6 +36,8 @@ interface AddOptions {
   readonly port?: number;
   readonly database?: string;
   readonly user?: string;
+  readonly auth?: string;
+  readonly serviceName?: readonly string[];
   readonly tlsMode?: string;
   readonly caFile?: string;
   readonly serverName?: string;
@@ -55,14 +58,21 @@ interface AddOptions {
 function add(parent: Command): void {
   const command = parent
     .command('add <name>')
-    .description('add a PostgreSQL server. Clients reach it by this name as their database name')
+    .description(
+      'add a PostgreSQL server, whose name clients give as their database name, or an HTTP service, at https://GATEWAY/NAME/',
+    )
     .option(
       '--url <url>',
-      'address, e.g. postgres://user@host:5432/database?sslmode=verify-full (no password)',
+      'address, e.g. postgres://user@host:5432/database?sslmode=verify-full, or https://host/base (no password)',
     )
     .option('--host <host>', 'instead of --url: host')
     .option('--port <port>', 'port (5432)', wholeNumber(1, 65_535))
     .option('--database <name>', 'the database that the bare name of the resource means')
+    .option(
+      '--auth <how>',
+      'of a service: basic, bearer, certificate, header:NAME or sigv4:REGION/SERVICE (bearer)',
+    )
+    .option('--service-name <name...>', 'of a service: further names by which clients ask for it')
     .option('--user <name>', 'user that Postern is upstream')
     .addOption(new Option('--tls-mode <mode>', 'TLS towards it (verify-full)').choices(TLS_MODES))
     .option('--ca-file <file>', 'certificate authority of its certificate, PEM')
@@ -102,6 +112,8 @@ function add(parent: Command): void {
     .option('--admin-password-from <reference>', 'where that password is kept');
   examples(
     command,
+    'postern resource add accounts --url https://accounts.bank.example/api --auth header:x-api-key \\\n' +
+      '      --environment production --classification restricted --password-file key',
     'postern resource add ledger-db --url "postgres://ledger_app@db.bank.example/bank?sslmode=verify-full" \\\n' +
       '      --ca-file db-ca.crt --environment production --classification restricted --password-file pw',
   );
@@ -111,14 +123,17 @@ function add(parent: Command): void {
       'It is encrypted at rest and never shown again.',
   );
   connected<AddOptions>(command, async ({ api, options, args }) => {
-    const address = addressOf(options);
+    if (!isServiceUrl(options.url) && (options.auth ?? options.serviceName) !== undefined)
+      throw usageError('--auth and --service-name are for services', 'Their --url begins with https://.');
+    const address = isServiceUrl(options.url) ? serviceOf(options.url, options) : addressOf(options);
     const whence = await upstreamPassword(options.passwordFile, options.passwordFrom);
     const made = await api.post<Resource>('/v1/resources', {
       name: args[0],
-      protocol: 'postgres',
+      ...('http' in address
+        ? { protocol: 'http', http: address.http }
+        : { protocol: 'postgres', database: address.database }),
       host: address.host,
       port: address.port,
-      database: address.database,
       tls: {
         mode: address.tlsMode ?? 'verify-full',
         ...(address.caFile !== undefined && { ca: readCa(address.caFile) }),
@@ -143,6 +158,22 @@ function add(parent: Command): void {
     await print(describe(made));
     note(`Try it: postern resource test ${safeLine(made.name)}`);
   });
+}
+
+function serviceOf(
+  url: string,
+  { auth, serviceName = [], user, database, tlsMode, caFile, adminUser }: AddOptions,
+) {
+  const { host, port, basePath, encrypted, ...said } = parseServiceUrl(url);
+  if ((database ?? adminUser) !== undefined)
+    throw usageError('a service has no database, and no administering user');
+  if (!encrypted && tlsMode !== undefined)
+    throw usageError('--url says that there is no TLS, and --tls-mode how');
+  return {
+    ...{ host, port, caFile, tlsMode: encrypted ? tlsMode : 'disable' },
+    user: user ?? said.user ?? 'postern',
+    http: { hosts: serviceName, basePath, auth: parseServiceAuth(auth ?? 'bearer') },
+  };
 }
 
 function addressOf(options: AddOptions) {
@@ -175,7 +206,11 @@ function list(parent: Command): void {
       items,
       [
         { title: 'name', value: (row) => row.name, shrinkTo: 12 },
-        { title: 'address', value: (row) => `${row.host}:${row.port}/${row.database}`, shrinkTo: 16 },
+        {
+          title: 'address',
+          value: (row) => `${row.host}:${row.port}${row.http?.basePath ?? `/${row.database}`}`,
+          shrinkTo: 16,
+        },
         { title: 'tls', value: (row) => row.tls.mode },
         { title: 'user', value: (row) => row.upstream.user, shrinkTo: 8 },
         { title: 'sessions', value: (row) => (row.admin === null ? 'that user' : 'own roles') },

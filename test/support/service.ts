@@ -180,6 +180,18 @@ export class Service {
     });
   }
 
+  /** A command as the log has it, once it has its outcome. */
+  async record(id: string): Promise<CommandRow & { readonly outcome: Record<string, unknown> | null }> {
+    for (let tries = 0; ; tries++) {
+      const found = await this.postern.call<CommandRow & { outcome: Record<string, unknown> | null }>(
+        'GET',
+        `/v1/activity/${id}`,
+      );
+      if (found.outcome !== null || found.decision === 'deny' || tries === 50) return found;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
   async commands(): Promise<readonly CommandRow[]> {
     const { items } = await this.postern.call<{ items: CommandRow[] }>('GET', '/v1/activity?limit=200');
     return items.filter(({ type }) => type.startsWith('command.'));

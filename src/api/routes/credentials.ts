@@ -4,11 +4,13 @@ import type { ApiDeps } from '../deps.ts';
 import { requireOwn } from '../rights.ts';
 import { type Api, actorOf, answers, listed, pageOf, personOf } from '../route.ts';
 import {
+  Address,
   Credential,
   CredentialBody,
   endingStatus,
   IdParams,
   listOf,
+  orNull,
   page,
   ReasonBody,
   refText,
@@ -25,7 +27,12 @@ const Issued = Type.Object({
   username: Type.String(),
   password: Type.Optional(Type.String()),
   certificate: Type.Optional(Type.String()),
-  connection: Type.Object({ host: Type.String(), port: Type.Integer(), ca: Type.String() }),
+  connection: Type.Object({
+    host: Type.String(),
+    port: Type.Integer(),
+    http: orNull(Address),
+    ca: Type.String(),
+  }),
 });
 
 export function credentialRoutes(app: Api, deps: ApiDeps): void {
@@ -53,8 +60,9 @@ export function credentialRoutes(app: Api, deps: ApiDeps): void {
         csr === undefined
           ? await credentials.issue(actor, input)
           : await credentials.issueCertificate(actor, { ...input, csr });
-      const { host, port } = deps.addresses().postgres;
-      return reply.status(201).send({ ...issued, connection: { host, port, ca: deps.tls.caPem } });
+      const { postgres, http } = deps.addresses();
+      const { host, port } = postgres;
+      return reply.status(201).send({ ...issued, connection: { host, port, http, ca: deps.tls.caPem } });
     },
   );
 

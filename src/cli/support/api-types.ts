@@ -150,7 +150,13 @@ export interface IssuedCredential {
   readonly credential: Credential;
   readonly username: string;
   readonly password: string;
-  readonly connection: { readonly host: string; readonly port: number; readonly ca: string };
+  readonly connection: {
+    readonly host: string;
+    readonly port: number;
+    /** Null: nothing listens for HTTP. */
+    readonly http: { readonly host: string; readonly port: number } | null;
+    readonly ca: string;
+  };
 }
 
 export interface IssuedCertificate extends Omit<IssuedCredential, 'password'> {

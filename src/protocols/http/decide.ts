@@ -104,6 +104,15 @@ export class Decider {
         };
         continue;
       }
+      if (this.#directory.masksOf(principal.id, resource.id).length > 0) {
+        denial ??= {
+          effect: 'deny',
+          code: 'POSTERN_MASKED',
+          message: `mask rules hold for ${resource.name}, and what a service answers cannot be masked yet`,
+          hint: undefined,
+        };
+        continue;
+      }
       return {
         effect: 'allow',
         grant,
