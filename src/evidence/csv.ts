@@ -16,7 +16,8 @@ export function csvLine(cells: readonly unknown[]): string {
 export function csvCell(value: unknown): string {
   if (value === null || value === undefined) return '';
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
-  const text = typeof value === 'string' ? value : flatText(value);
+  // Half a pair of surrogates, which JSON can hold, is no UTF-8: it would come back as another text.
+  const text = (typeof value === 'string' ? value : flatText(value)).toWellFormed();
   if (PLAIN.test(text)) return text;
   const safe = FORMULA.test(text.trimStart()) || FORMULA.test(text) ? `'${text}` : text;
   return /[",\r\n\t ']/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;

@@ -30,7 +30,8 @@ function render(value: unknown): string {
 
 /** Text as HTML that shows it: markup, quotes, and what {@link visible} shows. */
 export function escapeHtml(text: string): string {
-  return visible(text.replace(/[&<>"']/g, (c) => ESCAPES[c] as string));
+  // Half a pair of surrogates is no UTF-8.
+  return visible(text.toWellFormed().replace(/[&<>"']/g, (c) => ESCAPES[c] as string));
 }
 
 /**
