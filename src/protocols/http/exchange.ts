@@ -78,7 +78,7 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
     gateway.recorder.append(records.intent(this.#id, this.#startedMicros, this.#allowed.fragment), [
       { kind: 'statement', data: Buffer.from(text) },
     ]);
-    response.once('close', () => this.#clientGone());
+    response.once('close', () => this.gone());
     gateway.recorder.afterWrite(who.resource.durability, (written) => {
       if (this.#over) return;
       if (written) {
@@ -95,7 +95,7 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
   }
 
   async #forward(upstreams: Upstreams): Promise<void> {
-    const { resource } = this.#session.who;
+    const { resource } = this.#session;
     const { request, headers, method, target } = this.#asking;
     try {
       const path = `${resource.http?.basePath ?? ''}${target.path}`;
@@ -150,12 +150,21 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
       return;
     }
     const { response } = this.#asking;
-    const returned = returnedHeaders(rawPairs(controller.rawHeaders)).map(
-      ([name, value]): [string, string] =>
-        name === 'location' ? [name, this.#located(value)] : [name, value],
-    );
-    response.statusCode = status;
-    for (const [name, value] of Object.entries(gathered(returned))) response.setHeader(name, value);
+    try {
+      const returned = returnedHeaders(rawPairs(controller.rawHeaders));
+      const shown = returned.map(([name, value]): [string, string] => [
+        name,
+        name === 'location' ? this.#located(value) : value,
+      ]);
+      response.statusCode = status;
+      for (const [name, value] of Object.entries(gathered(shown))) response.setHeader(name, value);
+    } catch {
+      // What cannot be said again was not said in HTTP.
+      for (const name of response.getHeaderNames()) response.removeHeader(name);
+      this.onResponseError(controller, new Error('an answer that is none'));
+      controller.abort(new Error('an answer that is none'));
+      return;
+    }
     // So that a stream begins for the client when it begins here; what is answered at once goes out in one piece.
     if (!this.#ends)
       setImmediate(() => {
@@ -216,7 +225,7 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
     this.#controller?.abort(error);
   }
 
-  #clientGone(): void {
+  gone(): void {
     if (this.#over) return;
     this.#end({ status: 'unknown', code: '' });
     this.#controller?.abort(new Error('the client is gone'));

@@ -1,5 +1,6 @@
 import type { TokenProof } from '../../core/record.ts';
 import { nowMicros, rfc3339 } from '../../core/time.ts';
+import type { ResourceView } from '../../core/views.ts';
 import type { Gateway, LiveSession, SessionEnd, SessionInfo } from '../contract.ts';
 import { mustEnd } from '../must-end.ts';
 import { type SessionIdentity, SessionRecords } from '../session-records.ts';
@@ -14,6 +15,8 @@ export interface Running {
   readonly deadline: number | null;
   /** Breaks it off: towards the service, and towards the client with the reason where that can still be said. */
   cut(error: NativeError): void;
+  /** Nobody waits for it any more. */
+  gone(): void;
 }
 
 export interface SessionFacts {
@@ -72,6 +75,11 @@ export class HttpSession implements LiveSession {
     return this.who.session;
   }
 
+  /** The service as it is now: its address or its credential may have changed since. */
+  get resource(): ResourceView {
+    return this.gateway.directory.resource(this.who.resource.id) ?? this.who.resource;
+  }
+
   began(running: Running, grant: string): void {
     this.#commands += 1;
     this.#lastMs = Date.now();
@@ -128,6 +136,8 @@ export class HttpSession implements LiveSession {
   /** @param reason as the record says it */
   close(reason: string): void {
     if (this.ended) return;
+    // What was under way has its outcome before the session has its end.
+    for (const each of [...this.running]) each.gone();
     this.ended = true;
     this.gateway.recorder.append(
       this.records.closed({

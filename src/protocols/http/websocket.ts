@@ -44,15 +44,14 @@ export class Upgrade implements Running, Dispatcher.DispatchHandler {
 
   /** Records the intent and, when that is written, asks the service. */
   start(upstreams: Upstreams): void {
-    const { gateway, records, who } = this.#session;
+    const { gateway, records, resource } = this.#session;
     const { socket, headers, target } = this.#asking;
-    const { resource } = who;
     this.#startedMicros = nowMicros();
     this.#session.began(this, this.#allowed.grant.id);
     gateway.recorder.append(records.intent(this.#id, this.#startedMicros, this.#allowed.fragment), [
       { kind: 'statement', data: Buffer.from(`GET ${target.path}${target.search}`) },
     ]);
-    socket.once('close', () => this.#closed());
+    socket.once('close', () => this.gone());
     gateway.recorder.afterWrite(resource.durability, (written) => {
       if (this.#over) return;
       if (!written) {
@@ -113,7 +112,7 @@ export class Upgrade implements Running, Dispatcher.DispatchHandler {
       service.write(head);
     }
     service.on('error', () => service.destroy());
-    service.on('close', () => this.#closed());
+    service.on('close', () => this.gone());
     service.on('data', (chunk: Buffer) => {
       this.#received += chunk.length;
     });
@@ -144,7 +143,7 @@ export class Upgrade implements Running, Dispatcher.DispatchHandler {
     this.#end(status, code);
   }
 
-  #closed(): void {
+  gone(): void {
     if (this.#over) return;
     if (this.#service === null) {
       this.#end('unknown', '');
