@@ -1,6 +1,6 @@
 /**
  * How fast an evidence package is made and verified:
- * `npm run bench -- evidence [--commands N] [--rounds N] [--dir DIR] [--with ocsf,parquet] [--json]`.
+ * `npm run bench -- evidence [--commands N] [--rounds N] [--dir DIR] [--with ocsf,parquet] [--framework ID] [--json]`.
  *
  * The log has two leaves per command. One command in five has a statement of its own; the others share fifty texts and have
  * bind values of their own. Export and verification each run in a process of their own, on folders; CPU is the time that
@@ -15,6 +15,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Story } from '../src/activity/story.fixture.ts';
 import { DataKeys } from '../src/core/data-keys.ts';
+import { chooseFramework } from '../src/evidence/assess/choose.ts';
 import { exportPackage } from '../src/evidence/export.ts';
 import { PARTS } from '../src/evidence/format.ts';
 import { verifyPackage } from '../src/evidence/verify.ts';
@@ -29,6 +30,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     dir: { type: 'string', default: tmpdir() },
     with: { type: 'string', default: '' },
+    framework: { type: 'string' },
     json: { type: 'boolean', default: false },
     child: { type: 'string' },
     root: { type: 'string', default: '' },
@@ -84,7 +86,14 @@ async function child(what: string, root: string, out: string): Promise<void> {
     const keys = DataKeys.of(readFileSync(join(root, 'key')));
     const parts = PARTS.filter((part) => values.with.split(',').includes(part));
     const generatedBy = { id: 'bench', name: 'bench' };
-    await exportPackage({ dataDir: join(root, 'data'), keys, params: { parts }, generatedBy, outDir: out });
+    const { framework } = values;
+    const chosen = framework === undefined ? null : chooseFramework({ framework, period: '2026' });
+    const params = {
+      parts,
+      ...(chosen?.framework && { framework: chosen.framework }),
+      ...(chosen?.period && { period: chosen.period }),
+    };
+    await exportPackage({ dataDir: join(root, 'data'), keys, params, generatedBy, outDir: out });
   } else {
     const report = await verifyPackage(out);
     if (!report.ok) throw new Error(JSON.stringify(report.findings.slice(0, 3)));
@@ -111,6 +120,7 @@ function run(what: string, root: string, out: string): Sample {
     out,
     '--with',
     values.with,
+    ...(values.framework === undefined ? [] : ['--framework', values.framework]),
   ];
   return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as Sample;
 }

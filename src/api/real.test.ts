@@ -151,3 +151,52 @@ test('principals are found by what they are, by disuse and by owners who left, a
   assert.deepEqual([...itemsOf(first), ...itemsOf(rest)], steps);
   assert.equal(rest.body.next, null);
 });
+
+test('an assessment of the log as it is, by parameters that were set, as a package of it says', async (context) => {
+  const api = await real(context);
+  await scene(api);
+  const shown = await api.call('GET', '/v1/evidence/parameters');
+  assert.deepEqual([shown.body.revision, shown.body.text], [0, null]);
+  const unset = shown.body.parameters as unknown as { value: unknown }[];
+  assert.ok(unset.length > 20 && unset.every(({ value }) => value === null));
+  const text = 'parameters:\n  allowed-principal-kinds: [service_account]\n';
+  for (const [body, status] of [
+    [{ text, dryRun: true }, 200],
+    [{ text: 'parameters: { inactive-days: soon }', reason: 'x' }, 400],
+    [{ text: 'parameters: { no-such: 1 }', reason: 'x' }, 400],
+    [{ text }, 400],
+    [{ text, reason: 'access standard 4.2' }, 200],
+    [{ text, reason: 'once more' }, 409],
+  ] as const) {
+    const answer = await api.call('POST', '/v1/evidence/parameters', body);
+    assert.equal(answer.status, status, answer.text);
+  }
+  const after = await api.call('GET', '/v1/evidence/parameters');
+  assert.deepEqual([after.body.revision, after.body.text], [1, text]);
+
+  const period = String(new Date().getUTCFullYear());
+  const asked = { framework: 'nist-800-53', period };
+  const { status, body } = await api.call('POST', '/v1/evidence/assess', asked);
+  assert.equal(status, 200);
+  const results = body.results as unknown as {
+    objective: string;
+    outcome: string;
+    failing: { name?: string }[];
+  }[];
+  const kinds = results.find(({ objective }) => objective === 'ac-2_obj.a-1');
+  assert.deepEqual([kinds?.outcome, kinds?.failing.map(({ name }) => name)], ['fail', ['mine', 'theirs']]);
+  const made = await api.call('POST', '/v1/evidence', asked);
+  assert.equal(made.status, 200);
+  for (const [wrong, code] of [
+    [{ framework: 'nist-800-53' }, 400],
+    [{ period }, 400],
+    [{ framework: 'not-there', period }, 404],
+    [{ framework: 'nist-800-53', period: 'someday' }, 400],
+    [{ frameworkText: 'id: x', period }, 400],
+  ] as const) {
+    const answer = await api.call('POST', '/v1/evidence/assess', wrong);
+    assert.equal(answer.status, code, answer.text);
+  }
+  const list = itemsOf(await api.call('GET', '/v1/evidence/frameworks')) as readonly { id?: string }[];
+  assert.ok(list.some(({ id }) => id === 'nist-800-53'));
+});

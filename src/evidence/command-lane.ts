@@ -2,12 +2,12 @@ import { microsOf } from '../activity/times.ts';
 import type { Ref } from '../core/record.ts';
 import type { RecordIds } from '../ledger/record-ids.ts';
 import type { CommandSummary } from './assess/command-summary.ts';
-import { authorityOf } from './authority.ts';
+import { type Authority, authorityOf } from './authority.ts';
 import { CommandRowTexts, type IntentEntry, type OutcomeEntry } from './command-row-text.ts';
 import { type CommandTexts, type Middle, sameAuthority } from './command-texts.ts';
 import { type Commands, grantedBy, type Pending } from './commands.ts';
 import { EntryHead, idAt, isAt, OutcomeEnd, type PayloadPlace, TIME_LENGTH, timeAt } from './entry-scan.ts';
-import { type Held, type IntentKind, LeafKinds, type OutcomeKind } from './leaf-kinds.ts';
+import { type Held, type IntentKind, LeafKinds, type OutcomeKind, type Outside } from './leaf-kinds.ts';
 import type { Populations } from './populations.ts';
 import type { TextCursor } from './readers.ts';
 import { LONGEST_IN_PARTS, type RecordReader } from './record-reader.ts';
@@ -35,6 +35,9 @@ export interface LaneParts {
   readonly sequences: Map<string, Sequence>;
   readonly rows: RowMatcher;
   readonly csv: TextCursor;
+  /** Microseconds: commands from then, up to then, have rows; others do not. */
+  readonly from: number;
+  readonly to: number;
 }
 
 /** What came of a leaf that was taken. */
@@ -154,12 +157,14 @@ export class CommandLane {
     if (!ids.read(text, head.id) || !isTime(text, head.time)) return null;
     const sequence = this.#sequenceOf(kind.principal);
     if (sequence === null || !answers(waiting.kind, kind)) return null;
-    const held = this.#heldOf(waiting.kind);
-    if (held === null || !sameOwner(held.owner, waiting.owner)) return null;
     const time = timeAt(waiting.text, waiting.time);
     const at = microsOrNull(time);
-    const { fromLeaf, from, to } = held.authority;
-    if (at === null || waiting.leaf < fromLeaf || at < from || at >= to) return null;
+    if (at === null) return null;
+    if (at < this.#parts.from || at >= this.#parts.to)
+      return this.#takeOutside(waiting, sequence, intent, text, at);
+    const held = this.#heldOf(waiting.kind);
+    if (held === null || !sameOwner(held.owner, waiting.owner)) return null;
+    if (!isUnder(held.authority, waiting.leaf, at)) return null;
     if (!this.#takeRow(waiting, held.middle, text)) return null;
     sequence.next += 1;
     this.#waiting.delete(intent);
@@ -170,6 +175,17 @@ export class CommandLane {
     const texts = (waiting.statement === null ? 0 : 1) + (waiting.parameters === null ? 0 : 1);
     const done = { leaf: waiting.leaf, id: intent, grant, at, texts };
     return { doubled: ids.addRead(head.leaf), id: idAt(text, head.id), done };
+  }
+
+  /** A command outside of the time of the package: it has no row, and needs its authority all the same. */
+  #takeOutside(waiting: Waiting, sequence: Sequence, intent: string, text: string, at: number): Taken | null {
+    const outside = this.#outsideOf(waiting.kind);
+    if (outside === null || !isUnder(outside.authority, waiting.leaf, at)) return null;
+    sequence.next += 1;
+    this.#waiting.delete(intent);
+    const done = { leaf: waiting.leaf, id: intent, grant: waiting.kind.claim.grant, at, texts: 0 };
+    const head = this.#head;
+    return { doubled: this.#parts.ids.addRead(head.leaf), id: idAt(text, head.id), done };
   }
 
   /** Whether row and line of a command come next and are what they must be; then they are taken. */
@@ -206,6 +222,17 @@ export class CommandLane {
     return kind.what === 'outcome' ? kind : null;
   }
 
+  #outsideOf(kind: IntentKind): Outside | null {
+    const { populations } = this.#parts;
+    const { version } = populations;
+    const { outside, claim } = kind;
+    if (outside?.version === version && populations.session(claim.session) === outside.authority.session)
+      return outside;
+    const authority = authorityOf(claim, populations);
+    kind.outside = authority === null ? null : { version, authority };
+    return kind.outside;
+  }
+
   #heldOf(kind: IntentKind): Held | null {
     const { populations, tally, written } = this.#parts;
     const { held, claim, shared, principal } = kind;
@@ -221,6 +248,10 @@ export class CommandLane {
     kind.held = { version, authority, owner, middle };
     return kind.held;
   }
+}
+
+function isUnder({ fromLeaf, from, to }: Authority, leaf: number, at: number): boolean {
+  return leaf >= fromLeaf && at >= from && at < to;
 }
 
 /** Whether an outcome is of the principal and session of its intent. */

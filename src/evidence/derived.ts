@@ -6,7 +6,7 @@
 import { PosternError } from '../core/errors.ts';
 import type { CommandSummary } from './assess/command-summary.ts';
 import { readFramework, writeFramework } from './assess/framework-file.ts';
-import { builtInFramework } from './assess/library.ts';
+import { builtInFramework, frameworkIds } from './assess/library.ts';
 import { runAssessment } from './assess/run.ts';
 import type { Assessment, Framework } from './assess/types.ts';
 import { FILES, type FrameworkRef, type Manifest } from './format.ts';
@@ -51,8 +51,11 @@ export interface Derived {
  *
  * @throws PosternError POSTERN_INVALID
  */
-function requireNamed(ref: FrameworkRef | undefined, text: string): void {
-  if (ref === undefined || ref.own || writeFramework(builtInFramework(ref.id)) === text) return;
+function requireNamed(ref: FrameworkRef | undefined, text: string, { id }: Framework): void {
+  if (ref === undefined) return;
+  if (ref.id !== id || (ref.own && frameworkIds().includes(id)))
+    throw new PosternError('POSTERN_INVALID', `A framework of the institution’s own is not called ${id}.`);
+  if (ref.own || writeFramework(builtInFramework(ref.id)) === text) return;
   throw new PosternError(
     'POSTERN_INVALID',
     `It is not the framework ${ref.id} of this version of Postern, and is not marked as the institution’s own.`,
@@ -70,7 +73,8 @@ export async function derive(dir: string, facts: DerivedFacts, framework: string
   const { log, parameters } = facts.manifest;
   const { period } = parameters;
   if (period === undefined) throw new Error('An assessment is of a period.');
-  requireNamed(parameters.framework, framework);
+  const read = readFramework(framework, FILES.framework, { queries: new Map(), parameters: new Map() });
+  requireNamed(parameters.framework, framework, read);
   const set = facts.populations.parameters;
   const files = new Map<string, string | Uint8Array>();
   const { origin, size, root, time } = log;
@@ -84,7 +88,6 @@ export async function derive(dir: string, facts: DerivedFacts, framework: string
   const assessment = JSON.parse(text) as Assessment;
   files.set(FILES.assertions, text);
   if (set !== null) files.set(FILES.parameters, set.text);
-  const read = readFramework(framework, FILES.framework, { queries: new Map(), parameters: new Map() });
   const input: DerivedInput = { ...facts, framework: read, assessment };
   for (const { path, text: json } of oscalFiles({ framework: read, assessment })) files.set(path, json);
   for (const { path, make } of DERIVED_FILES) files.set(path, await make(input));

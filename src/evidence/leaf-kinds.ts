@@ -20,6 +20,8 @@ export interface IntentKind extends AnyKind {
   /** What outcomes have in common that were found to fit. */
   answer: OutcomeKind | null;
   held: Held | null;
+  /** As `held`, of commands that have no row. */
+  outside: Outside | null;
 }
 
 export interface OutcomeKind extends AnyKind {
@@ -41,6 +43,12 @@ export interface Held {
   readonly authority: Authority;
   readonly owner: Ref | null;
   readonly middle: Middle;
+}
+
+/** On what authority commands of a kind are that have no row, as long as nothing changes. */
+export interface Outside {
+  readonly version: number;
+  readonly authority: Authority;
 }
 
 /** So many are kept. */
@@ -89,7 +97,8 @@ function kindOf(list: string, shared: Shared): Kind {
   if (type !== 'command.intent' || typeof grant !== 'string' || system === null)
     return { what: 'other', list, next: null };
   const claim = { principal: named.id, session, grant, resource: system.id };
-  return { what: 'intent', list, shared, principal: named, claim, answer: null, held: null, next: null };
+  const none = { answer: null, held: null, outside: null, next: null };
+  return { what: 'intent', list, shared, principal: named, claim, ...none };
 }
 
 function refOf(value: unknown): Ref | null {

@@ -21,7 +21,10 @@ export async function checkDerived(
   check: Check,
 ): Promise<void> {
   const { framework } = manifest.parameters;
-  if (framework === undefined) return;
+  if (framework === undefined) {
+    strangers(files, new Map(), check);
+    return;
+  }
   const text = readText(files, FILES.framework, LONGEST_FRAMEWORK);
   check.looked();
   if (text === null || hash('sha256', text) !== framework.sha256) {
@@ -49,10 +52,20 @@ export async function checkDerived(
       if (path.startsWith(OSCAL) && !derived.files.has(path))
         check.problem(path, 'Nothing that follows from the log is in a file of this name.');
     }
+    strangers(files, derived.files, check);
     const whose = framework.own ? 'by a framework of the institution’s own' : `by ${framework.id}`;
     check.says(`${derived.assessment.results.length} asked again, ${whose}`);
   } catch (error) {
     check.problem(FILES.framework, `It cannot be assessed by: ${short((error as Error).message)}`);
+  }
+}
+
+/** What looks as if it followed from an assessment, and does not. */
+function strangers(files: PackageFiles, derived: ReadonlyMap<string, unknown>, check: Check): void {
+  for (const path of [FILES.parameters, FILES.assertions, FILES.framework]) {
+    if (path === FILES.framework && derived.size > 0) continue;
+    if (files.size(path) !== null && !derived.has(path))
+      check.problem(path, 'Nothing in the package says that there is such a file.');
   }
 }
 

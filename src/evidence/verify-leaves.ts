@@ -87,7 +87,7 @@ export class LeavesVerifier {
   readonly #payloads: ShownPayloads;
   readonly #records = new RecordReader();
   readonly #written = new CommandTexts();
-  /** Null where rows are not all of a log, or show texts otherwise than in full. */
+  /** Null where rows are of one principal or resource, or show texts otherwise than in full. */
   readonly #lane: CommandLane | null;
   readonly #leafFile: string;
   #csvOk = true;
@@ -133,8 +133,14 @@ export class LeavesVerifier {
 
   #shortWay(): CommandLane | null {
     const { principal, resource, since, until, statements } = this.#manifest.parameters;
-    const all = [principal, resource, since, until].every((one) => one === null);
-    if (!all || statements !== 'full' || this.#rows === null || this.#csv === null) return null;
+    if (
+      principal !== null ||
+      resource !== null ||
+      statements !== 'full' ||
+      this.#rows === null ||
+      this.#csv === null
+    )
+      return null;
     return new CommandLane({
       populations: this.#populations,
       commands: this.#commands,
@@ -146,6 +152,8 @@ export class LeavesVerifier {
       sequences: this.sequences,
       rows: this.#rows,
       csv: this.#csv,
+      from: since === null ? Number.NEGATIVE_INFINITY : microsOf(since),
+      to: until === null ? Number.POSITIVE_INFINITY : microsOf(until),
     });
   }
 

@@ -65,6 +65,13 @@ export function checkQuery(query: Query, where: string): Query {
     if (Buffer.byteLength(sql) > LONGEST) throw invalid(`${where}: ${name} is longer than ${LONGEST} bytes`);
     if (!/^(?:select|with|values)\b/i.test(withoutComments(sql)))
       throw invalid(`${where}: ${name} must be one query, beginning with select or with`);
+    // SQLite would ask the first alone, and say nothing of the others.
+    if (
+      withoutComments(sql)
+        .replace(/'(?:[^']|'')*'|"[^"]*"/g, '')
+        .includes(';')
+    )
+      throw invalid(`${where}: ${name} must be one query`);
     const unsteady = UNSTEADY.exec(withoutComments(sql))?.[0];
     if (unsteady !== undefined)
       throw invalid(`${where}: ${name} uses "${unsteady}": it must come out the same whenever it is asked`);
