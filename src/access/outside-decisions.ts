@@ -14,6 +14,7 @@ import type { AccessRequest, Person } from '../store/entities.ts';
 import type { Channel, Link } from '../store/notify-entities.ts';
 import { findPerson, findPrincipal } from '../store/queries.ts';
 import type { StateDb } from '../store/store.ts';
+import { askersOf } from './request-context.ts';
 import type { Requests } from './requests.ts';
 
 /** Longer than any signature is good for, also where the clock is set back by hours. */
@@ -143,12 +144,7 @@ export class OutsideDecisions {
   async #isOfSigner({ signingBy }: Channel, request: AccessRequest): Promise<boolean> {
     if (signingBy === null) return false;
     const principal = await findPrincipal(this.#options.db, request.principal.id);
-    const parts = [
-      request.requester,
-      ...(request.delegation ?? []),
-      principal?.owner,
-      principal?.backupOwner,
-    ];
+    const parts = [...askersOf(request), principal?.owner, principal?.backupOwner];
     return parts.some((part) => part?.id === signingBy.id);
   }
 

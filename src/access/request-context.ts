@@ -1,4 +1,5 @@
 /** Who may have a say in a request, as state has it now. */
+import type { Ref } from '../core/record.ts';
 import type { AccessRequest, Person, Principal, Resource } from '../store/entities.ts';
 import { findPerson, findPrincipal, findResource, listPersons } from '../store/queries.ts';
 import { listActiveGroups } from '../store/requests.ts';
@@ -6,19 +7,26 @@ import type { StateDb } from '../store/store.ts';
 import { type Decision, decide } from './policies.ts';
 import { type ApprovalContext, mayApprove, missingApprovals } from './policy/approvals.ts';
 
+/** Whose request it is, people and principals: who made or joined it, and on whose behalf a principal did. None of them decides on it. */
+export function askersOf({
+  requester,
+  delegation = [],
+  alsoAskedBy = [],
+}: Pick<AccessRequest, 'requester' | 'delegation' | 'alsoAskedBy'>): readonly Ref[] {
+  return [requester, ...delegation, ...alsoAskedBy].map(({ id, name }) => ({ id, name }));
+}
+
 export async function contextOf(
   db: StateDb,
-  { requester, delegation = [] }: AccessRequest,
+  request: AccessRequest,
   principal: Principal,
   resource: Resource,
 ): Promise<ApprovalContext> {
   const groups = await listActiveGroups(db);
-  // On whose behalf a principal asks, asks themselves.
-  const askers = [requester, ...delegation].filter(({ kind }) => kind === 'person');
   return {
     owners: principal,
     resourceOwner: resource.owner?.id ?? null,
-    requesters: askers.map(({ id }) => id),
+    requesters: askersOf(request).map(({ id }) => id),
     members: (name) => {
       const named = groups.filter((group) => group.name === name);
       // Two directories may use one name for different people: then it says nothing.

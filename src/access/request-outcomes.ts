@@ -1,4 +1,5 @@
 /** What becomes of a request, as changes. */
+import { PosternError } from '../core/errors.ts';
 import { uuidv7 } from '../core/ids.ts';
 import type { Ref } from '../core/record.ts';
 import { rfc3339 } from '../core/time.ts';
@@ -7,6 +8,7 @@ import type { AccessRequest, Grant, Person, Principal, Resource } from '../store
 import { bothConditions } from './policy/conditions.ts';
 import type { AllowRule } from './policy/document.ts';
 import type { NearMiss } from './policy/evaluate.ts';
+import { askersOf } from './request-context.ts';
 
 export const refOf = ({ id, name }: Ref): Ref => ({ id, name });
 
@@ -28,6 +30,29 @@ export function ended(
 ): { changes: Change[]; result: AccessRequest } {
   const after: AccessRequest = { ...before, status, statusReason: reason, needs: [] };
   return { changes: [requestChange(type, before, after, reason)], result: after };
+}
+
+/** More would make the record of joining larger than a leaf. */
+const JOINED_MAX = 100;
+
+/**
+ * A request that somebody joins. Who asks for the same does not decide on it; asking again changes nothing.
+ *
+ * @param by who asks, and on whose behalf
+ * @throws PosternError POSTERN_CONFLICT where too many have joined
+ */
+export function joined(
+  before: AccessRequest,
+  by: readonly { readonly kind: string; readonly id: string; readonly name: string }[],
+): AccessRequest {
+  const known = new Set(askersOf(before).map(({ id }) => id));
+  const others = by.filter(({ kind, id }) => kind === 'person' && !known.has(id)).map(refOf);
+  if (others.length === 0) return before;
+  const alsoAskedBy = [...(before.alsoAskedBy ?? []), ...others];
+  if (alsoAskedBy.length > JOINED_MAX) {
+    throw new PosternError('POSTERN_CONFLICT', `More than ${JOINED_MAX} people have asked for this already.`);
+  }
+  return { ...before, alsoAskedBy };
 }
 
 export interface GrantedOn {

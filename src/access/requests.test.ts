@@ -106,6 +106,85 @@ describe('requests', () => {
     assert.notEqual(other.id, first.id);
   });
 
+  test('a storm of retries is one request and one record, and it waits for those for whom it waited', async (context) => {
+    const { control, actor, ask, sink, people, as } = await bank(context, TWO);
+    const asked = Array.from({ length: 50 }, () => control.requests.ask(actor, ask));
+    const answers = await Promise.all(asked);
+    assert.equal(new Set(answers.map(({ request }) => request.id)).size, 1);
+    assert.equal(answers.filter(({ joined }) => !joined).length, 1);
+    const [first] = answers;
+    await control.requests.approve(as(people.max), first?.request.id ?? '');
+    // A retry after the first agreement takes nothing back.
+    assert.deepEqual((await control.requests.create(actor, ask)).needs, ['1 of owner']);
+    assert.equal(sink.changes().filter(({ type }) => type === 'grant.requested').length, 1);
+  });
+
+  test('who joins a request asks for it, and does not agree to it: not before, not after, not through what acts for them', async (context) => {
+    const { control, actor, ask, people, as, sink } = await bank(context, TWO);
+    const batch = await control.principals.get('batch');
+    const own = { kind: 'principal', id: batch.id, name: batch.name } as const;
+    const request = await control.requests.create(own, ask);
+    const joined = await control.requests.create(as(people.max), { ...ask, ttlSeconds: 60 });
+    assert.equal(joined.id, request.id);
+    assert.deepEqual(joined.alsoAskedBy, [{ id: people.max.id, name: 'Max' }]);
+    assert.equal(joined.seconds, ask.ttlSeconds);
+    assert.equal(await control.requests.asks(people.max, joined), false);
+    await assert.rejects(control.requests.approve(as(people.max), request.id), code('POSTERN_FORBIDDEN'));
+    // Eva agrees, and then has the principal ask for the same on her behalf: her agreement counts no more.
+    const half = await control.requests.approve(as(people.eva), request.id);
+    assert.deepEqual(half.needs, ['1 of owner']);
+    const { id, name } = people.eva;
+    const onBehalf = {
+      source: null,
+      claims: {},
+      delegation: [{ kind: 'person', id, name, delegation: 'd' }],
+    } as const;
+    const again = await control.requests.create(own, ask, onBehalf);
+    assert.deepEqual(again.needs, ['1 of owner', '1 of role:approver']);
+    await control.requests.approve(as(people.olga), request.id);
+    await assert.rejects(control.requests.approve(as(people.eva), request.id), code('POSTERN_FORBIDDEN'));
+    assert.deepEqual(await control.grants.list({}), []);
+    await control.requests.create(actor, ask);
+    await control.requests.create(actor, ask);
+    const records = sink.changes().filter(({ type }) => type === 'grant.requested');
+    assert.equal(records.length, 4);
+    const later = await control.persons.create(actor, {
+      name: 'Zoe',
+      email: 'z@example.org',
+      roles: ['approver'],
+    });
+    assert.equal((await control.requests.approve(as(later), request.id)).status, 'granted');
+  });
+
+  test('an emergency does not wait behind a request that waits for people', async (context) => {
+    const policy = `${TWO}  - name: break-glass
+    what: { longest: 1h }
+    when: { justification: true }
+    emergency: { reviewWithin: 1d }
+    approve: at once
+`;
+    const { control, actor, ask } = await bank(context, policy);
+    const waiting = await control.requests.create(actor, ask);
+    const asked = { ...ask, emergency: true, ttlSeconds: 1800, justification: 'the ledger is down' };
+    // The first rule is for emergencies too, and comes first: it waits for people, as the policy says.
+    const behind = await control.requests.create(actor, asked);
+    assert.deepEqual([behind.status, behind.emergency], ['pending', true]);
+    assert.notEqual(behind.id, waiting.id);
+    await control.policies.put(
+      actor,
+      'a-first',
+      policy
+        .replace('name: main', 'name: a-first')
+        .replace(/ {2}- name: two[\s\S]*? {2}- name: break/, '  - name: break'),
+      'x',
+    );
+    await control.requests.withdraw(actor, behind.id, 'x');
+    const now = await control.requests.create(actor, asked);
+    assert.equal(now.status, 'granted');
+    assert.equal((await control.grants.get(now.grant ?? '')).authority.kind, 'emergency');
+    assert.equal((await control.requests.get(waiting.id)).status, 'pending');
+  });
+
   test('nobody agrees to their own request, twice, in two hats, or for whom the policy does not ask', async (context) => {
     const { control, actor, ask, people, as } = await bank(context, TWO);
     const own = await control.requests.create(as(people.olga), ask);

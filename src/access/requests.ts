@@ -6,7 +6,7 @@ import type { Actor, Delegator } from '../core/record.ts';
 import { rfc3339 } from '../core/time.ts';
 import { checkOptionalText, checkReason, checkTime, checkTtl } from '../identity/input.ts';
 import { SYSTEM } from '../identity/persons.ts';
-import type { ChangeLog } from '../store/changes.ts';
+import type { Change, ChangeLog } from '../store/changes.ts';
 import type { AccessRequest, Person, Principal, Resource } from '../store/entities.ts';
 import { findGrant, findPerson, findPrincipal, findResource, found, type Page } from '../store/queries.ts';
 import { findRequest, listRequests, type RequestFilter } from '../store/requests.ts';
@@ -15,8 +15,8 @@ import { GRANT_MAX_SECONDS } from './grants.ts';
 import { approvalWords, mayApprove, missingApprovals } from './policy/approvals.ts';
 import { bothConditions } from './policy/conditions.ts';
 import type { AllowRule } from './policy/document.ts';
-import { contextOf, decideOn, peopleOf } from './request-context.ts';
-import { denialWords, ended, granted, refOf, requestChange } from './request-outcomes.ts';
+import { askersOf, contextOf, decideOn, peopleOf } from './request-context.ts';
+import { denialWords, ended, granted, joined, refOf, requestChange } from './request-outcomes.ts';
 import { emergencyReview } from './review/emergency.ts';
 import type { ValidateScope } from './scopes.ts';
 
@@ -117,10 +117,16 @@ export class Requests {
         principal: principal.id,
         resource: resource.id,
       });
-      const same = waiting.find((each) => each.scope === scope && Date.parse(each.expiresAt) * 1000 > now);
+      // An emergency does not wait behind what is not one: its rule, and the review of its use, are its own.
+      const same = waiting.find(
+        (each) =>
+          each.scope === scope &&
+          each.emergency === asked.emergency &&
+          Date.parse(each.expiresAt) * 1000 > now,
+      );
       if (same !== undefined) {
         join();
-        return { changes: [], result: same };
+        return rejoined(db, same, joined(same, [actor, ...delegation]), { principal, resource });
       }
       if (waiting.length >= PENDING_MAX) {
         throw new PosternError('POSTERN_CONFLICT', `${principal.name} has ${PENDING_MAX} requests waiting.`);
@@ -319,6 +325,24 @@ export class Requests {
 const count = (missing: readonly { readonly count: number }[]): number =>
   missing.reduce((sum, each) => sum + each.count, 0);
 
+/** A request that was joined, with who still has to agree: of those who did before, none who asks for it now counts. */
+async function rejoined(
+  db: StateDb,
+  before: AccessRequest,
+  after: AccessRequest,
+  { principal, resource }: { readonly principal: Principal; readonly resource: Resource },
+): Promise<{ changes: Change[]; result: AccessRequest }> {
+  if (after === before) return { changes: [], result: before };
+  const decision = await decideOn(db, before, principal, resource);
+  const context = await contextOf(db, after, principal, resource);
+  const needs =
+    decision.effect === 'deny'
+      ? before.needs
+      : missingApprovals(decision.rule.approvals, await peopleOf(db, after), context).map(approvalWords);
+  const result: AccessRequest = { ...after, needs };
+  return { changes: [requestChange('grant.requested', before, result)], result };
+}
+
 /** What is granted in an emergency is reviewed afterwards. */
 function withReview({ changes, result, grant }: ReturnType<typeof granted>, now: number) {
   return { changes: [...changes, ...emergencyReview(grant, now)], result };
@@ -371,8 +395,8 @@ function waits(request: AccessRequest, now: number): AccessRequest {
   );
 }
 
-function notAsked(person: Person, { requester }: AccessRequest, rule: AllowRule | null): PosternError {
-  if (person.id === requester.id) {
+function notAsked(person: Person, request: AccessRequest, rule: AllowRule | null): PosternError {
+  if (askersOf(request).some(({ id }) => id === person.id)) {
     return new PosternError(
       'POSTERN_FORBIDDEN',
       `${person.name} made the request and does not decide on it.`,

@@ -121,7 +121,7 @@ async function ofRequest(
   const theirs = (): Promise<People> => concerned(db, after);
   switch (record.type) {
     case 'grant.requested':
-      if (after.status !== 'pending') return null;
+      if (after.status !== 'pending' || before !== null) return null;
       return told(record, 'request.opened', { ...fields, ...open }, await approversOf(db, after));
     case 'grant.approved': {
       if (after.status === 'pending') {

@@ -205,6 +205,7 @@ function describe(request: AccessRequest): string {
     ['start', request.start === null ? 'when it is granted' : formatTime(request.start)],
     ['emergency', request.emergency ? 'yes' : null],
     ['asked', `${formatTime(request.createdAt)} by ${request.requester.name}`],
+    ['also asked', request.alsoAskedBy?.map(({ name }) => name).join(', ') ?? null],
     ['ticket', request.ticket],
     ['reason', request.justification],
     ['status', statusReason === null ? status : `${status} (${statusReason})`],

@@ -543,6 +543,8 @@ export interface AccessRequest {
   readonly claims: Readonly<Record<string, string>>;
   /** On whose behalf the principal asked, the origin first: they do not decide on it. Absent where on its own. */
   readonly delegation?: readonly Delegator[];
+  /** People who asked for the same while it waited, or on whose behalf the principal did: they do not decide on it either. */
+  readonly alsoAskedBy?: readonly Ref[];
   /** The rule under which it waits, or was decided; null: none fits. */
   readonly rule: RuleRef | null;
   /** Who has to agree, in words: `2 of role:approver`. */

@@ -7,7 +7,7 @@ export interface ApprovalContext {
   readonly owners: Pick<Principal, 'owner' | 'backupOwner'>;
   /** Id of the person who answers for the resource. */
   readonly resourceOwner: string | null;
-  /** Ids of the people whose request it is: who made it, or on whose behalf a principal did. */
+  /** Ids of the people whose request it is: who made or joined it, or on whose behalf a principal did. */
   readonly requesters: readonly string[];
   /** Ids of the people in a group, by its name. */
   readonly members: (group: string) => ReadonlySet<string>;

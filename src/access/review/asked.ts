@@ -4,6 +4,7 @@ import type { Person, Review, ReviewItem } from '../../store/entities.ts';
 import { findGrant, findPerson, findPrincipal, listPersons } from '../../store/queries.ts';
 import { findRequest } from '../../store/requests.ts';
 import type { StateDb } from '../../store/store.ts';
+import { askersOf } from '../request-context.ts';
 import { couldUse } from './emergency.ts';
 
 /** Why a person may not decide on an item whoever asks them, or null: they answer for the principal, or the grant is theirs. */
@@ -22,8 +23,8 @@ export async function conflictOf(db: StateDb, item: ReviewItem, person: Person):
   }
   if (authority?.request === undefined) return null;
   const request = await findRequest(db, authority.request);
-  const askers = [request?.requester, ...(request?.delegation ?? [])];
-  if (askers.some((asker) => asker?.id === person.id)) return `${person.name} asked for the grant`;
+  const askers = request === undefined ? [] : askersOf(request);
+  if (askers.some(({ id }) => id === person.id)) return `${person.name} asked for the grant`;
   return null;
 }
 

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { askersOf } from '../../access/request-context.ts';
 import type { AccessRequest, Person } from '../../store/entities.ts';
 import type { ApiDeps } from '../deps.ts';
 import { circumstancesOf, requireItself } from '../itself.ts';
@@ -34,6 +35,9 @@ const Request = Type.Object({
   justification: orNull(Text),
   emergency: Type.Boolean(),
   requester: Type.Object({ kind: Text, id: Text, name: Text }),
+  alsoAskedBy: Type.Optional(
+    Type.Array(Ref, { description: 'people who joined it: they do not decide on it either' }),
+  ),
   source: orNull(Text),
   claims: Type.Record(Text, Text),
   rule: orNull(Type.Object({ policy: Text, revision: Type.Integer(), rule: Text })),
@@ -91,7 +95,7 @@ export function requestRoutes(app: Api, deps: ApiDeps): void {
     reach: 'all' | 'own',
     request: AccessRequest,
   ): Promise<AccessRequest> => {
-    if (reach === 'all' || request.requester.id === person.id) return request;
+    if (reach === 'all' || askersOf(request).some(({ id }) => id === person.id)) return request;
     if (request.approvals.some((each) => each.person.id === person.id)) return request;
     if (owns(person, await principals.get(request.principal.id))) return request;
     if (await requests.asks(person, request)) return request;
