@@ -163,6 +163,24 @@ describe('the access policy at the command line', () => {
     assert.match(sized, /- insert on ledger\.entries/);
   });
 
+  it('is asked for what was used by one command, and for nothing where nothing was', async () => {
+    const size = ['principal', 'right-size', 'batch'];
+    const one = [...size, '--resource', 'ledger-db', '--request'];
+    const asked = await shell.json<Request & { scope: string }>([...one, '--for', '10m']);
+    assert.deepEqual([asked.status, asked.scope], ['granted', 'select on ledger.entries']);
+    await shell.ok(['grant', 'release', asked.grant ?? '']);
+    assert.match(await shell.fails([...size, '--request', '--for', '10m']), /takes a --resource/);
+    assert.match(await shell.fails(one), /--for how long/);
+    assert.match(await shell.fails([...size, '--ticket', 'CHG-1']), /--ticket goes with --request/);
+    await shell.ok([
+      ...['principal', 'add', 'idle', '--kind', 'agent', '--owner', 'ada@bank.example'],
+      ...['--backup-owner', 'bea@bank.example', '--purpose', 'x', '--environment', 'test'],
+    ]);
+    const idle = ['principal', 'right-size', 'idle', '--resource', 'ledger-db'];
+    const nothing = await shell.fails([...idle, '--request', '--for', '1h']);
+    assert.match(nothing, /did nothing on ledger-db/);
+  });
+
   const running = (scope: string, ...more: readonly string[]): readonly string[] => [
     ...['run', '--resource', 'ledger-db', '--principal', 'batch', '--scope', scope, '--for', '10m', ...more],
     ...['--', 'psql', '-XAtqc', 'select count(*) > 0 from ledger.entries'],

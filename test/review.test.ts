@@ -134,12 +134,16 @@ describe('a review at the command line', () => {
       ...['--reason', 'x', '--view', view.sha256, ...rita],
     ];
     assert.match(await shell.fails(wider), /does not certainly lie within/);
-    await client.query('select count(*) from ledger.accounts');
-    const decided = await shell.json<Item>([
-      ...['review', 'decide', about.id, 'narrow', '--scope', scope],
-      ...['--reason', 'reads entries only', '--view', view.sha256, ...rita],
-    ]);
-    assert.deepEqual(decided.effect, { what: 'narrowed', applied: true });
+    assert.equal(scope, 'select on ledger.entries');
+    const sized = ['review', 'decide', about.id, '--to-used', '--reason', 'reads entries only', ...rita];
+    assert.match(await shell.fails(sized), /Look at them first, and say --yes/);
+    const both = [...sized, '--yes', '--review', 'autumn'];
+    assert.match(await shell.fails(both), /takes an item or a --review/);
+    const done = await shell.json<{ items: { decided: Item }[] }>([...sized, '--yes']);
+    assert.deepEqual(
+      done.items.map(({ decided }) => decided.effect),
+      [{ what: 'narrowed', applied: true }],
+    );
     await assert.rejects(client.query('select count(*) from ledger.accounts'), { code: '42501' });
     await client.query('select count(*) from ledger.entries');
     assert.deepEqual(client.lost, []);

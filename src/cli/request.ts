@@ -23,7 +23,7 @@ export function register(program: Command): void {
   ending(request, 'withdraw', 'take a request back');
 }
 
-interface WhyOptions {
+export interface WhyOptions {
   readonly for: number;
   readonly ticket?: string;
   readonly reason?: string;
@@ -38,9 +38,10 @@ interface CreateOptions extends WhyOptions, ConditionOptions {
   readonly start?: string;
 }
 
-function whyOptions(command: Command): Command {
+/** @param must whether it has to be said for how long */
+export function whyOptions(command: Command, must = true): Command {
   return command
-    .addOption(new Option('--for <duration>', 'how long').argParser(parseDuration).makeOptionMandatory())
+    .addOption(new Option('--for <duration>', 'how long').argParser(parseDuration).makeOptionMandatory(must))
     .option('--ticket <id>', 'ticket or change number that it rests on')
     .option('--reason <text>', 'why it is needed')
     .option('--emergency', 'it cannot wait; the use is reviewed afterwards')
@@ -51,7 +52,7 @@ function whyOptions(command: Command): Command {
     );
 }
 
-const bodyOf = (options: WhyOptions): object => ({
+export const bodyOf = (options: WhyOptions): object => ({
   ttlSeconds: options.for,
   ...(options.ticket !== undefined && { ticket: options.ticket }),
   ...(options.reason !== undefined && { justification: options.reason }),
@@ -96,7 +97,7 @@ function renew(parent: Command): void {
 }
 
 /** Shows what became of it, after waiting where that is wished. A request that is not granted is a failure. */
-async function answer(
+export async function answer(
   api: ApiClient,
   made: AccessRequest,
   { wait, json }: WhyOptions & { readonly json?: boolean },

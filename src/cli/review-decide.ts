@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { describeConditions } from '../core/condition-words.ts';
 import { REVIEW_DECISIONS } from '../store/entities.ts';
+import { decideToUsed, decideUnused, shown, viewOf, waiting } from './review-chosen.ts';
 import { type Decision, readDecisions, worksheet } from './review-file.ts';
 import type { ReviewItem, ReviewView, ShownReviewItem } from './support/api-types.ts';
 import type { ApiClient } from './support/client.ts';
 import { path } from './support/client.ts';
 import { connected, examples } from './support/command.ts';
 import { CliError, usageError } from './support/failure.ts';
-import { note, print, printJson, printList } from './support/output.ts';
-import { ask } from './support/prompt.ts';
+import { note, print, printJson } from './support/output.ts';
 import { type Field, formatFields } from './support/table.ts';
 import { safeLine } from './support/text.ts';
 import { formatTime } from './support/time.ts';
@@ -22,9 +22,6 @@ export function registerDecisions(parent: Command): void {
   sheet(parent);
   decide(parent);
 }
-
-const shown = (api: ApiClient, item: string): Promise<ShownReviewItem> =>
-  api.get(path`/v1/review-items/${item}`);
 
 function show(parent: Command): void {
   const command = parent
@@ -59,16 +56,6 @@ function sheet(parent: Command): void {
   });
 }
 
-/** Everything of a review that waits for the caller, as it is shown to them. */
-async function waiting(api: ApiClient, review: string): Promise<ShownReviewItem[]> {
-  const items = await api.all<ReviewItem>('/v1/review-items/inbox');
-  const found: ShownReviewItem[] = [];
-  for (const { id, review: of } of items) {
-    if (of.name === review || of.id === review) found.push(await shown(api, id));
-  }
-  return found;
-}
-
 interface DecideOptions {
   readonly reason?: string;
   readonly view?: string;
@@ -77,6 +64,7 @@ interface DecideOptions {
   readonly backupOwner?: string;
   readonly file?: string;
   readonly allUnused?: Decision['kind'];
+  readonly toUsed?: boolean;
   readonly review?: string;
   readonly yes?: boolean;
 }
@@ -97,22 +85,33 @@ function decide(parent: Command): void {
         'revoke',
       ]),
     )
-    .option('--review <review>', 'with --all-unused: of this review')
-    .option('--yes', 'with --all-unused: do not ask');
+    .option('--to-used', 'narrow the grant of the item, or all that wait for you, to what was used')
+    .option('--review <review>', 'with --all-unused and --to-used: of this review')
+    .option('--yes', 'with --all-unused and --to-used: do not ask');
   examples(
     command,
     'postern review decide 01928f3e-... narrow --scope "select on ledger.*" --reason "reads only" --view 3b1f...',
     'postern review decide --all-unused revoke --review autumn-ledger --reason "nobody needs them"',
+    'postern review decide 01928f3e-... --to-used --reason "reads entries only"',
     'postern review decide --file autumn.csv',
   );
   connected<DecideOptions>(command, async ({ api, options, args }) => {
     const [item, kind] = args;
-    if (item !== undefined && options.file === undefined && options.allUnused === undefined) {
+    const { file, allUnused, toUsed } = options;
+    if (item !== undefined && file === undefined && allUnused === undefined && toUsed !== true) {
       const done = await api.post<ReviewItem>(path`/v1/review-items/${item}/decide`, oneOf(kind, options));
       return options.json ? printJson(done) : note(outcome(done));
     }
-    if (item !== undefined) throw usageError('name an item, a file or --all-unused, and one of them only');
-    const decisions = await many(api, options);
+    if (
+      kind !== undefined ||
+      (item !== undefined && toUsed !== true) ||
+      (file !== undefined && toUsed === true)
+    ) {
+      throw usageError(
+        'name an item and a decision, a --file, --all-unused or --to-used, and one of them only',
+      );
+    }
+    const decisions = await many(api, item, options);
     await bulk(api, decisions, options.json === true);
   });
 }
@@ -132,43 +131,27 @@ function oneOf(kind: string | undefined, options: DecideOptions): object {
   };
 }
 
-async function many(api: ApiClient, options: DecideOptions): Promise<readonly Decision[]> {
-  const { file, allUnused, review, reason } = options;
+async function many(
+  api: ApiClient,
+  item: string | undefined,
+  options: DecideOptions & { readonly json?: boolean },
+): Promise<readonly Decision[]> {
+  const { file, allUnused, toUsed, review, reason } = options;
   if (file !== undefined) return readDecisions(readFileSync(file, 'utf8'));
-  if (allUnused === undefined) throw usageError('name an item, a --file or --all-unused');
-  if (review === undefined || reason === undefined) {
-    throw usageError('--all-unused takes a --review and a --reason');
+  if (allUnused === undefined && toUsed !== true) {
+    throw usageError('name an item and a decision, a --file, --all-unused or --to-used');
   }
-  const unused = (await waiting(api, review)).filter(({ view }) =>
-    viewOf(view)?.risks.some(({ kind }) => kind === 'unused'),
-  );
-  await printList(
-    unused,
-    [
-      { title: 'item', value: ({ item }) => item.id },
-      { title: 'principal', value: ({ item }) => item.principal.name },
-      { title: 'grant on', value: ({ item }) => item.resource?.name ?? '' },
-      { title: 'why', value: ({ view }) => riskOf(viewOf(view)) },
-    ],
-    { empty: 'Nothing that waits for you is unused.' },
-  );
-  if (unused.length > 0 && options.yes !== true) {
-    const answer = await ask(`Type "${allUnused}" to go on`, 'Look at them first, and say --yes.');
-    if (answer !== allUnused) throw new CliError('CLI_ABORTED', 'nothing was decided');
+  if (allUnused !== undefined && toUsed === true) throw usageError('--all-unused or --to-used, not both');
+  if (reason === undefined) throw usageError('decisions take a --reason');
+  if ((review === undefined) === (item === undefined)) {
+    throw usageError(
+      `${allUnused === undefined ? '--to-used takes an item or' : '--all-unused takes'} a --review`,
+    );
   }
-  return unused.map(({ item, view }) => ({
-    item: item.id,
-    kind: allUnused,
-    reason,
-    view: view?.sha256 ?? '',
-  }));
+  const found = item === undefined ? await waiting(api, review ?? '') : [await shown(api, item)];
+  const chosen = { reason, yes: options.yes === true, quiet: options.json === true };
+  return allUnused === undefined ? decideToUsed(found, chosen) : decideUnused(found, allUnused, chosen);
 }
-
-const viewOf = (view: ShownReviewItem['view']): ReviewView | null =>
-  view === null ? null : (JSON.parse(view.text) as ReviewView);
-
-const riskOf = (view: ReviewView | null): string =>
-  view?.risks.find(({ kind }) => kind === 'unused')?.text ?? '';
 
 interface Answer {
   readonly item: string;
