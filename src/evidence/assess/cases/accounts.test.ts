@@ -171,6 +171,23 @@ const CASES: readonly Case[] = [
     names: '"principal":"batch"',
   },
   {
+    query: 'emergency-grants-end',
+    parameters: { 'emergency-grant-hours': 24 * 80 },
+    good: async (w) => {
+      const { id, authority } = w.own.batch;
+      w.amend('grant', id, 'grant.narrowed', { authority: { ...authority, kind: 'emergency' } });
+    },
+    bad: async (w) =>
+      w.amend('grant', w.own.batch.id, 'grant.narrowed', { end: '2080-01-01T00:00:00.000000Z' }),
+    names: '"ended":"2080-01-01',
+  },
+  {
+    query: 'principals-created-recorded',
+    good: nothing,
+    bad: async (w) => w.amend('principal', (await w.ref('batch')).id, 'principal.created', {}),
+    names: '"principal":"batch"',
+  },
+  {
     query: 'grants-justified',
     good: async (w) => {
       for (const { id, authority } of Object.values(w.own))

@@ -206,7 +206,48 @@ const CASES: readonly Case[] = [
     badDays: 31,
     names: '"name":"ledger-db"',
   },
+  {
+    query: 'alerts-disposed',
+    parameters: { 'alert-disposition-hours': 24 },
+    days: 2,
+    good: async (w) => {
+      const id = await alerted(w, 1);
+      await w.control.alerts.dispose(w.actor, id, { kind: 'explained', reason: 'a new job' });
+    },
+    bad: (w) => alerted(w, 2),
+    names: '"status":"open"',
+  },
+  {
+    query: 'activity-reviewed',
+    parameters: { 'log-review-days': 30 },
+    days: 31,
+    good: async (w) => {
+      await works(w);
+      await w.control.logReviews.create(w.as(w.people.rita), {
+        ...{ principals: ['batch'], from: 0, to: w.sink.written.length - 1, finding: 'nothing unusual' },
+        log: { size: w.sink.written.length, root: 'x' },
+        answered: async () => false,
+      });
+    },
+    bad: works,
+    names: '"principal":"batch"',
+  },
 ];
+
+/** An alert of `batch`; answers its id. */
+async function alerted(w: World, leaf: number): Promise<string> {
+  await w.control.alerts.begin();
+  const found = { leaf, time: Date.now() * 1000, leaves: [leaf], values: [`v${leaf}`], count: 1 };
+  const about = {
+    rule: 'first_object',
+    parameters: {},
+    principal: await w.ref('batch'),
+    resource: null,
+  } as const;
+  await w.control.alerts.take([{ ...found, ...about }]);
+  const [alert] = await w.control.alerts.list({ status: 'open' });
+  return alert?.id ?? '';
+}
 
 async function agreed(w: World, days: number): Promise<void> {
   const expiresAt = new Date(Date.now() + days * 86_400_000).toISOString();
