@@ -5,8 +5,8 @@ import { spawn } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-/** Not benchmarks: this file, and the program that one of them compares with. */
-const OTHERS = ['main', 'relay'];
+/** Not benchmarks: this file, and the programs that some of them compare with. */
+const OTHERS = ['main', 'relay', 'http-proxy'];
 
 const folder = fileURLToPath(new URL('.', import.meta.url));
 const names = readdirSync(folder)

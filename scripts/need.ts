@@ -18,6 +18,7 @@ export const PGBOUNCER = { command: 'pgbouncer', package: 'pgbouncer' } as const
 export const CHROMIUM = { command: 'chromium', package: 'chromium' } as const satisfies Needed;
 export const CURL = { command: 'curl', package: 'curl' } as const satisfies Needed;
 export const NGINX = { command: 'nginx', package: 'nginx-light' } as const satisfies Needed;
+export const H2LOAD = { command: 'h2load', package: 'nghttp2-client' } as const satisfies Needed;
 export const OPENSSL = { command: 'openssl', package: 'openssl' } as const satisfies Needed;
 export const SSH_KEYGEN = { command: 'ssh-keygen', package: 'openssh-client' } as const satisfies Needed;
 export const SSHD = { command: 'sshd', package: 'openssh-server' } as const satisfies Needed;
