@@ -1,5 +1,5 @@
 /** Who sends a request: by what it shows with each request, or by the certificate that the client showed within TLS. */
-import { createHmac, randomBytes, type X509Certificate } from 'node:crypto';
+import { hash, randomBytes, type X509Certificate } from 'node:crypto';
 import type { Attempts } from '../../core/attempts.ts';
 import { principalOfUri } from '../../core/client-uri.ts';
 import { PosternError } from '../../core/errors.ts';
@@ -34,7 +34,8 @@ const HINT =
 export class Identifier {
   readonly #gateway: Gateway;
   readonly #attempts: Attempts;
-  readonly #key = randomBytes(32);
+  /** Without it nobody can tell from the marks, were they ever seen, what a secret is. */
+  readonly #key = randomBytes(32).toString('base64');
   readonly #known = new Map<
     string,
     { readonly credential: string; readonly proof?: TokenProof; readonly until: number }
@@ -61,7 +62,7 @@ export class Identifier {
       return this.#counted(claim.name, source, () =>
         provenByCertificate(this.#gateway, claim.shown, claim.name, nowMs),
       );
-    const mark = createHmac('sha256', this.#key).update(`${claim.name}\0${claim.secret}`).digest('base64');
+    const mark = hash('sha256', `${this.#key}${claim.name}\0${claim.secret}`, 'base64');
     const known = this.#known.get(mark);
     if (known !== undefined && known.until > nowMs) {
       const proven = this.#still(claim.name, known, nowMs);
