@@ -40,7 +40,7 @@ export function buildDatabase(
   }
   const until = period.until;
   const records = read(RECORDS_TABLE.file);
-  if (records !== null) fillEnds(db, records, until);
+  const issued = records === null ? null : fillEnds(db, records, until);
   const end = asOf.time !== null && asOf.time < until ? asOf.time : until;
   const { name, since, zone } = period;
   fill(db, 'period', ['name', 'since', 'until', 'zone', 'asOf'], [[name, since, until, zone, end]]);
@@ -57,6 +57,8 @@ export function buildDatabase(
       .map(({ name }) => String(name)),
   );
   index(db, tables);
+  // Looked up by principal: after the indexes.
+  if (issued !== null && tables.has('sessions')) fillLastUse(db, issued, until);
   db.exec('COMMIT; PRAGMA query_only = ON; PRAGMA cell_size_check = ON');
   db.enableDefensive(true);
   db.setAuthorizer((action, first, second) =>
@@ -109,8 +111,8 @@ interface Standing {
   after: Row;
 }
 
-/** The things as they stood at a moment: by the last record of each before it. */
-function fillEnds(db: DatabaseSync, records: Iterable<Row>, until: string): void {
+/** The things as they stood at a moment: by the last record of each before it. Answers when principals last got a credential by themselves. */
+function fillEnds(db: DatabaseSync, records: Iterable<Row>, until: string): ReadonlyMap<string, string> {
   const standing = new Map<string, Map<string, Standing>>();
   const used = new Map<string, string>();
   for (const record of records) {
@@ -134,12 +136,13 @@ function fillEnds(db: DatabaseSync, records: Iterable<Row>, until: string): void
     );
     fill(db, `${name}_end`, columns, rows);
   }
-  fillLastUse(db, used, until);
+  return used;
 }
 
 /** When principals were last used before the end: a session that they opened or closed, or a credential they got by themselves. */
 function fillLastUse(db: DatabaseSync, issued: ReadonlyMap<string, string>, until: string): void {
   fill(db, 'issued_last', ['id', 'time'], issued);
+  db.exec('CREATE INDEX issued_by_id ON issued_last (id)');
   db.prepare(
     `UPDATE principals_end SET lastUsedAt = (
        SELECT max(time) FROM (
