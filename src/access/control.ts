@@ -71,6 +71,7 @@ import { Reviews } from './review/reviews.ts';
 import { SavedQueries } from './saved-queries.ts';
 import { type ValidateScope, validateScope } from './scopes.ts';
 import { SecretRotation, type UpstreamDoor } from './secret-rotation.ts';
+import { sinkTelling } from './sink-telling.ts';
 import { Sinks } from './sinks.ts';
 import { SourcedSecrets } from './sourced-secrets.ts';
 import { startSweeps } from './sweeps.ts';
@@ -456,12 +457,14 @@ export class Control {
     await this.#changes.exclusive(() => this.#write(record));
   }
 
-  /** Records how far a sink has come. */
+  /** Records how far a sink has come. That it fails, and that it does no longer, is told to administrators. */
   async recordSink(type: SinkRecord['type'], sink: Ref, delivery: SinkRecord['delivery']): Promise<void> {
     const ref = { id: sink.id, name: sink.name };
     const base = { id: uuidv7(), time: rfc3339(nowMicros()), type, actor: SYSTEM };
     const record: SinkRecord = { ...base, sink: ref, delivery };
     await this.#changes.exclusive(() => this.#write(record));
+    const telling = sinkTelling(record);
+    if (telling !== null) await this.notifier.tellAdmins(telling);
   }
 
   /** Starts the timer that records what ends by itself, and the one that fetches issuers' keys. */

@@ -458,3 +458,34 @@ test('an alert is told to who answers for the principal and who reviews, its rep
   );
   assert.equal(all[0]?.fields.values, 'hr.salaries');
 });
+
+test('administrators are told of a sink that fails, and that it takes events again, once for each time', async (context) => {
+  const b = await bank(context);
+  const sink = { id: uuidv7(), name: 'siem' };
+  const at = '2026-11-23T17:59:00.000000Z';
+  const of = (failingSince: string) => ({ next: 12, at: null, rejected: 0, failingSince });
+  const fault = 'it answers with 503';
+  const failed = (since: string) => b.control.recordSink('sink.failed', sink, { ...of(since), fault });
+  await failed(at);
+  // Written, and killed before it was remembered that it was.
+  await failed(at);
+  await b.control.recordSink('sink.recovered', sink, of(at));
+  await b.control.recordSink('sink.delivered', sink, { next: 20, at, rejected: 0 });
+  await failed('2026-11-23T18:59:00.000000Z');
+  assert.equal((await deliveries(b)).length, 3);
+  b.control.start();
+  await until(() => b.endpoint.taken.length === 3);
+  const told = toldTo(b.endpoint).sort((x, y) => x.type.localeCompare(y.type));
+  assert.deepEqual(
+    told.map(({ type, data }) => [type, data.sink, data.fault]),
+    [
+      ['sink.failed', 'siem', fault],
+      ['sink.failed', 'siem', fault],
+      ['sink.recovered', 'siem', undefined],
+    ],
+  );
+  assert.deepEqual(
+    told.map(({ data }) => data.since),
+    ['2026-11-23 17:59:00Z', '2026-11-23 18:59:00Z', '2026-11-23 17:59:00Z'],
+  );
+});

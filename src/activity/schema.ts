@@ -1,9 +1,20 @@
+import { createHash } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { RECORD_TYPES } from '../core/record.ts';
 import { touchPrivate } from '../store/files.ts';
 
-/** Raised with every change of the tables below; an index of another version is thrown away and rebuilt from the log. */
-export const INDEX_VERSION = 4;
+/** Raised with every change of the tables below. From 1 to 127. */
+const TABLES_VERSION = 5;
+
+/** A row has the type of its record by its place in the catalogue: an index that another catalogue made would call records by wrong names. */
+export function indexVersion(types: readonly string[]): number {
+  const digest = createHash('sha256').update(types.join('\n')).digest();
+  return TABLES_VERSION * 2 ** 24 + digest.readUIntBE(0, 3);
+}
+
+/** An index of another version is thrown away and rebuilt from the log. */
+export const INDEX_VERSION = indexVersion(RECORD_TYPES);
 
 /** What a row of `events` is, as a number in the column `kind`. */
 export const KIND = { command: 1, session: 2, change: 3, other: 4 } as const;

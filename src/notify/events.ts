@@ -181,6 +181,18 @@ const CATALOGUE = {
     subject: 'The log: {{detail}}',
     text: 'The log: {{detail}}',
   },
+  'sink.failed': {
+    summary: 'a sink does not take events; they wait in the log',
+    fields: { sink: 'siem', since: '2026-11-23 17:59:00Z', fault: 'it answers with 503' },
+    subject: 'The sink {{sink}} does not take events',
+    text: 'The sink {{sink}} has taken no events since {{since}}: {{fault}}\nThey wait in the log, and none is left out.\npostern sink show {{sink}}',
+  },
+  'sink.recovered': {
+    summary: 'a sink that failed takes events again',
+    fields: { sink: 'siem', since: '2026-11-23 17:59:00Z' },
+    subject: 'The sink {{sink}} takes events again',
+    text: 'The sink {{sink}}, which had failed since {{since}}, takes events again. What waited comes first.',
+  },
   'channel.failed': {
     summary: 'messages of a channel are given up',
     fields: { channel: 'ops-hook', detail: 'answers 500' },
