@@ -1,3 +1,4 @@
+import { maskRequestText } from '../protocols/http/request-text.ts';
 import { normalizeLiterals } from '../protocols/postgres/normalize.ts';
 
 /**
@@ -6,5 +7,6 @@ import { normalizeLiterals } from '../protocols/postgres/normalize.ts';
  * quotes are out of step, what looks like a name may be a value.
  */
 export function maskStatement(protocol: string, text: string): string | null {
-  return protocol === 'postgres' ? normalizeLiterals(text) : null;
+  if (protocol === 'postgres') return normalizeLiterals(text);
+  return protocol === 'http' ? maskRequestText(text) : null;
 }

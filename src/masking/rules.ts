@@ -8,6 +8,7 @@ import type { DetectorName, Probes, Transform } from '../core/masks.ts';
 import { TRANSFORMS } from '../core/masks.ts';
 import type { MaskRuleView } from '../core/views.ts';
 import { MaskKey } from './key.ts';
+import { memberSpecificity } from './members.ts';
 import {
   type ColumnPattern,
   matchesColumn,
@@ -44,6 +45,15 @@ export interface MaskPlan {
    * @param names as the database has them, not folded
    */
   forColumn(schema: string, table: string, column: string): CompiledMask | null;
+  /** Whether some rule is about members of documents, which have a name and no column. */
+  readonly members: boolean;
+  /**
+   * The mask of a member of a document (JSON, a form), or null: names match as those of columns do, and a pattern of columns whose
+   * schema is `*` is a path of the last two names. A `*` for the table stands for no name above too.
+   *
+   * @param parent the name of the member that it is in; null for none
+   */
+  forMember(parent: string | null, name: string): CompiledMask | null;
   /** Masks for text values of columns without a mask of their own. */
   readonly content: readonly ContentMask[];
 }
@@ -51,6 +61,8 @@ export interface MaskPlan {
 interface Entry {
   readonly mask: CompiledMask;
   readonly columns: readonly ColumnPattern[];
+  /** Those of the columns that are paths of members too. */
+  readonly paths: readonly ColumnPattern[];
   readonly names: readonly string[];
 }
 
@@ -72,36 +84,49 @@ export function compileMasks(rules: readonly MaskRuleView[], key: Uint8Array): M
     const columns = match.columns.map(parseColumnPattern);
     const names = match.names.map(parseNamePattern);
     if (columns.length + names.length > 0) {
-      entries.push({ mask: { ...shared, domain: 'column', content }, columns, names });
+      const paths = columns.filter(({ parts: [schema] }) => !schema.quoted && schema.text === '*');
+      entries.push({ mask: { ...shared, domain: 'column', content }, columns, paths, names });
     }
     if (match.detectors.length > 0) {
       content.push({ ...shared, domain: 'content', detectors: match.detectors });
     }
   }
+  const members = entries.some(({ paths, names }) => paths.length + names.length > 0);
   const known = new Map<string, CompiledMask | null>();
+  const remembered = (at: string, specific: (entry: Entry) => number): CompiledMask | null => {
+    const before = known.get(at);
+    if (before !== undefined) return before;
+    const mask = find(entries, specific);
+    if (known.size >= REMEMBERED) known.clear();
+    known.set(at, mask);
+    return mask;
+  };
   content.sort((a, b) => byStrictness(a, b));
   return {
     any: entries.length + content.length > 0,
     columns: entries.length > 0,
+    members,
     content,
     forColumn(schema, table, column) {
       if (entries.length === 0) return null;
-      const at = `${schema}\0${table}\0${column}`;
-      const before = known.get(at);
-      if (before !== undefined) return before;
-      const mask = find(entries, [schema, table, column]);
-      if (known.size >= REMEMBERED) known.clear();
-      known.set(at, mask);
-      return mask;
+      const names = [schema, table, column] as const;
+      return remembered(`c${names.join('\0')}`, (entry) => specificity(entry.columns, entry.names, names));
+    },
+    forMember(parent, name) {
+      if (!members) return null;
+      return remembered(`m${JSON.stringify([parent, name])}`, ({ paths, names }) =>
+        memberSpecificity(paths, names, parent, name),
+      );
     },
   };
 }
 
-function find(entries: readonly Entry[], names: readonly [string, string, string]): CompiledMask | null {
+function find(entries: readonly Entry[], specific: (entry: Entry) => number): CompiledMask | null {
   let best: { readonly mask: CompiledMask; readonly literals: number } | null = null;
   let probes: Probes = 'allow';
-  for (const { mask, columns, names: globs } of entries) {
-    const literals = specificity(columns, globs, names);
+  for (const entry of entries) {
+    const { mask } = entry;
+    const literals = specific(entry);
     if (literals < 0) continue;
     if (mask.probes === 'deny') probes = 'deny';
     const order = best === null ? -1 : byStrictness(mask, best.mask, literals, best.literals);

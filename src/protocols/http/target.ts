@@ -145,6 +145,9 @@ const MAX_ROUTE = 300;
 const ID =
   /^(?:\d+|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{12,}|(?=[^/]*\d)[\w-]{20,}|.*@.*|.{64,})$/i;
 
+/** Whether a text looks like the id of one thing. */
+export const isId = (text: string): boolean => ID.test(text);
+
 /**
  * A path with `*` for what looks like the id of one thing: what is counted, summed and compared. The path itself is in the text of
  * the request.
@@ -152,7 +155,7 @@ const ID =
 export function routeOf({ segments }: Target): string {
   let route = '';
   for (const segment of segments) {
-    route += `/${ID.test(segment) ? '*' : encodeSegment(segment)}`;
+    route += `/${isId(segment) ? '*' : encodeSegment(segment)}`;
     if (route.length > MAX_ROUTE) return `${route.slice(0, MAX_ROUTE)}...`;
   }
   return route;

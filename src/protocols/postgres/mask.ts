@@ -1,6 +1,7 @@
 /** Masks of one session: whether a statement may run under them, and what happens to its results. */
 import type { MaskRuleView } from '../../core/views.ts';
-import { compileMasks, type MaskPlan } from '../../masking/rules.ts';
+import type { MaskPlan } from '../../masking/rules.ts';
+import { MaskPlans } from '../mask-plans.ts';
 import type { Classified } from './classified.ts';
 import type { CopyFormat, Lineage } from './lineage.ts';
 import { MaskBinder } from './mask-bind.ts';
@@ -45,15 +46,10 @@ const NONE: ResultMask = { bound: null, silent: true, copy: null };
 /** Columns of which nothing is known beforehand, and none of which holds a masked value. */
 const CLEAN: Bound = { columns: [], exact: false, all: new Set() };
 
-interface Context {
-  readonly rules: readonly MaskRuleView[];
-  readonly plan: MaskPlan;
-}
-
 /** The masks under which a session's statements stand. */
 export class SessionMasks {
   readonly #key: Uint8Array;
-  readonly #plans = new Map<string, Context>();
+  readonly #plans: MaskPlans;
   #columns: {
     readonly masks: ColumnMasks;
     readonly catalog: RelationCatalog;
@@ -63,17 +59,12 @@ export class SessionMasks {
   /** @param key the installation's mask key */
   constructor(key: Uint8Array) {
     this.#key = key;
+    this.#plans = new MaskPlans(key);
   }
 
   /** The plan for statements under a grant; null where no rule applies. @param rules as `Directory.masksOf` gives them */
   plan(rules: readonly MaskRuleView[], grantId: string): MaskPlan | null {
-    if (rules.length === 0) return null;
-    const known = this.#plans.get(grantId);
-    if (known?.rules === rules) return known.plan.any ? known.plan : null;
-    const own = rules.filter((rule) => rule.grantId === null || rule.grantId === grantId);
-    const plan = compileMasks(own, this.#key);
-    this.#plans.set(grantId, { rules, plan });
-    return plan.any ? plan : null;
+    return this.#plans.plan(rules, grantId);
   }
 
   /**
