@@ -102,6 +102,27 @@ test('a request is told with a signature that fits, and without a statement or a
   assert.ok(!b.sink.written.join('\n').includes('/hook'));
 });
 
+test('a request that nobody can agree to is told to administrators, and a person who joins it tells nobody again', async (context) => {
+  const b = await bank(context);
+  const nobody = POLICY.replaceAll('role:approver', 'group:nobody');
+  await b.control.policies.put(b.actor, 'main', nobody, 'x');
+  const request = await b.control.requests.get(await b.ask());
+  const bea = personActor(await b.control.persons.get('bea@example.org'));
+  const { principal, resource, scope, seconds } = request;
+  await b.control.requests.create(bea, {
+    ...{ principal: principal.id, resource: resource.id, scope, ttlSeconds: seconds },
+  });
+  const records = b.sink.changes().filter(({ type }) => type === 'grant.requested');
+  assert.equal(records.length, 2);
+  const store = Store.open(`${b.dataDir}/state.db`);
+  context.after(() => store.close());
+  const told = await tellingsOf(store.db, records);
+  assert.deepEqual(
+    told.map(({ kind, people }) => [kind, people.map(({ email }) => email)]),
+    [['request.opened', ['ada@example.org']]],
+  );
+});
+
 test('what becomes of a request is told in order, and once', async (context) => {
   const b = await bank(context);
   const id = await b.ask();

@@ -122,7 +122,7 @@ async function ofRequest(
   switch (record.type) {
     case 'grant.requested':
       if (after.status !== 'pending' || before !== null) return null;
-      return told(record, 'request.opened', { ...fields, ...open }, await approversOf(db, after));
+      return told(record, 'request.opened', { ...fields, ...open }, await decidersOf(db, after));
     case 'grant.approved': {
       if (after.status === 'pending') {
         const one = { ...open, by: last?.person.name ?? '', comment: last?.comment ?? '' };
@@ -145,6 +145,12 @@ async function ofRequest(
     default:
       return null;
   }
+}
+
+/** Who could agree; where nobody can (a group that is empty, a role that nobody has) administrators, who can say no and mend the policy. */
+async function decidersOf(db: StateDb, request: AccessRequest): Promise<People> {
+  const approvers = await approversOf(db, request);
+  return approvers.length > 0 ? approvers : activeAdmins(db);
 }
 
 function requestFields(request: AccessRequest): Record<string, string> {

@@ -28,9 +28,9 @@ export function* grantRights(
 
 /** A scope that cannot be read has no rights that could be named: a package may hold anything. */
 function rightsIn(protocol: unknown, scope: unknown): readonly ScopeRight[] {
-  if (protocol !== 'postgres' || typeof scope !== 'string') return [];
+  if ((protocol !== 'postgres' && protocol !== 'http') || typeof scope !== 'string') return [];
   try {
-    return rightsOf(scope);
+    return rightsOf(protocol, scope);
   } catch (error) {
     if (error instanceof PosternError) return [];
     throw error;

@@ -152,7 +152,7 @@ export const isId = (text: string): boolean => ID.test(text);
  * A path with `*` for what looks like the id of one thing: what is counted, summed and compared. The path itself is in the text of
  * the request.
  */
-export function routeOf({ segments }: Target): string {
+export function routeOf({ segments }: Pick<Target, 'segments'>): string {
   let route = '';
   for (const segment of segments) {
     route += `/${isId(segment) ? '*' : encodeSegment(segment)}`;
