@@ -4,7 +4,6 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { rightsOf } from '../access/scope-rights.ts';
 import { scopeRelations } from '../access/scopes.ts';
-import { readTarget, routeOf } from '../protocols/http/target.ts';
 import { buildDatabase } from './assess/database.ts';
 import { builtInLibrary } from './assess/library.ts';
 import { grantRights } from './grant-rights.ts';
@@ -48,8 +47,9 @@ test('each right of an active grant is a row, and what cannot be read has none',
   }
 });
 
-test('rights of HTTP are methods on paths, and what they cover fits as records have it', () => {
-  const scope = 'GET, HEAD on /v1/accounts/*/entries, /v1/files/**; POST on /v1/pay%5B1%5D/42 where body <= 1KiB';
+test('rights of HTTP are methods on paths', () => {
+  const scope =
+    'GET, HEAD on /v1/accounts/*/entries, /v1/files/**; POST on /v1/pay%5B1%5D/42 where body <= 1KiB';
   const resources = new Map([['r', member(0, { protocol: 'http' })]]);
   const rows = [...grantRights(new Map([['g', grant({ scope })]]), resources)];
   assert.deepEqual(
@@ -62,23 +62,6 @@ test('rights of HTTP are methods on paths, and what they cover fits as records h
       ['POST', null, '/v1/pay%5B1%5D/42', '/v1/pay%5B1%5D/[*]'],
     ],
   );
-  const db = new DatabaseSync(':memory:');
-  const fits = db.prepare('SELECT ? GLOB ? AS fits');
-  const segment = fc.constantFrom('a', 'b', '42', 'x-y', 'A%2A', 'user@example.org', '0123456789abcdef');
-  const pattern = fc.oneof(segment, fc.constant('*'));
-  const path = fc.array(segment, { minLength: 1, maxLength: 3 });
-  const patterns = fc.tuple(fc.array(pattern, { minLength: 1, maxLength: 3 }), fc.boolean());
-  fc.assert(
-    fc.property(patterns, path, ([parts, open], segments) => {
-      const wide = `GET on /${parts.join('/')}${open ? '/**' : ''}`;
-      const asked = readTarget(`/${segments.join('/')}`);
-      if ('refused' in asked || !scopeRelations.within('http', `GET on /${segments.join('/')}`, wide)) return;
-      const [right] = rightsOf('http', wide);
-      assert.equal(fits.get(routeOf(asked), right?.glob ?? '')?.fits, 1, `${asked.path} ${wide}`);
-    }),
-    { numRuns: 2000 },
-  );
-  db.close();
 });
 
 test('what a right covers fits its pattern, whatever the names', () => {
