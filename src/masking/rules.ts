@@ -68,6 +68,8 @@ interface Entry {
 
 /** Columns remembered per plan. A client can name any number of tables, so it is bounded. */
 const REMEMBERED = 4096;
+/** Longer names are not remembered: a service can name members as it likes. In characters. */
+const LONG = 500;
 
 /**
  * Compiles rules for the statements of one session and grant. The caller passes the rules that hold there.
@@ -97,6 +99,7 @@ export function compileMasks(rules: readonly MaskRuleView[], key: Uint8Array): M
     const before = known.get(at);
     if (before !== undefined) return before;
     const mask = find(entries, specific);
+    if (at.length > LONG) return mask;
     if (known.size >= REMEMBERED) known.clear();
     known.set(at, mask);
     return mask;

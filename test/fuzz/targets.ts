@@ -1,3 +1,4 @@
+import { HTTP_MASK_TARGETS } from './http-mask-targets.ts';
 import { IDENTITY_TARGETS } from './identity-targets.ts';
 import { LEDGER_TARGETS } from './ledger-targets.ts';
 import { MASK_TARGETS } from './mask-targets.ts';
@@ -10,6 +11,7 @@ import { VAULT_TARGETS } from './vault-targets.ts';
 export const TARGETS: readonly FuzzTarget[] = [
   ...POSTGRES_TARGETS,
   ...MASK_TARGETS,
+  ...HTTP_MASK_TARGETS,
   ...IDENTITY_TARGETS,
   ...PROOF_TARGETS,
   ...VAULT_TARGETS,

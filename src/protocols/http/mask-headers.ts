@@ -20,7 +20,7 @@ const PLAIN: ReadonlySet<string> = new Set([
 export function maskedHeaders(masks: BodyMasks, headers: Headers): [string, string][] {
   return headers.flatMap(([name, value]): [string, string][] => {
     if (OF_BODY.has(name) || DIGESTS.test(name)) return [];
-    if (PLAIN.has(name)) return [[name, value]];
+    if (PLAIN.has(name) || name.startsWith('access-control-')) return [[name, value]];
     const label = masks.label('header', name);
     const own = name.replace(/^x-/, '');
     const mask = masks.plan.forMember(null, name) ?? masks.plan.forMember(null, own);

@@ -20,8 +20,9 @@ const BEGINS: ReadonlySet<number> = new Set([...'{["\\ \t\r\n'].map((char) => ch
 /** Whether JSON may begin with a byte of a string. That of a byte order mark too. */
 export const mayBeJson = (byte: number): boolean => BEGINS.has(byte) || byte === 0xef;
 
-/** A name and the sign behind it. Quotes may be escaped, and characters of the name too. */
-const NAMED = /((?:[\p{L}\p{N}_$.[\]-]|\\+u[0-9a-f]{4}){1,200})\\*["']?[ \t]*[:=]/giu;
+/** A name and the sign behind it. Quotes may be escaped, and characters of the name too. It begins once in a run, and goes back no further. */
+const NAMED =
+  /(?<![\p{L}\p{N}_$.[\]-])((?:[\p{L}\p{N}_$.[\]-]|\\{1,8}u[0-9a-f]{4}){1,200})\\{0,8}["']?[ \t]{0,64}[:=]/giu;
 
 /** The first name in a text, with a colon or an equals sign behind it, that is masked. */
 export function namedIn(
