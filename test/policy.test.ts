@@ -83,6 +83,8 @@ describe('the access policy at the command line', () => {
     };
     const done = await run('psql', ['-Atc', 'select count(*) > 0 from ledger.entries'], { env });
     assert.equal(done.stdout.trim(), 't', done.stderr);
+    const refused = await run('psql', ['-Atc', 'select * from hr.salaries'], { env });
+    assert.match(refused.stderr, /no active grant covers select on hr\.salaries/);
     const shown = await shell.ok(['grant', 'show', request.grant ?? '']);
     assert.match(shown, /only +results of at most 100 rows/);
     assert.match(shown, /authority +policy main\/reading/);
@@ -157,6 +159,15 @@ describe('the access policy at the command line', () => {
       [['select on ledger.entries', 'at once by reading', '1 of role:approver by writing', 'otherwise']],
     );
     assert.match(await shell.ok(['policy', 'backtest', file]), /^$/);
+    const wider = POLICY.replace("'all on hr.*'", "'all on secret.*'").split('cases:')[0] ?? '';
+    const opened = await shell.json<{ refused: number; rows: { scope: string; refused: boolean }[] }>([
+      ...['policy', 'backtest', shell.file('wider.yaml', wider.replace("'all on ledger.*'", "'all on *.*'"))],
+    ]);
+    assert.equal(opened.refused, 1);
+    assert.deepEqual(
+      opened.rows.map(({ scope, refused }) => [scope, refused]),
+      [['select on hr.salaries', true]],
+    );
     const sized = await shell.ok(['principal', 'right-size', 'batch']);
     assert.match(sized, /granted {2}insert on ledger\.entries/);
     assert.match(sized, /used {5}select on ledger\.entries \(1 command\)/);

@@ -155,7 +155,7 @@ test('a changed policy is tried on requests as on statements', async (context) =
     [true],
   );
   const seen = (resource: typeof api, verb: string, object: string, allowed: number) => ({
-    ...{ principal, resource, verbs: [verb], objects: [object], allowed, lastAllowed: null },
+    ...{ principal, resource, verbs: [verb], objects: [object], allowed, denied: 0, lastAllowed: null },
   });
   const done = await backtest(
     [
@@ -163,6 +163,10 @@ test('a changed policy is tried on requests as on statements', async (context) =
       seen(api, 'HEAD', '/v1/rates', 3),
       seen(api, 'POST', '/v1/payouts/*', 2),
       seen(db, 'select', 'ledger.entries', 7),
+      // Refused: what neither allows, what both do, and what no scope gives.
+      { ...seen(api, 'POST', '/v1/payouts/*', 0), denied: 4 },
+      { ...seen(db, 'select', 'ledger.accounts', 0), denied: 2 },
+      { ...seen(db, 'nonsense', 'ledger.accounts', 0), denied: 1 },
     ],
     before,
     after,
@@ -177,5 +181,29 @@ test('a changed policy is tried on requests as on statements', async (context) =
     done.rows.map(({ scope, before: was, after: becomes, change }) => [scope, was, becomes, change]),
     [['HEAD on /v1/rates', 'at once by reading', '1 of role:approver by the-rest-of-the-api', 'otherwise']],
   );
-  assert.deepEqual([done.commands, done.same], [17, 14]);
+  assert.deepEqual([done.commands, done.same, done.refused], [17, 14, 7]);
+  const wider = checkPolicy(
+    'main',
+    POLICY.replace("'drop on ledger.*'", "'drop on hr.*'").replace(
+      "'select on ledger.*'",
+      "'select, drop on ledger.*'",
+    ),
+  );
+  const opened = await backtest(
+    [{ ...seen(db, 'drop', 'ledger.entries', 0), denied: 9 }],
+    before,
+    wider,
+    { principal: () => principal, resource: () => db, statement: async () => null },
+    scopeRelations,
+  );
+  assert.deepEqual(
+    opened.rows.map(({ scope, commands, refused, after: then, change }) => [
+      scope,
+      commands,
+      refused,
+      then,
+      change,
+    ]),
+    [['drop on ledger.entries', 9, true, 'at once by tables', 'allowed']],
+  );
 });

@@ -111,7 +111,9 @@ interface BacktestOptions {
 function backtest(parent: Command): void {
   const command = parent
     .command('backtest <file>')
-    .description('what a text would have made of the commands that were let through; nothing is enforced')
+    .description(
+      'what a text would have made of the commands that were let through and refused; nothing is enforced',
+    )
     .addOption(
       new Option('--against <time>', 'since then, or so long ago')
         .argParser((text) => parseMoment(text, -1))
@@ -136,6 +138,7 @@ async function tellBacktest({ rows, ...sums }: Backtest): Promise<void> {
       { title: 'resource', value: (row) => row.resource.name, shrinkTo: 8 },
       { title: 'scope', value: (row) => row.scope, shrinkTo: 14 },
       { title: 'commands', value: (row) => row.commands, align: 'right' },
+      { title: 'were', value: (row) => (row.refused ? 'refused' : 'let through') },
       { title: 'now', value: (row) => row.before, shrinkTo: 12 },
       {
         title: 'then',
@@ -147,10 +150,13 @@ async function tellBacktest({ rows, ...sums }: Backtest): Promise<void> {
     ],
     { empty: 'Every command would have come out as it would now.' },
   );
-  const { commands, classes, same, free, unresolved } = sums;
+  const { commands, classes, same, free, unresolved, refused } = sums;
   note(
     `${commands} commands of ${classes} kinds: ${same} as now, ${free} need no scope, ${commands - same - free} otherwise.` +
-      (unresolved > 0 ? ` Of ${unresolved} it could not be told which verb went to which object.` : ''),
+      (unresolved > 0 ? ` Of ${unresolved} it could not be told which verb went to which object.` : '') +
+      (refused > 0
+        ? ` ${refused} commands were refused; what of them could be asked for then is listed.`
+        : ''),
   );
 }
 

@@ -2,6 +2,7 @@
  * What a change of the policy would have made of what was done: each class of statement that was seen is asked for, of the policy as it is
  * and as it would be. Circumstances of a request (its ticket, its hour) are not known of commands, so each policy is taken at its best.
  */
+import { PosternError } from '../../core/errors.ts';
 import type { Ref } from '../../core/record.ts';
 import type { Principal, Resource } from '../../store/entities.ts';
 import { type scopeRelations, smallestScope } from '../scopes.ts';
@@ -16,6 +17,7 @@ export interface SeenClass {
   readonly verbs: readonly string[];
   readonly objects: readonly string[];
   readonly allowed: number;
+  readonly denied: number;
   readonly lastAllowed: string | null;
 }
 
@@ -24,6 +26,8 @@ export interface BacktestRow {
   readonly resource: Ref;
   readonly scope: string;
   readonly commands: number;
+  /** Whether they were refused, and not let through. */
+  readonly refused: boolean;
   /** `at once by nightly`, `1 of owner by writing`, `denied by nobody-reads-salaries`, `denied: no rule`. */
   readonly before: string;
   readonly after: string;
@@ -41,7 +45,9 @@ export interface Backtest {
   /** Commands that need no scope. */
   readonly free: number;
   readonly same: number;
-  /** Those that come out otherwise, the most used first. */
+  /** Commands that were refused in the time, give or take a thousand records of the log. */
+  readonly refused: number;
+  /** Of what was let through all that comes out otherwise, of what was refused all that could be asked for then. The most used first. */
   readonly rows: readonly BacktestRow[];
 }
 
@@ -60,11 +66,28 @@ export async function backtest(
   relations: typeof scopeRelations,
 ): Promise<Backtest> {
   const rows: BacktestRow[] = [];
-  const total = { commands: 0, classes: 0, unresolved: 0, free: 0, same: 0 };
-  for (const { principal, resource, verbs, objects, allowed, lastAllowed } of seen) {
+  const total = { commands: 0, classes: 0, unresolved: 0, free: 0, same: 0, refused: 0 };
+  for (const { principal, resource, verbs, objects, allowed, denied, lastAllowed } of seen) {
     const who = world.principal(principal.id);
     const where = world.resource(resource.id);
-    if (allowed === 0 || who === undefined || where === undefined) continue;
+    if (who === undefined || where === undefined) continue;
+    const judge = (scope: string): [Said, Said] => {
+      const subject = { principal: who, resource: where, scope, claims: null };
+      return [before, after].map((policy) => said(evaluateAtBest(policy, subject, relations))) as [
+        Said,
+        Said,
+      ];
+    };
+    if (denied > 0) {
+      total.refused += denied;
+      const scope = await refusedScope(where, { verbs, objects, commands: denied });
+      const [was, becomes] = scope === null ? [] : judge(scope);
+      if (scope !== null && was?.allows === false && becomes?.allows === true) {
+        const words = { before: was.words, after: becomes.words, change: 'allowed' } as const;
+        rows.push({ principal, resource, scope, commands: denied, refused: true, ...words, example: null });
+      }
+    }
+    if (allowed === 0) continue;
     total.commands += allowed;
     total.classes += 1;
     const text = async () => (lastAllowed === null ? null : world.statement(lastAllowed));
@@ -74,28 +97,38 @@ export async function backtest(
       total.free += allowed;
       continue;
     }
-    const [was, becomes] = [before, after].map((policy) => {
-      const subject = { principal: who, resource: where, scope, claims: null };
-      return said(evaluateAtBest(policy, subject, relations));
-    }) as [Said, Said];
+    const [was, becomes] = judge(scope);
     if (was.words === becomes.words) {
       total.same += allowed;
       continue;
     }
     const change = was.allows === becomes.allows ? 'otherwise' : becomes.allows ? 'allowed' : 'denied';
-    const [left, right] = [was.words, becomes.words];
+    const words = { before: was.words, after: becomes.words, change } as const;
     rows.push({
       principal,
       resource,
       scope,
       commands: allowed,
-      before: left,
-      after: right,
-      change,
+      refused: false,
+      ...words,
       example: lastAllowed,
     });
   }
   return { ...total, rows: rows.sort((a, b) => b.commands - a.commands) };
+}
+
+/** The scope that refused commands would have needed; null where there is none. Their text is not read: what was refused may be anything. */
+async function refusedScope(
+  resource: Resource,
+  observation: Pick<SeenClass, 'verbs' | 'objects'> & { readonly commands: number },
+): Promise<string | null> {
+  try {
+    return (await smallestScope(resource, [{ ...observation, text: async () => null }])).scope;
+  } catch (error) {
+    // No scope gives it.
+    if (error instanceof PosternError && error.code === 'POSTERN_INVALID') return null;
+    throw error;
+  }
 }
 
 interface Said {

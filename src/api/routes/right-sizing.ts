@@ -2,12 +2,13 @@ import { Type } from 'typebox';
 import { checkPolicy } from '../../access/policies.ts';
 import { backtest } from '../../access/policy/backtest.ts';
 import { scopeRelations, smallestScope, unusedOf } from '../../access/scopes.ts';
+import { checkTime } from '../../identity/input.ts';
 import type { Principal, Resource } from '../../store/entities.ts';
 import type { ApiDeps } from '../deps.ts';
 import { requireOwn } from '../rights.ts';
 import { type Api, answers, personOf } from '../route.ts';
 import { closed, orNull, Ref, RefParams, refText, timeText } from '../schemas.ts';
-import { seenOf, statementOf } from '../seen.ts';
+import { observedOf, seenOf, statementOf } from '../seen.ts';
 import { fresh } from './activity.ts';
 
 const Text = Type.String();
@@ -31,12 +32,14 @@ const Backtested = Type.Object({
   unresolved: Count,
   free: Count,
   same: Count,
+  refused: Count,
   rows: Type.Array(
     Type.Object({
       principal: Ref,
       resource: Ref,
       scope: Text,
       commands: Count,
+      refused: Type.Boolean(),
       before: Text,
       after: Text,
       change: Text,
@@ -127,7 +130,11 @@ export function rightSizingRoutes(app: Api, deps: ApiDeps): void {
       const before = new Map(texts.map((each) => [each.name, checkPolicy(each.name, each.text)]));
       const after = new Map([...before, [name, proposed]]);
       await fresh(deps);
-      const seen = seenOf(deps, { since });
+      const from = since === undefined ? '' : checkTime(since, 'time');
+      const seen = observedOf(deps, { since }).map(({ lastAllowedAt, allowed, ...each }) => ({
+        ...each,
+        allowed: lastAllowedAt !== null && lastAllowedAt >= from ? allowed : 0,
+      }));
       const people = new Map<string, Principal>();
       const places = new Map<string, Resource>();
       for (const { principal, resource } of seen) {
