@@ -8,7 +8,6 @@ import { uuidv7 } from '../core/ids.ts';
 import type { Actor, ChangeRecord, RecordBase, Ref, ServiceRecord, SinkRecord } from '../core/record.ts';
 import { nowMicros, rfc3339 } from '../core/time.ts';
 import type { Delta, ResourceView, Snapshot } from '../core/views.ts';
-import { awsProver, type StsAccess } from '../identity/aws-prover.ts';
 import { Bindings } from '../identity/bindings.ts';
 import { fetchBundle } from '../identity/bundles.ts';
 import { Challenges } from '../identity/challenges.ts';
@@ -19,33 +18,29 @@ import { endingsBehindChanges } from '../identity/endings.ts';
 import { TokenExchange } from '../identity/exchange.ts';
 import { fetchIssuerKeys } from '../identity/issuers.ts';
 import { KeyPairs } from '../identity/key-pairs.ts';
-import { oidcProver } from '../identity/oidc-prover.ts';
 import { Persons, SYSTEM } from '../identity/persons.ts';
 import { Platforms } from '../identity/platforms.ts';
 import { Possession } from '../identity/possession.ts';
 import { Principals } from '../identity/principals.ts';
-import { type Provers, TOKEN_TYPES } from '../identity/proof.ts';
-import { type Cluster, reviewProver } from '../identity/review-prover.ts';
+import type { Provers } from '../identity/proof.ts';
 import { PersonSessions } from '../identity/sessions.ts';
 import { Setup } from '../identity/setup.ts';
 import { SignIn } from '../identity/sign-in.ts';
 import { SpentProofs } from '../identity/spent-proofs.ts';
-import { sshProver } from '../identity/ssh-prover.ts';
 import { StaticSecrets } from '../identity/static-secrets.ts';
-import { certificateProver, jwtSvidProver } from '../identity/svid-provers.ts';
 import { ApiTokens } from '../identity/tokens.ts';
 import { Trusts } from '../identity/trust.ts';
 import { Notifier } from '../notify/notifier.ts';
-import { ChangeLog, type ChangeSink, dropOrphans, recover } from '../store/changes.ts';
+import { ChangeLog, dropOrphans, recover } from '../store/changes.ts';
 import type { Resource, Trust } from '../store/entities.ts';
 import { bindingsOfKind, listTrust } from '../store/queries.ts';
 import { Store } from '../store/store.ts';
 import { Keyring } from '../vault/keyring.ts';
-import type { MasterKey } from '../vault/master-key.ts';
 import { sealedSetting } from '../vault/sealed-setting.ts';
 import { SecretBox } from '../vault/secrets.ts';
 import { SecretSources } from '../vault/sources/sources.ts';
 import { Alerts } from './alert/alerts.ts';
+import type { ControlOptions } from './control-options.ts';
 import { Declarations } from './declarations.ts';
 import { Erasures } from './erasures.ts';
 import { EvidenceSchedules } from './evidence-schedules.ts';
@@ -61,6 +56,7 @@ import { OnConnect } from './on-connect.ts';
 import { OutsideDecisions } from './outside-decisions.ts';
 import { type OwnKeys, OwnTokens, openOwnKeys } from './own-tokens.ts';
 import { Policies } from './policies.ts';
+import { proversOf } from './provers.ts';
 import { Reconciliations } from './reconcile/reconciliations.ts';
 import { type Rehearsed, rehearse } from './rehearsal.ts';
 import { Requests } from './requests.ts';
@@ -69,8 +65,8 @@ import { Resources } from './resources.ts';
 import { Retention } from './retention.ts';
 import { Reviews } from './review/reviews.ts';
 import { SavedQueries } from './saved-queries.ts';
-import { type ValidateScope, validateScope } from './scopes.ts';
-import { SecretRotation, type UpstreamDoor } from './secret-rotation.ts';
+import { validateScope } from './scopes.ts';
+import { SecretRotation } from './secret-rotation.ts';
 import { sinkTelling } from './sink-telling.ts';
 import { Sinks } from './sinks.ts';
 import { SourcedSecrets } from './sourced-secrets.ts';
@@ -81,46 +77,7 @@ import { Vault } from './vault.ts';
 import { deltaOf, snapshotOf } from './views.ts';
 import { withdrawalOf, withdrawFrom } from './withdrawal.ts';
 
-export interface ControlOptions {
-  readonly dataDir: string;
-  /** Where change records go. `sync`, where it has one, is awaited before a change counts. */
-  readonly sink: ChangeSink;
-  /** Tells every worker; resolves when all of them have it. Called in order, one call at a time. */
-  readonly publish: (delta: Delta) => Promise<void>;
-  /** Has all journals begun anew, and those so far taken into the log and deleted: after an erasure. */
-  readonly emptyJournals?: () => Promise<void>;
-  /** Change records that may not have been applied yet (leftover journals), in order. */
-  readonly leftover?: Iterable<ChangeRecord>;
-  /** Default: that of the data directory. */
-  readonly keyring?: Keyring;
-  /** The master key as it is provided now, when it is to be changed; null (the default) where it is Postern's to make. */
-  readonly nextMasterKey?: () => Promise<MasterKey | null>;
-  /** Has every thread take the data keys as they are; resolves when none uses others. */
-  readonly keysChanged?: () => Promise<void>;
-  /** URL under which clients reach the API, as in the tokens that it signs. Without a slash at its end. */
-  readonly issuer?: () => string;
-  readonly validateScope?: ValidateScope;
-  /** Microseconds since the Unix epoch, for countdowns of days. */
-  readonly clock?: () => number;
-  /** How passwords are tried and replaced at resources. */
-  readonly door?: UpstreamDoor;
-  /** Where passwords may be that are kept elsewhere. Default: nowhere. */
-  readonly sources?: SecretSources;
-  /** How often they are read again, and how long what was read counts while a source is silent, in milliseconds. */
-  readonly sourceRefreshMs?: number;
-  readonly sourceStaleMs?: number;
-  /** Default: over https. */
-  readonly fetchIssuerKeys?: typeof fetchIssuerKeys;
-  /** Platforms that are asked about identities, as the operator configured them. */
-  readonly platforms?: { readonly sts?: StsAccess; readonly clusters?: readonly Cluster[] };
-  /** Default: over https. */
-  readonly fetchBundle?: typeof fetchBundle;
-  /** Told of faults that no caller hears of; `error` is null when sweeping works again. */
-  readonly onFault?: (
-    what: 'sweep' | 'vault' | 'issuer' | 'source' | 'trust' | 'notify',
-    error: unknown,
-  ) => void;
-}
+export type { ControlOptions } from './control-options.ts';
 
 /** Changes of so long ago are told of when they are made up for at a start. */
 const TOLD_MICROS = 7 * 86_400_000_000;
@@ -252,35 +209,18 @@ export class Control {
     this.staticSecrets = new StaticSecrets(db, this.#changes, keys.scramSalt);
     this.trusts = new Trusts(db, this.#changes, (url) => this.#trust.prepare(url));
     this.spent = new SpentProofs(db);
-    const { sts = {}, clusters = [] } = options.platforms ?? {};
     this.platforms = new Platforms(
       this.#changes,
-      clusters.map(({ name }) => name),
+      (options.platforms?.clusters ?? []).map(({ name }) => name),
     );
-    const oidc = oidcProver({
-      db,
-      spent: this.spent,
-      keysOf: (issuer) => this.#issuers.keysOf(issuer),
-      askKeys: (issuer) => this.#issuers.ask(issuer),
-    });
     this.keyPairs = new KeyPairs({
       ...{ db, changes: this.#changes, spent: this.spent },
       audience: () => this.own.issuer(),
     });
-    this.provers = new Map([
-      [TOKEN_TYPES.jwt, oidc],
-      [TOKEN_TYPES.idToken, oidc],
-      [TOKEN_TYPES.keyAssertion, this.keyPairs.prover],
-      [
-        TOKEN_TYPES.sshSignature,
-        sshProver({ db, challenges: this.challenges, audience: () => this.own.issuer() }),
-      ],
-      [TOKEN_TYPES.jwtSvid, jwtSvidProver(db, this.#trust.store, this.spent)],
-      [TOKEN_TYPES.clientCertificate, certificateProver(db, this.#trust.store)],
-      [TOKEN_TYPES.awsCallerIdentity, awsProver({ db, spent: this.spent, sts })],
-      [TOKEN_TYPES.kubernetesReview, reviewProver(db, clusters)],
-      [TOKEN_TYPES.accessToken, this.own.access.prover],
-    ]);
+    this.provers = proversOf({
+      ...{ db, spent: this.spent, challenges: this.challenges, own: this.own, keyPairs: this.keyPairs },
+      ...{ issuers: this.#issuers, trust: this.#trust, platforms: options.platforms },
+    });
     this.#sources = options.sources ?? new SecretSources({});
     this.sourced = new SourcedSecrets({
       sources: this.#sources,
