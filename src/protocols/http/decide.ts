@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { ErrorCode } from '../../core/errors.ts';
 import type { GrantView } from '../../core/views.ts';
+import type { MaskPlan } from '../../masking/rules.ts';
 import type { Directory } from '../contract.ts';
 import { addressOf, isActive, placeAndTime } from '../grant-conditions.ts';
+import { MaskPlans } from '../mask-plans.ts';
 import { allowFragment, type SessionIdentity } from '../session-records.ts';
+import { maskRefusal } from './mask.ts';
 import type { RateWindows } from './rate.ts';
 import { type Asked, type CompiledScope, compileScope, parseScope, scopeFor } from './scope.ts';
 
@@ -21,6 +24,8 @@ export interface Allowed {
   readonly fragment: string;
   /** Bytes of the request's body at most. */
   readonly maxBody: number;
+  /** The masks under which it runs; null where no rule applies. */
+  readonly plan: MaskPlan | null;
   /** How long it may take, in milliseconds; null without a limit. */
   readonly timeoutMs: number | null;
 }
@@ -53,14 +58,17 @@ export class Decider {
   readonly #who: SessionIdentity;
   readonly #directory: Directory;
   readonly #rates: RateWindows;
+  readonly #masks: MaskPlans;
   /** Address of the client. */
   readonly #source: string;
   #grants: readonly GrantView[] = [];
 
-  constructor(who: SessionIdentity, directory: Directory, rates: RateWindows) {
+  /** @param maskKey the installation's mask key */
+  constructor(who: SessionIdentity, directory: Directory, rates: RateWindows, maskKey: Uint8Array) {
     this.#who = who;
     this.#directory = directory;
     this.#rates = rates;
+    this.#masks = new MaskPlans(maskKey);
     this.#source = addressOf(who.source);
     this.grantsChanged();
   }
@@ -104,13 +112,10 @@ export class Decider {
         };
         continue;
       }
-      if (this.#directory.masksOf(principal.id, resource.id).length > 0) {
-        denial ??= {
-          effect: 'deny',
-          code: 'POSTERN_MASKED',
-          message: `mask rules hold for ${resource.name}, and what a service answers cannot be masked yet`,
-          hint: undefined,
-        };
+      const plan = this.#masks.plan(this.#directory.masksOf(principal.id, resource.id), grant.id);
+      const unmaskable = maskRefusal(plan, asked.verb);
+      if (unmaskable !== null) {
+        denial ??= { effect: 'deny', code: 'POSTERN_MASKED', message: unmaskable, hint: undefined };
         continue;
       }
       return {
@@ -118,6 +123,7 @@ export class Decider {
         grant,
         fragment: fragmentOf(doing, grant),
         maxBody: found.maxBody,
+        plan,
         timeoutMs: grant.conditions.statementTimeoutMs ?? null,
       };
     }

@@ -10,6 +10,8 @@ import type { Allowed } from './decide.ts';
 import { type Answer, grpcProblem, type NativeError, problem } from './errors.ts';
 import { forwardedHeaders, type Headers, returnedHeaders, valuesOf } from './head.ts';
 import { dispatchHttp2 } from './http2-upstream.ts';
+import { type AnswerMask, answerMask } from './mask.ts';
+import { unencodedRequest } from './mask-headers.ts';
 import { rawPairs } from './raw-headers.ts';
 import type { HttpSession, Running } from './session.ts';
 import type { Target } from './target.ts';
@@ -58,6 +60,8 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
   #forwarded = false;
   #over = false;
   #ends = false;
+  #mask: AnswerMask | null = null;
+  #trailers: [string, string][] = [];
 
   constructor(session: HttpSession, asking: Asking, allowed: Allowed) {
     this.#session = session;
@@ -112,9 +116,10 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
       const payload = signsBody(resource) ? (this.#body?.digest() ?? EMPTY_SHA256) : null;
       const [contentType] = valuesOf(headers, 'content-type');
       const signed = { method, path, search: target.search, contentType, payload };
+      const forwarded = forwardedHeaders(headers, resource.http?.auth ?? { kind: 'bearer' });
       const sent: [string, string][] = [
         ['host', authorityOf(resource)],
-        ...forwardedHeaders(headers, resource.http?.auth ?? { kind: 'bearer' }),
+        ...(this.#allowed.plan === null ? forwarded : unencodedRequest(method, forwarded)),
         ...credentialHeaders(resource, signed),
         ['postern-record', this.#id],
       ];
@@ -149,18 +154,23 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
       this.#end({ status: 'error', code: String(status) });
       return;
     }
-    const { response } = this.#asking;
+    const { response, method } = this.#asking;
     try {
-      const returned = returnedHeaders(rawPairs(controller.rawHeaders));
-      const shown = returned.map(([name, value]): [string, string] => [
-        name,
-        name === 'location' ? this.#located(value) : value,
-      ]);
+      const returned = returnedHeaders(rawPairs(controller.rawHeaders)).map(
+        ([name, value]): [string, string] => [name, name === 'location' ? this.#located(value) : value],
+      );
+      const { messageBytes } = this.#session.gateway.limits;
+      const mask = answerMask(this.#allowed.plan, { method, status, headers: returned }, messageBytes);
+      if (mask !== null && 'refused' in mask) {
+        this.#unmaskable(mask.refused);
+        return;
+      }
+      if (mask !== null) this.#under(mask);
       response.statusCode = status;
+      const shown = mask === null ? returned : mask.headers(returned);
       for (const [name, value] of Object.entries(gathered(shown))) response.setHeader(name, value);
     } catch {
       // What cannot be said again was not said in HTTP.
-      for (const name of response.getHeaderNames()) response.removeHeader(name);
       this.onResponseError(controller, new Error('an answer that is none'));
       controller.abort(new Error('an answer that is none'));
       return;
@@ -177,22 +187,64 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
     this.#ends = true;
   }
 
+  /** From now on what comes goes through masks. */
+  #under(mask: AnswerMask): void {
+    this.#mask = mask;
+    const output = mask.body?.output;
+    output?.on('data', (chunk: Buffer) => {
+      if (this.#delivered(chunk)) return;
+      output.pause();
+      this.#asking.response.once('drain', () => output.resume());
+    });
+    output?.on('error', (error) => this.#unmaskable(error.message));
+    output?.on('end', () => this.#finish());
+    mask.body?.input.on('drain', () => this.#controller?.resume());
+  }
+
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#over) return;
+    const input = this.#mask?.body?.input;
+    if (input !== undefined) {
+      if (!input.write(chunk)) controller.pause();
+      return;
+    }
+    // Where masks hold and there is to be no body, there is none.
+    if (this.#mask !== null || this.#delivered(chunk)) return;
+    controller.pause();
+    this.#asking.response.once('drain', () => controller.resume());
+  }
+
+  /** Whether the client takes more. */
+  #delivered(chunk: Buffer): boolean {
+    if (this.#over) return true;
     this.#bytes += chunk.length;
     this.#digest?.update(chunk);
-    const { response } = this.#asking;
-    if (response.write(chunk)) return;
-    controller.pause();
-    response.once('drain', () => controller.resume());
+    return this.#asking.response.write(chunk);
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
     if (this.#over) return;
-    const trailers = returnedHeaders(rawPairs(controller.rawTrailers));
-    if (trailers.length > 0) this.#asking.response.addTrailers(gathered(trailers));
-    this.#asking.response.end();
+    this.#trailers = returnedHeaders(rawPairs(controller.rawTrailers));
+    const input = this.#mask?.body?.input;
+    if (input === undefined) this.#finish();
+    else input.end();
+  }
+
+  #finish(): void {
+    if (this.#over) return;
+    const { response } = this.#asking;
+    const trailers = this.#mask === null ? this.#trailers : this.#mask.trailers(this.#trailers);
+    if (trailers.length > 0) response.addTrailers(gathered(trailers));
+    response.end();
     this.#end({ status: this.#status < 400 ? 'ok' : 'error', code: String(this.#status) });
+  }
+
+  /** It has been done, and what came of it is not shown. */
+  #unmaskable(why: string): void {
+    if (this.#over) return;
+    this.#refuse({ code: 'POSTERN_MASKED', message: why });
+    this.#end({ status: 'error', code: 'POSTERN_MASKED' });
+    this.#controller?.abort(new Error(why));
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
@@ -234,8 +286,13 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
   /** Tells the client why there is no answer of the service; where one has begun, by breaking it off. */
   #refuse(error: NativeError): void {
     const { response } = this.#asking;
-    if (response.headersSent) response.destroy();
-    else send(response, (this.#asking.isGrpc ? grpcProblem : problem)({ record: this.#id, ...error }));
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    // Of an answer that was about to begin nothing is left.
+    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    send(response, (this.#asking.isGrpc ? grpcProblem : problem)({ record: this.#id, ...error }));
   }
 
   #end({ status, code }: Ending): void {
@@ -252,12 +309,14 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
         0,
         this.#bytes,
         micros - this.#startedMicros,
-        [],
+        this.#mask?.counts() ?? [],
         this.#bytes > 0 ? (this.#digest?.digest('hex') ?? null) : null,
         this.#body === null ? null : { bytes: this.#body.bytes, sha256: this.#body.digest() },
       ),
     );
     this.#session.over(this);
+    this.#mask?.body?.input.destroy();
+    this.#mask?.body?.output.destroy();
   }
 
   /** An address of the service as the client sees it, where it is one. */

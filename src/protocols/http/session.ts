@@ -52,7 +52,7 @@ export class HttpSession implements LiveSession {
     this.who = who;
     this.#onEnd = onEnd;
     this.records = new SessionRecords(who, 'http');
-    this.decider = new Decider(who, gateway.directory, rates);
+    this.decider = new Decider(who, gateway.directory, rates, gateway.maskKey);
     const { resource, credential, source } = who;
     const { proof, tls, client } = facts;
     gateway.recorder.append(
