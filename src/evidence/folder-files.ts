@@ -7,7 +7,7 @@ import { TILE_WIDTH } from '../ledger/tree.ts';
 import { derive } from './derived.ts';
 import type { Manifest, Part } from './format.ts';
 import type { ByteSource, PackageFiles, Span, VerifyHost } from './package-files.ts';
-import { partSha256 } from './parts/parts.ts';
+import { partHolds } from './parts/parts.ts';
 import { type BytesChecked, type BytesJob, verifyBytes } from './verify-bytes.ts';
 import type { RangeJob, RangeResult } from './verify-range.ts';
 import { listFolder } from './zip.ts';
@@ -95,8 +95,8 @@ export function folderHost(dir: string, { from, ranges }: Spread = spread()): Ve
     },
     part: (manifest, part) =>
       manifest.log.size < from
-        ? partSha256({ files, manifest }, part, pause)
-        : (apart({ dir, job: { manifest, part } }, () => undefined).done as Promise<string>),
+        ? partHolds({ files, manifest }, part, pause)
+        : (apart({ dir, job: { manifest, part } }, () => undefined).done as Promise<boolean>),
     derive: (facts, framework) => derive(dir, facts, framework),
     pause,
     settled: async (ask) => ask(),
@@ -115,7 +115,7 @@ export interface ApartJob {
   readonly job: BytesJob | RangeJob | PartJob;
 }
 export type ApartWord = { readonly more: number } | { readonly done: ApartDone };
-type ApartDone = BytesChecked | RangeResult | string | null;
+type ApartDone = BytesChecked | RangeResult | boolean | null;
 
 function bytesApart(given: ApartJob, onProgress: (more: number) => void): Promise<BytesChecked> {
   return apart(given, onProgress).done as Promise<BytesChecked>;

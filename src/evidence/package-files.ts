@@ -41,10 +41,10 @@ export interface VerifyHost {
   /** Where this place has threads for it. */
   readonly ranges?: RangeThreads;
   /**
-   * Makes a part of the package again, where this place can: SHA-256 in hex. It throws where the files that the part is made from
-   * are not what they should be.
+   * Makes a part of the package again, where this place can, and says whether its file is that. It throws where the files that the
+   * part is made from are not what they should be.
    */
-  part?(manifest: Manifest, part: Part): Promise<string>;
+  part?(manifest: Manifest, part: Part): Promise<boolean>;
   /** Makes the files again that follow from an assessment, where this place can. @throws PosternError POSTERN_INVALID where they cannot be made */
   readonly derive?: (facts: DerivedFacts, framework: string) => Promise<Derived>;
   /** Lets run what else is waiting. */

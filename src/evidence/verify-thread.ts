@@ -1,7 +1,7 @@
 /** A thread on which a part of a package in a folder is verified (see `folder-files.ts`). */
 import { parentPort, type Transferable, workerData } from 'node:worker_threads';
 import { type ApartJob, type ApartWord, folderHost } from './folder-files.ts';
-import { partSha256 } from './parts/parts.ts';
+import { partHolds } from './parts/parts.ts';
 import { verifyBytes } from './verify-bytes.ts';
 import { verifyRange } from './verify-range.ts';
 
@@ -22,5 +22,5 @@ const onProgress = (count: number): void => {
 if ('range' in job) {
   const done = verifyRange(files, job, onProgress);
   say({ done }, done === null ? [] : [done.ids.table.buffer]);
-} else if ('part' in job) say({ done: await partSha256({ files, manifest: job.manifest }, job.part, pause) });
+} else if ('part' in job) say({ done: await partHolds({ files, manifest: job.manifest }, job.part, pause) });
 else say({ done: await verifyBytes(files, job, onProgress, pause) });

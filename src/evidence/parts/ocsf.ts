@@ -1,18 +1,41 @@
-import { type CommandFacts, commandEvent } from '../../activity/ocsf/command-event.ts';
+import { commandEvent } from '../../activity/ocsf/command-event.ts';
 import { OcsfContext } from '../../activity/ocsf/context.ts';
 import { leafEvent } from '../../activity/ocsf/leaf-event.ts';
 import { microsOf } from '../../activity/times.ts';
 import type { LeafRecord } from '../../ledger/leaf.ts';
-import type { Parameters, PayloadsShown, ShownCommandRow } from '../format.ts';
-import { commandRows, otherRecords, type PartSource } from './read.ts';
+import { FILES, type Parameters, type ShownCommandRow } from '../format.ts';
+import { factsOf } from './event-facts.ts';
+import { EventTexts } from './event-texts.ts';
+import { linesOf, otherRecords, type PartSource, rowOf } from './read.ts';
+import { RowScan } from './row-scan.ts';
+
+/** Bytes that are handed out together. */
+const PIECE = 1 << 19;
+
+/** The lines of {@link ocsfLines}, many at once. A piece is good until the next one is asked for. */
+export function* ocsfBytes(source: PartSource): Generator<Uint8Array> {
+  const piece = Buffer.allocUnsafe(PIECE);
+  let length = 0;
+  for (const line of ocsfLines(source)) {
+    if (length + line.length > PIECE) {
+      yield piece.subarray(0, length);
+      length = 0;
+    }
+    if (line.length > PIECE) yield Buffer.from(line, 'latin1');
+    else length += piece.write(line, length, 'latin1');
+  }
+  yield piece.subarray(0, length);
+}
 
 /**
- * The activity as OCSF events, a line each: one for a command, with its outcome, and one for every other record. They come in
- * the order in which the log closed them; commands that it never closed at the end.
+ * The activity as OCSF events, a line each, a character for each of its bytes: one event for a command, with its outcome, and one for
+ * every other record. They come in the order in which the log closed them; commands that it never closed at the end.
  */
-export function* ocsfLines(source: PartSource): Generator<string> {
+function* ocsfLines(source: PartSource): Generator<string> {
   // A command may be closed behind its session.
   const context = new OcsfContext({ forgets: false });
+  const texts = new EventTexts(context);
+  const scan = new RowScan();
   const wanted = selection(source.manifest.parameters);
   const others = otherRecords(source);
   const next = (): LeafRecord | null => others.next().value ?? null;
@@ -20,66 +43,33 @@ export function* ocsfLines(source: PartSource): Generator<string> {
   const before = function* (leaf: number): Generator<string> {
     for (; other !== null && other.leaf < leaf; other = next()) {
       context.take(other);
-      if (wanted(other)) yield `${JSON.stringify(leafEvent(other, context))}\n`;
+      if (wanted(other)) yield lineOf(leafEvent(other, context));
     }
   };
-  for (const row of commandRows(source)) {
+  for (const line of linesOf(source.files, FILES.commands)) {
+    if (scan.read(line)) {
+      const leaf = Number(scan.outcomeLeaf);
+      if (other !== null && other.leaf < leaf) yield* before(leaf);
+      const text = texts.line(scan);
+      if (text !== null) {
+        yield text;
+        continue;
+      }
+    }
+    const row = rowOf(line);
     yield* before(closedAt(row));
-    yield `${JSON.stringify(commandEvent(factsOf(row, context), context))}\n`;
+    yield lineOf(commandEvent(factsOf(row, context), context));
   }
   yield* before(Number.POSITIVE_INFINITY);
+}
+
+function lineOf(event: object): string {
+  return Buffer.from(`${JSON.stringify(event)}\n`, 'utf8').toString('latin1');
 }
 
 /** The leaf that closed a command. */
 function closedAt({ leaf, outcomeLeaf, decision }: ShownCommandRow): number {
   return outcomeLeaf ?? (decision === 'deny' ? leaf : Number.POSITIVE_INFINITY);
-}
-
-function factsOf(row: ShownCommandRow, context: OcsfContext): CommandFacts {
-  const { decision, why, outcomeLeaf } = row;
-  const session = context.session(row.session);
-  const colon = why.indexOf(': ');
-  return {
-    record: {
-      id: row.id,
-      time: row.time,
-      leaf: row.leaf,
-      type: decision === 'allow' ? 'command.intent' : 'command.denied',
-    },
-    principal: row.principal,
-    owner: row.owner,
-    session: row.session,
-    resource: row.resource,
-    protocol: session?.protocol ?? 'postgres',
-    grant: row.grant,
-    verbs: row.verbs,
-    objects: row.objects,
-    fingerprint: row.fingerprint,
-    refused:
-      decision === 'allow' ? null : { code: why.slice(0, Math.max(0, colon)), reason: why.slice(colon + 2) },
-    rule: decision === 'allow' ? why : null,
-    delegation: session?.delegation ?? [],
-    outcome:
-      outcomeLeaf === null
-        ? null
-        : {
-            leaf: outcomeLeaf,
-            status: row.status ?? '',
-            code: row.code ?? '',
-            rows: row.rows ?? 0,
-            bytes: row.bytes ?? 0,
-            durationUs: row.durationUs ?? 0,
-            masked: [],
-          },
-    statement: statementOf(row.payloads),
-  };
-}
-
-/** The statement in the form in which the package shows it; null where it does not. */
-export function statementOf({ statement }: PayloadsShown): string | null {
-  if (statement === undefined) return null;
-  if ('text' in statement) return statement.text;
-  return 'masked' in statement ? statement.masked : null;
 }
 
 /** Which records other than commands are asked for: of the time and on the resource. */

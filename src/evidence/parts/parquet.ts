@@ -1,8 +1,10 @@
 import { ByteWriter, ParquetWriter } from 'hyparquet-writer';
 import { microsOf } from '../../activity/times.ts';
 import type { Ref } from '../../core/record.ts';
-import type { PayloadShown, ShownCommandRow } from '../format.ts';
-import { commandRows, type PartSource } from './read.ts';
+import { FILES, type PayloadShown, type ShownCommandRow } from '../format.ts';
+import { linesOf, type PartSource, rowOf } from './read.ts';
+import { RowScan } from './row-scan.ts';
+import { RowValues } from './row-values.ts';
 
 /** Rows that are written together, unless their texts are longer than this many characters together: what is held in memory. */
 const GROUP_ROWS = 20_000;
@@ -78,9 +80,12 @@ export function* parquetBytes(source: PartSource): Generator<Uint8Array> {
     text = 0;
   };
   let held = 0;
-  for (const row of commandRows(source)) {
-    for (const [i, column] of COLUMNS.entries()) {
-      const value = column.of(row);
+  const scan = new RowScan();
+  const kinds = new RowValues();
+  for (const line of linesOf(source.files, FILES.commands)) {
+    const row = (scan.read(line) ? kinds.row(scan) : null) ?? rowOf(line);
+    for (let i = 0; i < COLUMNS.length; i++) {
+      const value = (COLUMNS[i] as Column).of(row);
       if (typeof value === 'string') text += value.length;
       (values[i] as Value[]).push(value);
     }

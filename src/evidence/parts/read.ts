@@ -30,13 +30,13 @@ function* allEntries({ files, manifest }: PartSource): Generator<Buffer> {
   } else yield* linesOf(files, FILES.leaves);
 }
 
-/** The rows of commands, as they are in the package. */
-export function* commandRows({ files }: PartSource): Generator<ShownCommandRow> {
-  for (const line of linesOf(files, FILES.commands))
-    yield JSON.parse(line.toString('utf8')) as ShownCommandRow;
+/** A row of a command as it is in the package. */
+export function rowOf(line: Buffer): ShownCommandRow {
+  return JSON.parse(line.toString('utf8')) as ShownCommandRow;
 }
 
-function* linesOf(files: PackageFiles, path: string): Generator<Buffer> {
+/** The lines of a file, without their ends. */
+export function* linesOf(files: PackageFiles, path: string): Generator<Buffer> {
   const lines = new LineReader(files.open(path));
   try {
     for (let line = lines.next(); line !== null; line = lines.next()) yield line;
