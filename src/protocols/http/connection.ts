@@ -1,15 +1,9 @@
-/** A client's connection: encryption, the requests on it, and the sessions that they belong to. */
+/** A client's connection: the requests on it, and the sessions that they belong to. */
 import type { X509Certificate } from 'node:crypto';
-import { createServer, type Server as HttpServer, type IncomingMessage } from 'node:http';
-import { createServer as createHttp2Server, type Http2Server } from 'node:http2';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import {
-  createServer as createTlsServer,
-  type SecureContextOptions,
-  type TLSSocket,
-  type Server as TlsServer,
-} from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { PosternError } from '../../core/errors.ts';
 import { uuidv7 } from '../../core/ids.ts';
 import type { ResourceView } from '../../core/views.ts';
@@ -20,14 +14,14 @@ import type { RefusalLog } from '../refusal-log.ts';
 import { type Allowed, type Denied, type Doing, doingOf } from './decide.ts';
 import { grpcProblem, type NativeError, problem } from './errors.ts';
 import { Exchange, type Request, type Response, send } from './exchange.ts';
-import { type Headers, headProblem, pairsOf, valuesOf } from './head.ts';
+import { type Headers, valuesOf } from './head.ts';
 import type { Identifier, Proven } from './identify.ts';
 import type { RateWindows } from './rate.ts';
 import { answerRaw } from './raw-answer.ts';
-import type { Asked, Verb } from './scope.ts';
-import { VERBS } from './scope.ts';
+import { type ReadRequest, readRequest, readUpgrade } from './read-request.ts';
+import type { Asked } from './scope.ts';
 import { HttpSession } from './session.ts';
-import { readQuery, readTarget, routeOf, type Target } from './target.ts';
+import { readQuery, routeOf, type Target } from './target.ts';
 import type { Upstreams } from './upstream.ts';
 import { Upgrade } from './websocket.ts';
 
@@ -41,142 +35,13 @@ export interface Shared {
 }
 
 /** How long a connection may stand idle, or take to say what it wants, after it has been heard once, in milliseconds. */
-const IDLE_MS = 75_000;
-const MAX_HEADER_BYTES = 32 * 1024;
+export const IDLE_MS = 75_000;
 /** Principals and services of one connection. */
 const MAX_SESSIONS = 64;
 /** Requests of one connection at a time. */
-const MAX_STREAMS = 100;
-const ALPN = ['h2', 'http/1.1'];
+export const MAX_STREAMS = 100;
 
-/** Takes over accepted sockets and gives the requests on them to their connection. */
-export class Door {
-  readonly #shared: Shared;
-  readonly #http1: HttpServer;
-  readonly #http2: Http2Server;
-  readonly #bySocket = new WeakMap<object, Connection>();
-  readonly #tls: TlsServer;
-  #options: SecureContextOptions;
-  /** Connections that are being encrypted, by the address of the client. */
-  readonly #encrypting = new Map<string, Connection>();
-  /** Whose HTTP/2 session is being made. */
-  #arriving: Connection | null = null;
-
-  constructor(shared: Shared) {
-    this.#shared = shared;
-    this.#options = shared.gateway.tlsOptions();
-    // A server of TLS that listens nowhere: what a TLSSocket made by hand hands over to HTTP/2 never arrives there.
-    this.#tls = createTlsServer(
-      {
-        ...this.#options,
-        requestCert: true,
-        // Who issued it is looked at where somebody proves who they are by it.
-        rejectUnauthorized: false,
-        ALPNProtocols: ALPN,
-        handshakeTimeout: shared.gateway.limits.handshakeMs,
-      },
-      (socket) => this.#encrypted(socket),
-    );
-    this.#tls.on('tlsClientError', (_error, socket) => socket.destroy());
-    this.#http1 = createServer({
-      maxHeaderSize: MAX_HEADER_BYTES,
-      insecureHTTPParser: false,
-      requireHostHeader: false,
-      keepAliveTimeout: IDLE_MS,
-      noDelay: true,
-    });
-    // What is beyond a limit would not be seen here, and yet be there; the limit of bytes holds.
-    this.#http1.maxHeadersCount = 0;
-    this.#http1.on('request', (request, response) =>
-      this.#of(request.socket)?.handle(request, response, false),
-    );
-    this.#http1.on('checkContinue', (request, response) =>
-      this.#of(request.socket)?.handle(request, response, true),
-    );
-    this.#http1.on('checkExpectation', (request, response) =>
-      this.#of(request.socket)?.unexpected(request, response),
-    );
-    this.#http1.on('upgrade', (request, socket: Duplex, head: Buffer) =>
-      this.#of(request.socket)?.upgrade(request, socket, head),
-    );
-    this.#http1.on('connect', (_request, socket: Duplex) => answerRaw(socket, NO_TUNNEL));
-    this.#http1.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => {
-      if (!socket.writable || error.code === 'ECONNRESET') socket.destroy();
-      else
-        answerRaw(socket, {
-          code: 'POSTERN_PROTOCOL_VIOLATION',
-          message: `the request is not valid HTTP (${error.code})`,
-        });
-    });
-    this.#http2 = createHttp2Server({
-      maxHeaderListPairs: 200,
-      maxSessionMemory: 10,
-      settings: {
-        maxConcurrentStreams: MAX_STREAMS,
-        maxHeaderListSize: MAX_HEADER_BYTES,
-        enableConnectProtocol: false,
-      },
-    });
-    this.#http2.on('session', (session) => {
-      if (this.#arriving === null) return;
-      this.#bySocket.set(session, this.#arriving);
-      session.on('error', () => session.destroy());
-    });
-    this.#http2.on('request', (request, response) =>
-      this.#of(request.stream.session)?.handle(request, response as unknown as Response, false),
-    );
-    this.#http2.on('checkContinue', (request, response) =>
-      this.#of(request.stream.session)?.handle(request, response as unknown as Response, true),
-    );
-    this.#http2.on('sessionError', () => undefined);
-  }
-
-  #of(key: object | undefined | null): Connection | undefined {
-    return key ? this.#bySocket.get(key) : undefined;
-  }
-
-  /** @param done called when the connection has proven whose it is, or is gone */
-  accept(socket: Socket, done: () => void): void {
-    const connection = new Connection(this.#shared, socket, done);
-    this.#encrypting.set(connection.source, connection);
-    socket.on('error', () => socket.destroy());
-    socket.once('close', () => {
-      this.#encrypting.delete(connection.source);
-      connection.closed();
-    });
-    const options = this.#shared.gateway.tlsOptions();
-    if (options !== this.#options) {
-      this.#options = options;
-      this.#tls.setSecureContext(options);
-    }
-    this.#tls.emit('connection', socket);
-  }
-
-  #encrypted(socket: TLSSocket): void {
-    const connection = this.#encrypting.get(sourceOf(socket));
-    if (connection === undefined) {
-      socket.destroy();
-      return;
-    }
-    this.#encrypting.delete(connection.source);
-    socket.on('error', () => socket.destroy());
-    connection.encrypted(socket);
-    this.#take(connection, socket, socket.alpnProtocol === 'h2');
-  }
-
-  #take(connection: Connection, socket: Socket, isHttp2: boolean): void {
-    this.#bySocket.set(socket, connection);
-    if (!isHttp2) {
-      this.#http1.emit('connection', socket);
-      return;
-    }
-    this.#arriving = connection;
-    this.#http2.emit('connection', socket);
-    this.#arriving = null;
-  }
-}
-
-class Connection {
+export class Connection {
   readonly #shared: Shared;
   readonly #socket: Socket;
   readonly source: string;
@@ -443,7 +308,10 @@ class Connection {
   /** @throws PosternError */
   async #askUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     if (this.#pipelined.length > 0)
-      throw new PosternError(MALFORMED, 'an upgrade comes behind an answer, not behind a request');
+      throw new PosternError(
+        'POSTERN_PROTOCOL_VIOLATION',
+        'an upgrade comes behind an answer, not behind a request',
+      );
     const read = readUpgrade(request);
     const prepared = await this.#prepare(read, (gone) => socket.once('close', gone));
     if (socket.destroyed) return;
@@ -456,7 +324,9 @@ class Connection {
   }
 }
 
-const sourceOf = (socket: Socket): string => `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
+/** Where a client is: `address:port`. */
+export const sourceOf = (socket: Socket): string =>
+  `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
 
 interface Prepared {
   readonly session: HttpSession;
@@ -465,80 +335,6 @@ interface Prepared {
   readonly doing: Doing;
   readonly decision: Allowed | Denied;
 }
-
-interface ReadRequest {
-  readonly method: string;
-  readonly verb: Verb;
-  readonly headers: Headers;
-  readonly target: Target;
-  /** As the client names it, with its port. */
-  readonly host: string;
-  readonly hasBody: boolean;
-}
-
-const MALFORMED = 'POSTERN_PROTOCOL_VIOLATION';
-
-/**
- * The beginning of a WebSocket. What the scope calls it is not a GET: what is said after it is seen by nobody.
- *
- * @see https://www.rfc-editor.org/rfc/rfc6455#section-4.1
- * @throws PosternError
- */
-function readUpgrade(request: IncomingMessage): ReadRequest {
-  const read = readRequest(request);
-  const [protocol = ''] = valuesOf(read.headers, 'upgrade');
-  const [key = ''] = valuesOf(read.headers, 'sec-websocket-key');
-  if (protocol.toLowerCase() !== 'websocket' || read.method !== 'GET')
-    throw new PosternError(
-      'POSTERN_UNSUPPORTED',
-      'an upgrade to another protocol than WebSocket is not supported',
-    );
-  if (!/^[A-Za-z0-9+/]{22}==$/.test(key))
-    throw new PosternError(MALFORMED, 'the key of the WebSocket is none');
-  return { ...read, verb: 'WEBSOCKET' };
-}
-
-/** @throws PosternError where it can be read in more than one way */
-function readRequest(request: Request): ReadRequest {
-  const { method = '', httpVersion } = request;
-  const headers = pairsOf(request.rawHeaders);
-  const why = headProblem(method, httpVersion, headers);
-  if (why !== null) throw new PosternError(MALFORMED, why);
-  const target = readTarget(request.url ?? '');
-  if ('refused' in target) throw new PosternError('POSTERN_STATEMENT_UNSEEN', target.refused);
-  const [given] = valuesOf(headers, 'host');
-  const authority = 'authority' in request ? request.authority : given;
-  const host = (authority ?? '').toLowerCase();
-  if (!/^[a-z0-9\-._[\]:]{1,260}$/.test(host)) throw new PosternError(MALFORMED, 'the host is not a name');
-  const contradicts =
-    (given !== undefined && given.toLowerCase() !== host) ||
-    (target.origin !== null && target.origin.authority !== host);
-  if (contradicts) throw new PosternError(MALFORMED, 'the request names two hosts');
-  if (/[?&]_method=/i.test(target.search))
-    throw new PosternError(
-      'POSTERN_STATEMENT_UNSEEN',
-      'with the parameter _method a server might do something else than was asked for',
-    );
-  const [type = ''] = valuesOf(headers, 'content-type');
-  const isGrpc = method === 'POST' && /^application\/grpc(?!-web)/i.test(type);
-  const verb = isGrpc
-    ? 'GRPC'
-    : VERBS.find((each) => each === method && each !== 'GRPC' && each !== 'WEBSOCKET');
-  if (verb === undefined)
-    throw new PosternError('POSTERN_UNSUPPORTED', `the method ${method.slice(0, 20)} is not supported`);
-  const [length] = valuesOf(headers, 'content-length');
-  const hasBody =
-    httpVersion === '2.0'
-      ? !(request as { stream?: { endAfterHeaders?: boolean } }).stream?.endAfterHeaders
-      : valuesOf(headers, 'transfer-encoding').length > 0 || Number(length ?? 0) > 0;
-  return { method, verb, headers, target, host, hasBody };
-}
-
-const NO_TUNNEL: NativeError = {
-  code: 'POSTERN_UNSUPPORTED',
-  message: 'there are no tunnels: what goes through them could not be seen',
-  hint: 'Ask for the service by its name, or as https://GATEWAY/RESOURCE/PATH.',
-};
 
 /** Says no. What of the request has not been read is not waited for. */
 function answer(request: Request, response: Response, error: NativeError): void {
