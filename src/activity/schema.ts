@@ -9,8 +9,9 @@ const TABLES_VERSION = 5;
 
 /** A row has the type of its record by its place in the catalogue: an index that another catalogue made would call records by wrong names. */
 export function indexVersion(types: readonly string[]): number {
-  const digest = createHash('sha256').update(types.join('\n')).digest();
-  return TABLES_VERSION * 2 ** 24 + digest.readUIntBE(0, 3);
+  // Byte by byte: the verification page has this too, and a browser has no Buffer.
+  const [a = 0, b = 0, c = 0] = createHash('sha256').update(types.join('\n')).digest();
+  return TABLES_VERSION * 2 ** 24 + a * 2 ** 16 + b * 2 ** 8 + c;
 }
 
 /** An index of another version is thrown away and rebuilt from the log. */
