@@ -98,7 +98,11 @@ test('a set holds what was made for it, and a thing is in one set', async (conte
   assert.equal((await change('other', [mine])).status, 409);
   assert.equal((await change('bank', [{ kind: 'mask', id }])).status, 404);
   assert.equal(
-    (await change('bank', [{ kind: 'principal', id: id?.toString().replace(/.$/, '0') }])).status,
+    (
+      await change('bank', [
+        { kind: 'principal', id: id?.toString().replace(/.$/, (last) => (last === '0' ? '1' : '0')) },
+      ])
+    ).status,
     404,
   );
   assert.equal((await change('BANK', [])).status, 400);
