@@ -4,7 +4,7 @@ import type { Period } from './assess/types.ts';
 
 export const FORMAT = 'postern-evidence/1';
 /** Raised whenever the same facts would give another file that verification makes again. */
-export const RENDERER = 48;
+export const RENDERER = 49;
 
 export const FILES = {
   manifest: 'manifest.json',

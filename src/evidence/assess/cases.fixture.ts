@@ -100,8 +100,8 @@ export async function world(context: TestContext): Promise<World> {
   };
 }
 
-/** Folds records, and asks. */
-function askOf(
+/** What a query says of records as they are in a log. @param days as `World.ask` */
+export function askOf(
   written: readonly string[],
   named: string | Query,
   parameters: Values,
