@@ -24,6 +24,7 @@ export const SSH_KEYGEN = { command: 'ssh-keygen', package: 'openssh-client' } a
 export const SSHD = { command: 'sshd', package: 'openssh-server' } as const satisfies Needed;
 export const SOFTHSM = { command: 'softhsm2-util', package: 'softhsm2' } as const satisfies Needed;
 export const PKCS11_TOOL = { command: 'pkcs11-tool', package: 'opensc' } as const satisfies Needed;
+export const KCAT = { command: 'kcat', package: 'kcat' } as const satisfies Needed;
 export const STRACE = { command: 'strace', package: 'strace' } as const satisfies Needed;
 
 /** Debian keeps servers where an ordinary user's path does not look. */

@@ -9,7 +9,7 @@ import { found } from '../store/queries.ts';
 import { findSink, listSinks } from '../store/sink-queries.ts';
 import type { StateDb } from '../store/store.ts';
 import type { SecretBox } from '../vault/secrets.ts';
-import { checkSecret, type TargetInput, targetOf } from './sink-input.ts';
+import { checkPassword, checkSecret, type TargetInput, targetOf } from './sink-input.ts';
 
 /** Each reads the log for itself. */
 const MOST_SINKS = 16;
@@ -54,6 +54,7 @@ export class Sinks {
         const name = checkName(input.name, 'sink');
         const target = targetOf(input.target);
         checkSecret(target, secret);
+        checkPassword(target, secret !== null);
         if (await findSink(db, name)) {
           throw new PosternError('POSTERN_CONFLICT', `The name ${name} is or was in use.`);
         }
@@ -113,6 +114,7 @@ export class Sinks {
           target,
           secret: secret === undefined ? before.secret : secret !== null,
         };
+        checkPassword(target, after.secret);
         return {
           changes: [{ type: 'sink.updated', entity: 'sink', before, after, reason: why }],
           // Not before the record: the secret of before is worth something until then.
@@ -213,6 +215,7 @@ export class Sinks {
 
 function addressOf(target: Sink['target']): string {
   if (target.kind === 'file') return '';
+  if (target.kind === 'kafka') return JSON.stringify([target.brokers, target.tls, target.sasl]);
   return target.kind === 'syslog'
     ? `${target.host}:${target.port}`
     : new URL(target.url).origin + target.header;

@@ -16,4 +16,22 @@ export const SINK_TARGET = Type.Union([
     { kind: Type.Literal('syslog'), host: text, port: count, facility: count, ca: pem, certificate: pem },
     closed,
   ),
+  Type.Object(
+    {
+      kind: Type.Literal('kafka'),
+      brokers: Type.Array(text, { minItems: 1, maxItems: 16 }),
+      topic: text,
+      tls: Type.Optional(Type.Boolean()),
+      ca: pem,
+      sasl: Type.Optional(
+        orNull(
+          Type.Object(
+            { mechanism: oneOf(['plain', 'scram-sha-256', 'scram-sha-512'] as const), user: text },
+            closed,
+          ),
+        ),
+      ),
+    },
+    closed,
+  ),
 ]);

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { itemsOf, testApi } from './api.fixture.ts';
 
 const HTTPS = { kind: 'https', url: 'https://siem.example/in' };
+const KAFKA = { kind: 'kafka', brokers: ['k1.example:9093', 'k2.example:9093'], topic: 'postern' };
+const SASL = { mechanism: 'scram-sha-512', user: 'postern' };
 const SECRET = 'Bearer very-s3cret-value';
 
 test('an administrator adds, changes, pauses and retires a sink; every step is in the log, the secret is nowhere', async (context) => {
@@ -63,6 +65,27 @@ test('a sink cannot be turned to another address with the secret of the one befo
   assert.equal((await api.control.sinks.open('siem')).secret, null);
 });
 
+test('the password of a user of Kafka goes to no other broker and by no weaker way, and both go together', async (context) => {
+  const api = await testApi(context);
+  const target = { ...KAFKA, sasl: SASL };
+  const made = await api.call('POST', '/v1/sinks', { name: 'stream', target, secret: SECRET });
+  assert.equal(made.status, 201, made.text);
+  assert.deepEqual(made.body.target, { ...target, tls: true, ca: null });
+  const change = async (body: object): Promise<number> =>
+    (await api.call('POST', '/v1/sinks/stream/update', { ...body, reason: 'why' })).status;
+  assert.equal(await change({ target: { ...target, brokers: ['k3.example:9093'] } }), 400);
+  assert.equal(await change({ target: { ...target, sasl: { ...SASL, mechanism: 'plain' } } }), 400);
+  assert.equal(await change({ target: { ...target, brokers: ['127.0.0.1:9092'], tls: false } }), 400);
+  assert.equal(await change({ target: KAFKA }), 400);
+  assert.equal(await change({ secret: null }), 400);
+  assert.equal(await change({ target: { ...target, topic: 'other' } }), 200);
+  assert.equal((await api.control.sinks.open('stream')).secret, SECRET);
+  assert.equal(await change({ target: KAFKA, secret: null }), 200);
+  assert.equal(await change({ target }), 400);
+  const everything = [...api.answers, ...api.sink.written, ...api.logged].join('\n');
+  assert.equal(everything.includes('s3cret'), false);
+});
+
 test('what is no place for events is refused', async (context) => {
   const api = await testApi(context);
   const bad: readonly (readonly [object, string?])[] = [
@@ -80,6 +103,25 @@ test('what is no place for events is refused', async (context) => {
     [{ kind: 'file' }, 'secret'],
     [{ kind: 'file', maxBytes: 1 }],
     [{ kind: 'smtp' }],
+    [{ ...KAFKA, brokers: [] }],
+    [{ ...KAFKA, brokers: ['k1.example'] }],
+    [{ ...KAFKA, brokers: ['k1.example:0'] }],
+    [{ ...KAFKA, brokers: ['[::1]:9092'] }],
+    [{ ...KAFKA, brokers: Array.from({ length: 17 }, (_, i) => `k${i}.example:9093`) }],
+    [{ ...KAFKA, topic: '..' }],
+    [{ ...KAFKA, topic: 'a/b' }],
+    [{ ...KAFKA, topic: 'x'.repeat(250) }],
+    [{ ...KAFKA, ca: 'x' }],
+    // What is not on this machine takes TLS, and a password takes it always.
+    [{ ...KAFKA, tls: false }],
+    [{ ...KAFKA, brokers: ['127.0.0.1:9092', 'k1.example:9092'], tls: false }],
+    [{ ...KAFKA, brokers: ['127.0.0.1.example:9092'], tls: false }],
+    [{ ...KAFKA, brokers: ['127.0.0.1:9092'], tls: false, sasl: SASL }, 'password'],
+    [{ ...KAFKA, sasl: SASL }],
+    [{ ...KAFKA, sasl: SASL }, 'pass\nword'],
+    [{ ...KAFKA, sasl: { ...SASL, user: 'a\u0000b' } }, 'password'],
+    [{ ...KAFKA, sasl: { ...SASL, mechanism: 'gssapi' } }, 'password'],
+    [KAFKA, 'password'],
   ];
   for (const [target, secret] of bad) {
     const answer = await api.call('POST', '/v1/sinks', { name: 'x', target, ...(secret && { secret }) });

@@ -14,6 +14,11 @@ interface TargetOptions {
   readonly https?: string;
   readonly otlp?: string;
   readonly syslog?: string;
+  readonly kafka?: string;
+  readonly topic?: string;
+  readonly tls: boolean;
+  readonly user?: string;
+  readonly mechanism?: string;
   readonly maxMb?: string;
   readonly keep?: string;
   readonly header?: string;
@@ -50,19 +55,46 @@ function targetOptions(command: Command): Command {
         'https',
         'otlp',
         'syslog',
+        'kafka',
       ]),
     )
     .addOption(
-      new Option('--https <url>', 'to this address, as newline-delimited JSON').conflicts(['otlp', 'syslog']),
+      new Option('--https <url>', 'to this address, as newline-delimited JSON').conflicts([
+        'otlp',
+        'syslog',
+        'kafka',
+      ]),
     )
     .addOption(
-      new Option('--otlp <url>', 'to OpenTelemetry: OTLP logs over HTTP, .../v1/logs').conflicts(['syslog']),
+      new Option('--otlp <url>', 'to OpenTelemetry: OTLP logs over HTTP, .../v1/logs').conflicts([
+        'syslog',
+        'kafka',
+      ]),
     )
-    .option('--syslog <host:port>', 'to syslog over TLS (RFC 5424, 5425); port 6514 unless said')
+    .addOption(
+      new Option(
+        '--syslog <host:port>',
+        'to syslog over TLS (RFC 5424, 5425); port 6514 unless said',
+      ).conflicts(['kafka']),
+    )
+    .option('--kafka <host:port,...>', 'to a topic of Kafka, by these brokers')
+    .option('--topic <name>', 'of Kafka')
+    .option('--user <name>', 'of Kafka: who writes; the password is the secret')
+    .addOption(
+      new Option('--mechanism <name>', 'of Kafka: how the user is shown (scram-sha-512)').choices([
+        'plain',
+        'scram-sha-256',
+        'scram-sha-512',
+      ]),
+    )
+    .option('--no-tls', 'of Kafka: where all brokers are on the machine of Postern')
     .option('--max-mb <n>', 'of a file: begin a new one at so many MiB (64)')
     .option('--keep <n>', 'of a file: how many of before are kept (10)')
     .option('--header <name>', 'that carries the secret (authorization)')
-    .option('--secret-file <file>', 'value of that header, "-" for standard input (else POSTERN_SINK_SECRET)')
+    .option(
+      '--secret-file <file>',
+      'value of that header, or password, "-" for standard input (else POSTERN_SINK_SECRET)',
+    )
     .option('--ca-file <file>', 'trust this authority instead of those of the system')
     .option('--certificate <file>', 'of syslog: show this certificate, PEM')
     .option('--key-file <file>', 'private key of the certificate, PEM')
@@ -83,6 +115,7 @@ function targetOf(options: TargetOptions): object | undefined {
     const kind = options.https === undefined ? 'otlp' : 'https';
     return { kind, url, ...(options.header !== undefined && { header: options.header }), ...ca };
   }
+  if (options.kafka !== undefined) return kafkaOf(options, options.kafka);
   if (options.syslog === undefined) return undefined;
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(options.syslog) ?? [];
   const host = bracketed ?? plain;
@@ -97,6 +130,19 @@ function targetOf(options: TargetOptions): object | undefined {
   };
 }
 
+function kafkaOf({ topic, tls, user, mechanism, caFile }: TargetOptions, brokers: string): object {
+  if (topic === undefined) throw usageError('--kafka takes --topic');
+  if (user === undefined && mechanism !== undefined) throw usageError('--mechanism takes --user');
+  return {
+    kind: 'kafka',
+    brokers: brokers.split(','),
+    topic,
+    tls,
+    ...(user !== undefined && { sasl: { user, mechanism: mechanism ?? 'scram-sha-512' } }),
+    ...(caFile !== undefined && { ca: pemOf(caFile) }),
+  };
+}
+
 function secretOf({ secretFile, keyFile }: TargetOptions): { readonly secret?: string } {
   if (keyFile !== undefined) return { secret: pemOf(keyFile) };
   const secret =
@@ -107,17 +153,18 @@ function secretOf({ secretFile, keyFile }: TargetOptions): { readonly secret?: s
 function add(parent: Command): void {
   const command = parent
     .command('add <name>')
-    .description('deliver the events of the log to a file, https, OpenTelemetry or syslog');
+    .description('deliver the events of the log to a file, https, OpenTelemetry, syslog or Kafka');
   targetOptions(command).option('--from-beginning', 'from the first record on, not only what comes');
   examples(
     command,
     'postern sink add archive --file --from-beginning',
     'postern sink add siem --https https://siem.bank.example/ingest --secret-file token',
     'postern sink add soc --syslog soc.bank.example:6514 --ca-file soc-ca.crt',
+    'postern sink add stream --kafka k1.bank.example:9093,k2.bank.example:9093 --topic postern --user postern --secret-file password',
   );
   connected<TargetOptions & { fromBeginning?: boolean }>(command, async ({ api, options, args }) => {
     const target = targetOf(options);
-    if (target === undefined) throw usageError('say where to: --file, --https, --otlp or --syslog');
+    if (target === undefined) throw usageError('say where to: --file, --https, --otlp, --syslog or --kafka');
     const fromBeginning = options.fromBeginning ?? false;
     const made = await api.post<Sink>('/v1/sinks', {
       name: args[0],
@@ -204,6 +251,7 @@ function end(parent: Command, act: 'pause' | 'resume' | 'retire', what: string):
 
 function whereTo({ name, target }: Sink): string {
   if (target.kind === 'file') return `DATA/sinks/${name}`;
+  if (target.kind === 'kafka') return `kafka ${target.topic} at ${target.brokers.join(', ')}`;
   return target.kind === 'syslog' ? `syslog ${target.host}:${target.port}` : `${target.kind} ${target.url}`;
 }
 

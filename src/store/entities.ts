@@ -841,7 +841,21 @@ export type SinkTarget =
       readonly ca: string | null;
       /** PEM, by which Postern shows who it is; its key is the secret. */
       readonly certificate: string | null;
+    }
+  | {
+      readonly kind: 'kafka';
+      /** `host:port`, of which one has to answer. */
+      readonly brokers: readonly string[];
+      readonly topic: string;
+      /** False only where all brokers are on this machine. */
+      readonly tls: boolean;
+      readonly ca: string | null;
+      /** The secret is the password. */
+      readonly sasl: { readonly mechanism: KafkaMechanism; readonly user: string } | null;
     };
+
+/** How a broker of Kafka asks who writes. */
+export type KafkaMechanism = 'plain' | 'scram-sha-256' | 'scram-sha-512';
 
 /** Where the events of the log go continuously. What it shows itself with is sealed in the vault. */
 export interface Sink extends Ref {

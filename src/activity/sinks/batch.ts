@@ -6,6 +6,8 @@ export interface SinkEvent {
   /** The event as JSON. */
   readonly json: string;
   readonly leaf: number;
+  /** The same for what has to stay in order: the principal, or the type of the record where it concerns none. */
+  readonly key: string;
   /** Type of its record. */
   readonly type: string;
   /** RFC 3339. */

@@ -49,8 +49,9 @@ export class EventReader {
       const record = JSON.parse(entry.toString('utf8')) as LeafRecord;
       const event = this.#events.event(record);
       const json = JSON.stringify(event);
-      const { leaf, type, time } = record;
-      events.push({ event, json, leaf, type, time, refused: event.severity_id !== 1 });
+      const { leaf, type, time, principal } = record;
+      const key = principal?.id ?? type;
+      events.push({ event, json, leaf, key, type, time, refused: event.severity_id !== 1 });
       length += json.length;
       if (events.length === MOST_EVENTS || length >= MOST_TEXT) break;
     }

@@ -3,6 +3,7 @@ import type { Sink } from '../../store/entities.ts';
 import type { Sender } from './batch.ts';
 import { FileSender } from './file-sender.ts';
 import { HttpsSender } from './https-sender.ts';
+import { KafkaSender } from './kafka-sender.ts';
 import { OtlpSender } from './otlp-sender.ts';
 import { SyslogSender } from './syslog-sender.ts';
 
@@ -29,5 +30,7 @@ export function senderOf(dataDir: string, { sink, secret }: DeliveredSink): Send
       return new OtlpSender(target, secret);
     case 'syslog':
       return new SyslogSender(target, secret);
+    case 'kafka':
+      return new KafkaSender(target, secret);
   }
 }
