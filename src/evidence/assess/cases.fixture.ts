@@ -18,6 +18,7 @@ import { CommandSummary } from './command-summary.ts';
 import { buildDatabase, type ReadRows } from './database.ts';
 import { builtInLibrary } from './library.ts';
 import { recordRow } from './record-rows.ts';
+import { addSampling } from './sampling.ts';
 import type { AssessmentResult, ParameterValue, Query } from './types.ts';
 
 const DAY_US = 86_400_000_000;
@@ -113,6 +114,7 @@ export function askOf(
   const values = Object.entries(parameters).map(([id, value]) => ({ id, value }));
   const db = buildDatabase(read, PERIOD, asOf, values);
   try {
+    addSampling(db.sql, asOf, 'test');
     return asked(db, query, values, asOf);
   } finally {
     db.sql.close();

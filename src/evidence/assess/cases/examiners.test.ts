@@ -25,23 +25,3 @@ test('nothing is said of privileged commands before the institution says what is
   await truncates(w);
   assert.equal(w.ask('privileged-commands-reviewed').outcome, 'not_evaluable');
 });
-
-test('lists for examiners have what happened', async (context) => {
-  const w = await world(context);
-  await truncates(w);
-  await looks(w, w.people.rita);
-  await w.control.principals.update(w.actor, 'reports', { sponsor: 'Acme' }, 'theirs');
-  await w.open();
-  await w.decide(w.people.rita, await w.itemOf('batch', 'grant'), { kind: 'keep' });
-  // Asked as an assertion, the rows of a list are those that fail.
-  for (const [query, names] of [
-    ['log-reviews-made', '"reviewer":"Rita"'],
-    ['third-parties-listed', '"sponsor":"Acme"'],
-    ['review-decisions', '"decision":"keep"'],
-    ['sessions-by-client', '"client":"psql"'],
-    ['resources-reconciled', '"name":"hr-db","reconciledAt":null'],
-  ] as const) {
-    const { failing } = w.ask(query);
-    assert.ok(JSON.stringify(failing).includes(names), `${query}: ${JSON.stringify(failing)}`);
-  }
-});
