@@ -207,7 +207,11 @@ describe('a service behind Postern', () => {
       ...{
         method: 'POST',
         body,
-        headers: { 'content-type': 'application/json', 'x-amz-date': '19700101T000000Z' },
+        headers: {
+          'content-type': 'application/json',
+          'x-amz-target': 'Orders.Put',
+          'x-amz-date': '19700101T000000Z',
+        },
       },
     });
     assert.equal(status, 200, text);

@@ -115,7 +115,8 @@ export class Exchange implements Running, Dispatcher.DispatchHandler {
       if (this.#over) return;
       const payload = signsBody(resource) ? (this.#body?.digest() ?? EMPTY_SHA256) : null;
       const [contentType] = valuesOf(headers, 'content-type');
-      const signed = { method, path, search: target.search, contentType, payload };
+      const [operation] = valuesOf(headers, 'x-amz-target');
+      const signed = { method, path, search: target.search, contentType, target: operation, payload };
       const forwarded = forwardedHeaders(headers, resource.http?.auth ?? { kind: 'bearer' });
       const sent: [string, string][] = [
         ['host', authorityOf(resource)],

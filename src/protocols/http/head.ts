@@ -38,7 +38,7 @@ const ONCE: ReadonlySet<string> = new Set([
     'proxy-authorization',
     'postern-principal',
   ],
-  ...['content-type', 'content-encoding', 'expect', 'upgrade'],
+  ...['content-type', 'content-encoding', 'expect', 'upgrade', 'x-amz-target'],
 ]);
 
 /** With these a server may do something else than what the request line says. */

@@ -13,7 +13,14 @@ const EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 test('a request to AWS is signed with its method, path, query, host, time and body', () => {
   const at = Date.UTC(2015, 7, 30, 12, 36, 0);
   const request = {
-    ...{ method: 'GET', path: '/', host: 'example.amazonaws.com', contentType: undefined, payload: EMPTY },
+    ...{
+      method: 'GET',
+      path: '/',
+      host: 'example.amazonaws.com',
+      contentType: undefined,
+      target: undefined,
+      payload: EMPTY,
+    },
     query: [
       ['Param2', 'value2'],
       ['Param1', 'value1'],
@@ -34,8 +41,9 @@ test('a request to AWS is signed with its method, path, query, host, time and bo
       { ...request, host: 'other.amazonaws.com' },
       { ...request, payload: 'UNSIGNED-PAYLOAD' },
       { ...request, contentType: 'text/plain' },
+      { ...request, target: 'DynamoDB_20120810.GetItem' },
     ].map((each) => Object.fromEntries(signature(KEY, each, at)).authorization),
   );
-  assert.equal(proofs.size, 7);
+  assert.equal(proofs.size, 8);
   assert.ok(!JSON.stringify(headers).includes(KEY.secret));
 });

@@ -20,6 +20,8 @@ export interface Signable {
   readonly query: readonly (readonly [name: string, value: string])[];
   readonly host: string;
   readonly contentType: string | undefined;
+  /** `X-Amz-Target`, where the client says which operation it means: AWS takes no such header unsigned. */
+  readonly target: string | undefined;
   /** SHA-256 of the body, hex, or `UNSIGNED-PAYLOAD`. */
   readonly payload: string;
 }
@@ -40,6 +42,7 @@ export function signature(signing: Signing, request: Signable, nowMs: number): [
     ['host', request.host],
     ['x-amz-content-sha256', request.payload],
     ['x-amz-date', time],
+    ...(request.target === undefined ? [] : [['x-amz-target', request.target] as [string, string]]),
   ];
   const names = signed.map(([name]) => name).join(';');
   // Every service but S3 encodes the path once more.

@@ -119,6 +119,7 @@ export function credentialHeaders(
     readonly path: string;
     readonly search: string;
     readonly contentType: string | undefined;
+    readonly target?: string | undefined;
     readonly payload: string | null;
   },
 ): [string, string][] {
@@ -132,13 +133,13 @@ export function credentialHeaders(
     case 'header':
       return [[auth.name, password]];
     case 'sigv4': {
-      const { method, path, search, contentType, payload } = request;
+      const { method, path, search, contentType, target, payload } = request;
       const host = authorityOf({ http, upstream, ...resource });
       const signing = { accessKey: user, secret: password, region: auth.region, service: auth.service };
       const query = readQuery(search) ?? [];
       return signature(
         signing,
-        { method, path, query, host, contentType, payload: payload ?? 'UNSIGNED-PAYLOAD' },
+        { method, path, query, host, contentType, target, payload: payload ?? 'UNSIGNED-PAYLOAD' },
         Date.now(),
       );
     }
