@@ -241,7 +241,7 @@ export class Connection {
   ): HttpSession | Promise<HttpSession> {
     const { directory } = this.#shared.gateway;
     const { principal, credential } = proven;
-    const key = `${credential.id} ${directory.resourceByName(name)?.id}`;
+    const key = keyOf(proven, directory.resourceByName(name)?.id);
     const known = this.#sessions.get(key);
     if (known !== undefined && !known.ended) return known;
     const hint = 'A service is asked for by one of its names, or as https://GATEWAY/RESOURCE/PATH.';
@@ -286,7 +286,7 @@ export class Connection {
       throw new Refused('POSTERN_TOO_MANY_SESSIONS', 'there are too many sessions', principal, resource);
     const who = { session: uuidv7(), principal, credential, resource, source: this.source };
     const client = valuesOf(headers, 'user-agent')[0]?.slice(0, 128) ?? null;
-    const key = `${credential.id} ${resource.id}`;
+    const key = keyOf({ principal, credential, ...(proof && { proof }) }, resource.id);
     const session = new HttpSession(gateway, who, rates, { proof, tls: this.#tls, client }, () => {
       this.#sessions.delete(key);
       // What else is said on this connection is said by somebody who has lost what it stood on.
@@ -327,6 +327,10 @@ export class Connection {
 /** Where a client is: `address:port`. */
 export const sourceOf = (socket: Socket): string =>
   `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
+
+/** Another token is another session, though one binding takes both: its record says what the token said. */
+const keyOf = ({ credential, proof }: Proven, resource: string | undefined): string =>
+  `${credential.id} ${proof?.sha256 ?? ''} ${resource}`;
 
 interface Prepared {
   readonly session: HttpSession;

@@ -36,10 +36,7 @@ export class Identifier {
   readonly #attempts: Attempts;
   /** Without it nobody can tell from the marks, were they ever seen, what a secret is. */
   readonly #key = randomBytes(32).toString('base64');
-  readonly #known = new Map<
-    string,
-    { readonly credential: string; readonly proof?: TokenProof; readonly until: number }
-  >();
+  readonly #known = new Map<string, { readonly credential: string; readonly until: number }>();
 
   constructor(gateway: Gateway, attempts: Attempts) {
     this.#gateway = gateway;
@@ -65,39 +62,32 @@ export class Identifier {
     const mark = hash('sha256', `${this.#key}${claim.name}\0${claim.secret}`, 'base64');
     const known = this.#known.get(mark);
     if (known !== undefined && known.until > nowMs) {
-      const proven = this.#still(claim.name, known, nowMs);
+      const proven = this.#still(claim.name, known.credential, nowMs);
       if (proven !== null) return proven;
     }
     return this.#prove(claim.name, claim.secret, source, mark);
   }
 
   /** What was proven a moment ago, as the directory has it now. */
-  #still(
-    name: string,
-    known: { readonly credential: string; readonly proof?: TokenProof },
-    nowMs: number,
-  ): Proven | null {
+  #still(name: string, id: string, nowMs: number): Proven | null {
     const { directory } = this.#gateway;
     const principal = directory.principalByName(name);
-    const credential = directory.credential(known.credential);
+    const credential = directory.credential(id);
     if (principal === undefined || credential === undefined || credential.principalId !== principal.id)
       return null;
     const why = unusable(principal, credential, nowMs);
     if (why !== null) throw new Refused(why.code, why.message, principal);
-    return { principal, credential, ...(known.proof && { proof: known.proof }) };
+    return { principal, credential };
   }
 
   async #prove(name: string, secret: string, source: string, mark: string): Promise<Proven> {
     const proven: Proven = await this.#counted(name, source, () =>
       provenByText(this.#gateway, name, secret, Date.now()),
     );
+    // A token has an end of its own: it is judged each time.
+    if (proven.proof !== undefined) return proven;
     if (this.#known.size >= REMEMBERED) this.#known.clear();
-    const { credential, proof } = proven;
-    this.#known.set(mark, {
-      credential: credential.id,
-      ...(proof && { proof }),
-      until: Date.now() + REMEMBER_MS,
-    });
+    this.#known.set(mark, { credential: proven.credential.id, until: Date.now() + REMEMBER_MS });
     return proven;
   }
 
